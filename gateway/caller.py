@@ -1,0 +1,56 @@
+"""Who calls, and what they may see. Row-level visibility is decided here and nowhere else."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Claim = frozenset[str] | Literal["*"]
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """A verified identity. A claim is a set of ids, or "*" for all; an empty set lets nothing through."""
+
+    client_id: str
+    subject: str
+    scopes: frozenset[str]
+    legal_entities: Claim
+    customers: Claim
+    projects: Claim
+
+    def has(self, scope: str) -> bool:
+        """Tell whether the token carries the scope."""
+        return scope in self.scopes
+
+    def may_see(
+        self, *, legal_entity: str | None = None, customer: str | None = None, project: str | None = None
+    ) -> bool:
+        """Tell whether an object with these owners is visible; an owner that is not given is not asked."""
+        asked = ((self.legal_entities, legal_entity), (self.customers, customer), (self.projects, project))
+        return all(claim == "*" or owner is None or owner in claim for claim, owner in asked)
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether the caller is a portal: limited to customers or projects, hence without system APIs."""
+        return self.customers != "*" or self.projects != "*"
+
+    @property
+    def partition(self) -> str:
+        """Return what tells this caller's view from another's, for caches, cursors and stored answers."""
+
+        def text(claim: Claim) -> str:
+            return claim if claim == "*" else ",".join(sorted(claim))
+
+        parts = (self.client_id, self.subject, " ".join(sorted(self.scopes)))
+        claims = (text(self.legal_entities), text(self.customers), text(self.projects))
+        return "|".join(f"{len(part)}:{part}" for part in (*parts, *claims))  # Lengths first: no two views collide.
+
+
+INSTALLATION = Caller(
+    client_id="tiebeam",
+    subject="tiebeam",
+    scopes=frozenset(),
+    legal_entities="*",
+    customers="*",
+    projects="*",
+)
+"""The installation itself: workflows act as it; the caller's rights were checked when the process was asked for."""

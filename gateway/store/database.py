@@ -1,0 +1,62 @@
+"""The one database: SQLite by default, PostgreSQL by URL. Our tables begin with `tb_`; the engine's are its own."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import MetaData, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
+
+metadata = MetaData()
+"""Every table of ours is declared on it, so that one Alembic history covers them."""
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present moment; whoever needs another one is given another clock."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """The database as the product's code gets it: transactions, and the clock that dates what is written."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock = utc_now) -> None:
+        self.engine, self.now = engine, clock
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction: committed at the end, rolled back by an exception. On SQLite it writes alone."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.engine.dispose()
+
+
+def is_sqlite(url: str) -> bool:
+    """Tell whether the URL is of the embedded profile."""
+    return make_url(url).get_backend_name() == "sqlite"
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """Return the engine of `sqlite:///path` or `postgresql://…`, set up the way that durable work needs it."""
+    backend = make_url(url).get_backend_name()
+    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}[backend]
+    engine = create_async_engine(make_url(url).set(drivername=driver), pool_size=8, max_overflow=8)
+    if backend == "sqlite":
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(raw: Any, _record: Any) -> None:
+    raw.isolation_level = "IMMEDIATE"  # A transaction that begins as a reader could not become a writer.
+    cursor = raw.cursor()
+    for pragma in PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

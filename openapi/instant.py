@@ -1,0 +1,8 @@
+"""The one type that generated modules import: a moment with a zone. RFC 3339 without an offset is refused."""
+
+from datetime import datetime as _datetime
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+datetime: TypeAlias = Annotated[_datetime, Meta(tz=True)]

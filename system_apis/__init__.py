@@ -1,0 +1,1 @@
+"""System APIs: one contract for each family of systems, one folder for each vendor."""
