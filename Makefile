@@ -1,0 +1,69 @@
+# What people do with this repository. `make` alone lists it.
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
+PSA ?= tryton
+ONCE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test faults check static bench generate fmt requirements redmine clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONCE=1 ends after it, PSA=redmine, VERBOSE=1)
+	@if [ "$(PSA)" = redmine ]; then examples/servers/install_redmine.sh; fi
+	@$(RUN) -m examples.demo --psa $(PSA) $(if $(ONCE),--once) $(if $(VERBOSE),--verbose)
+
+test: $(VENV)/.dev ## Pass the tests, on a real Tryton, PostgreSQL and Valkey; with branch coverage
+	@$(RUN) -m coverage run -m pytest -m "not redmine and not browser"
+	@$(RUN) -m coverage report --fail-under=95
+
+faults: $(VENV)/.dev ## Run the fault campaigns in full
+	@TIEBEAM_CAMPAIGN=full $(RUN) -m pytest tests/faults
+
+static: $(VENV)/.dev ## Lint, types, import rules, generated files
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(RUN) -m openapi.generate --check
+	@$(RUN) -m gateway.policy.schema --check
+
+check: static test ## Everything that a change must pass; needs no root
+
+redmine: $(VENV)/.dev ## As root: install Debian's Redmine and Chromium, then pass the tests that need them
+	@examples/servers/install_redmine.sh
+	@TIEBEAM_REQUIRE=redmine,browser $(RUN) -m pytest -m "redmine or browser"
+
+bench: $(VENV)/.dev ## Measure, and write bench/results/latest.json
+	@$(RUN) -m bench
+
+generate: $(VENV)/.dev ## Write the types beside the contracts, and the schema of the policies
+	@$(RUN) -m openapi.generate
+	@$(RUN) -m gateway.policy.schema
+
+fmt: $(VENV)/.dev ## Format, and mend what can be mended
+	@$(VENV)/bin/ruff check --fix --quiet
+	@$(VENV)/bin/ruff format
+
+requirements: $(VENV)/.dev ## Pin requirements/*.in anew, with hashes
+	@$(PIP) uv
+	@for set in runtime dev; do $(VENV)/bin/uv pip compile requirements/$$set.in -o requirements/$$set.txt \
+		--generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --quiet; done
+
+clean: ## Remove the environment and what tools left; the caches outside the repository stay
+	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache
+
+$(VENV)/.runtime: requirements/runtime.txt
+	@echo "Setting up $(VENV) …" >&2
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements/runtime.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "Installing what tests and checks need …" >&2
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
