@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 Claim = frozenset[str] | Literal["*"]
 
@@ -37,12 +37,9 @@ class Caller(Struct, frozen=True, kw_only=True):
     def partition(self) -> str:
         """Return what tells this caller's view from another's, for caches, cursors and stored answers."""
 
-        def text(claim: Claim) -> str:
-            return claim if claim == "*" else ",".join(sorted(claim))
-
-        parts = (self.client_id, self.subject, " ".join(sorted(self.scopes)))
-        claims = (text(self.legal_entities), text(self.customers), text(self.projects))
-        return "|".join(f"{len(part)}:{part}" for part in (*parts, *claims))  # Lengths first: no two views collide.
+        claims = (self.scopes, self.legal_entities, self.customers, self.projects)
+        sets = [claim if claim == "*" else sorted(claim) for claim in claims]
+        return json.encode([self.client_id, self.subject, *sets]).decode()  # JSON, so that no two views collide.
 
 
 INSTALLATION = Caller(

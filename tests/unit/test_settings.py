@@ -1,0 +1,151 @@
+"""What an installation may write into its settings, and how every mistake is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway import settings
+from gateway.settings import SettingsError
+
+Writer = Callable[[object], str]
+
+ENTITY = {
+    "name": "Meridian Services",
+    "currency": "EUR",
+    "country": "ES",
+    "time_zone": "Europe/Madrid",
+    "rounding": "half_even",
+    "tax_basis": "per_rate_group",
+    "erp": "books",
+    "psa": "delivery",
+}
+
+
+def connection(family: str) -> dict[str, object]:
+    return {
+        "vendor": "tryton",
+        "family": family,
+        "environment": "sandbox",
+        "owner": "Finance Systems",
+        "legal_entities": ["ES01"],
+    }
+
+
+def document() -> dict[str, object]:
+    return {
+        "environment": "sandbox",
+        "entities": {"ES01": dict(ENTITY)},
+        "connections": {"books": connection("erp"), "delivery": connection("psa")},
+        "owners": {},
+    }
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Writer:
+    def write(content: object) -> str:
+        path = tmp_path / "tiebeam.yaml"
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return str(path)
+
+    return write
+
+
+def test_minimal_settings_keep_everything_in_sqlite_beside_the_file(write: Writer, tmp_path: Path) -> None:
+    loaded = settings.load(write(document()), {})
+
+    assert loaded.database_url == f"sqlite:///{tmp_path / 'data' / 'tiebeam.sqlite'}"
+    assert loaded.entities["ES01"].code_pattern == "P-{number:04}"
+
+
+def test_environment_overrides_nested_fields_whatever_their_case(write: Writer) -> None:
+    environ = {"TIEBEAM__HTTP__PORT": "9090", "TIEBEAM__ENTITIES__ES01__TIME_ZONE": "UTC", "OTHER": "x"}
+
+    loaded = settings.load(write(document()), environ)
+
+    assert loaded.http.port == 9090
+    assert loaded.entities["ES01"].time_zone == "UTC"
+
+
+def test_file_is_found_through_the_variable(write: Writer) -> None:
+    assert settings.load(None, {"TIEBEAM_CONFIG": write(document())}).environment == "sandbox"
+
+
+def test_every_mistake_is_named_with_its_place(write: Writer) -> None:
+    wrong = document() | {"http": {"port": "eighty"}, "unknown": 1}
+    del wrong["entities"]["ES01"]["currency"]
+
+    with pytest.raises(SettingsError) as caught:
+        settings.load(write(wrong), {})
+
+    text = str(caught.value)
+    assert "http.port" in text
+    assert "unknown" in text
+    assert "entities.ES01" in text
+    assert "currency" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"entities": {"ES01": ENTITY | {"psa": "nowhere"}}}, "there is no connection nowhere"),
+        ({"entities": {"ES01": ENTITY | {"psa": "books"}}}, "books is of the family erp"),
+        ({"entities": {"ES01": ENTITY, "DE01": ENTITY}}, "books does not list DE01"),
+        ({"connections": {"books": connection("erp") | {"legal_entities": ["ES01", "FR01"]}}}, "no entity FR01"),
+        ({"environment": "production"}, "connections.books: sandbox does not mix with production"),
+    ],
+)
+def test_contradiction_is_refused_in_words(write: Writer, change: dict[str, object], part: str) -> None:
+    with pytest.raises(SettingsError, match=part):
+        settings.load(write(document() | change), {})
+
+
+def test_development_issuer_is_refused_in_production(write: Writer) -> None:
+    issuer = {"issuer": "dev", "audience": "tiebeam", "jwks_file": "jwks.json", "development": True}
+
+    with pytest.raises(SettingsError, match="dev is for development"):
+        settings.load(write(document() | {"environment": "production", "issuers": [issuer]}), {})
+
+
+def test_secret_is_read_from_file_or_environment_and_never_shown(write: Writer, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://u:hunter2@db/x\n")
+
+    of_file = settings.load(write(document() | {"database": {"url": {"file": "url"}}}), {})
+    of_environment = settings.load(write(document() | {"redis": {"url": {"env": "R"}}}), {"R": "redis://:hunter2@r"})
+
+    assert of_file.database_url == "postgresql://u:hunter2@db/x"
+    assert of_environment.redis is not None
+    assert of_environment.redis.url.reveal() == "redis://:hunter2@r"
+    assert "hunter2" not in repr(of_file) + repr(of_environment)
+
+
+def test_secret_written_into_the_file_is_refused_without_being_repeated(write: Writer) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.load(write(document() | {"database": {"url": "postgresql://u:hunter2@db/x"}}), {})
+
+    assert "database.url" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("url", "part"), [({"env": "NOT_SET"}, "NOT_SET"), ({"file": "not-there"}, "not-there")])
+def test_secret_that_cannot_be_read_is_named_by_its_place(write: Writer, url: dict[str, str], part: str) -> None:
+    with pytest.raises(SettingsError, match=part):
+        settings.load(write(document() | {"database": {"url": url}}), {})
+
+
+@pytest.mark.parametrize(("content", "part"), [("a: [", "not YAML"), ("- a", "no settings"), ("", "no settings")])
+def test_file_that_is_no_mapping_is_refused(write: Writer, content: str, part: str) -> None:
+    with pytest.raises(SettingsError, match=part):
+        settings.load(write(content), {})
+
+
+def test_missing_file_says_what_to_do_next(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="tiebeam init"):
+        settings.load(str(tmp_path / "none.yaml"), {})
+
+
+def test_fault_switch_needs_a_moment_and_a_step() -> None:
+    assert settings.faults_requested({"TIEBEAM_FAULTS": "before:create_customer"}) == "before:create_customer"
+    assert settings.faults_requested({"TIEBEAM_FAULTS": "yes"}) is None
+    assert settings.faults_requested({}) is None
