@@ -1,0 +1,53 @@
+"""Whether what was found is what was wanted: field by field, and told so that a person can look."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from openapi.common.types import Code, Violation
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One field in which the other system's document is not what was wanted."""
+
+    field: str
+    expected: str
+    actual: str
+
+    def violation(self, system: str) -> Violation:
+        """Return it as a problem names it."""
+        return Violation(
+            code=Code.upstream_conflict_stale,
+            pointer=f"#/{self.field}",
+            detail="The other system has another value.",
+            expected=self.expected,
+            actual=self.actual,
+            system=system,
+        )
+
+
+def agreeing(wanted: Struct, *fields: str) -> Callable[[Any], list[Difference]]:
+    """Return the comparison of a document with `wanted` in the fields named; what `wanted` leaves out is not asked."""
+
+    def differences(found: Any) -> list[Difference]:
+        pairs = ((field, getattr(wanted, field), getattr(found, field)) for field in fields)
+        return [
+            Difference(field=field, expected=_text(expected), actual=_text(actual))
+            for field, expected, actual in pairs
+            if expected is not UNSET and _plain(field, expected) != _plain(field, actual)
+        ]
+
+    return differences
+
+
+def _plain(field: str, value: Any) -> Any:
+    """Return the value as it is compared: blanks around a text never count, a tax id is compared in its compact form."""
+    if not isinstance(value, str):
+        return value
+    return "".join(filter(str.isalnum, value)).upper() if field == "tax_id" else " ".join(value.split())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
