@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from system_apis.ports import Erp, Psa
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,11 @@ CALLERS_OF_PORTS = [
     *(path for path in ROOT.glob("process_apis/**/*.py")),
     *ROOT.glob("gateway/platform/**/*.py"),
 ]
-HANDLERS = [*ROOT.glob("system_apis/*/v*.py"), *ROOT.glob("process_apis/*/v*.py"), *ROOT.glob("gateway/platform/*/v*.py")]
+HANDLERS = [
+    *ROOT.glob("system_apis/*/v*.py"),
+    *ROOT.glob("process_apis/*/v*.py"),
+    *ROOT.glob("gateway/platform/*/v*.py"),
+]
 
 
 def named(path: Path) -> str:
@@ -99,4 +104,6 @@ def test_nothing_is_left_for_later(word: str) -> None:
 def test_only_settings_read_the_environment() -> None:
     readers = {named(path) for path in SOURCES if "os.environ" in path.read_text() or "getenv" in path.read_text()}
 
-    assert readers <= {"gateway/settings.py"}, "Take it as an argument; gateway/settings.py alone reads the environment."
+    assert readers <= {"gateway/settings.py"}, (
+        "Take it as an argument; gateway/settings.py alone reads the environment."
+    )
