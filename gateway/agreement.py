@@ -1,7 +1,6 @@
 """Whether what was found is what was wanted: field by field, and told so that a person can look."""
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -28,10 +27,10 @@ class Difference(Struct, frozen=True, kw_only=True):
         )
 
 
-def agreeing(wanted: Struct, *fields: str) -> Callable[[Any], list[Difference]]:
+def agreeing(wanted: Struct, *fields: str) -> Callable[[object], list[Difference]]:
     """Return the comparison of a document with `wanted` in the fields named; what `wanted` leaves out is not asked."""
 
-    def differences(found: Any) -> list[Difference]:
+    def differences(found: object) -> list[Difference]:
         pairs = ((field, getattr(wanted, field), getattr(found, field)) for field in fields)
         return [
             Difference(field=field, expected=_text(expected), actual=_text(actual))
@@ -42,12 +41,12 @@ def agreeing(wanted: Struct, *fields: str) -> Callable[[Any], list[Difference]]:
     return differences
 
 
-def _plain(field: str, value: Any) -> Any:
-    """Return the value as it is compared: blanks around a text never count, a tax id is compared in its compact form."""
+def _plain(field: str, value: object) -> object:
+    """Return the value as it is compared: a text without the blanks around it, a tax id in its compact form."""
     if not isinstance(value, str):
         return value
     return "".join(filter(str.isalnum, value)).upper() if field == "tax_id" else " ".join(value.split())
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

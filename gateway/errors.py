@@ -40,6 +40,10 @@ class Uncertain(ApiError):
     """It may have happened: the guard looks before anything is sent again."""
 
 
+class Overdue(Uncertain):
+    """It has been unknown until the deadline: a person has to look. A class, because `submit` catches it by name."""
+
+
 class WriteInProgress(Unavailable):
     """The same write is under way. A class, because `submit` catches it by name."""
 
