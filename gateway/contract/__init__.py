@@ -1,0 +1,29 @@
+"""The binder: an OpenAPI document and a module of functions become routes; what does not fit stops the start."""
+
+from gateway.contract.application import build_application
+from gateway.contract.bind import bind
+from gateway.contract.document import Document
+from gateway.contract.model import (
+    CALLER,
+    CORRELATION_ID,
+    DECISION_ID,
+    Api,
+    ContractError,
+    Mount,
+    Operation,
+    PerRequest,
+)
+
+__all__ = [
+    "CALLER",
+    "CORRELATION_ID",
+    "DECISION_ID",
+    "Api",
+    "ContractError",
+    "Document",
+    "Mount",
+    "Operation",
+    "PerRequest",
+    "bind",
+    "build_application",
+]

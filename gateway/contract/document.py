@@ -1,0 +1,124 @@
+"""One contract file, read: what it says of each operation, and its schemas with every reference followed."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from posixpath import join, normpath
+from typing import Any
+
+import yaml
+
+METHODS = ("get", "post", "put", "patch", "delete")
+PUBLISHED = ("openapi", "info", "security", "tags", "paths", "components")
+SCHEMAS = "/components/schemas/"
+
+Node = dict[str, Any]
+Source = tuple[str, str]
+"""Where something stands: the file below `openapi/`, and the JSON Pointer in it."""
+
+
+def text_of(file: str) -> bytes:
+    """Return a file below `openapi/` as it was written."""
+    return files("openapi").joinpath(file).read_bytes()
+
+
+@cache
+def _read(file: str) -> Node:
+    document: Node = yaml.safe_load(text_of(file))
+    return document
+
+
+class Document:
+    """A contract by its path without `.yaml`. The nodes it gives out are shared: nobody writes into them."""
+
+    def __init__(self, contract: str, root: Node | None = None) -> None:
+        self.contract, self.file = contract, f"{contract}.yaml"
+        self.root = _read(self.file) if root is None else root
+
+    @property
+    def info(self) -> Node:
+        """Return title, version and description."""
+        info: Node = self.root["info"]
+        return info
+
+    @property
+    def digest(self) -> str:
+        """Return what changes when the contract does: a hash of its whole content, comments and layout left out."""
+        canonical = json.dumps(self.bundled("/"), sort_keys=True, separators=(",", ":"), default=str)
+        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+    def operations(self) -> Iterator[tuple[str, str, Node]]:
+        """Yield path, method and operation; the path's own parameters stand before the operation's."""
+        for path, item in self.root.get("paths", {}).items():
+            shared = item.get("parameters", [])
+            for method in METHODS:
+                if method in item:
+                    yield path, method, item[method] | {"parameters": [*shared, *item[method].get("parameters", [])]}
+
+    def source(self, reference: str, within: str | None = None) -> Source:
+        """Return where a reference leads, seen from a file (the contract's own where none is given)."""
+        file, _, pointer = reference.partition("#")
+        seen_from = within or self.file
+        return (normpath(join(seen_from, "..", file)) if file else seen_from), pointer
+
+    def at(self, source: Source) -> Node:
+        """Return what stands there."""
+        file, pointer = source
+        node = self.root if file == self.file else _read(file)
+        for part in pointer.strip("/").split("/"):
+            node = node[part.replace("~1", "/").replace("~0", "~")]
+        return node
+
+    def resolved(self, node: Node) -> Node:
+        """Return the node that a reference leads to, or the node itself."""
+        within = self.file
+        while "$ref" in node:
+            within, pointer = self.source(node["$ref"], within)
+            node = self.at((within, pointer))
+        return node
+
+    def schema(self, node: Node) -> Node:
+        """Return a schema that stands alone: what it refers to, in any file, lies below its `$defs`."""
+        move = _Move(self, "#/$defs/")
+        return {**move.moved(node, self.file), "$defs": move.schemas}
+
+    def bundled(self, server: str) -> Node:
+        """Return the contract as one document that is served at `server`."""
+        move = _Move(self, f"#{SCHEMAS}")
+        root = move.moved({key: self.root[key] for key in PUBLISHED if key in self.root}, self.file)
+        own = {name: move.schemas[name] for name in sorted(move.schemas)}
+        return {**root, "servers": [{"url": server}], "components": {**root.get("components", {}), "schemas": own}}
+
+
+class _Move:
+    """Brings everything that nodes refer to into one document; each schema is moved once, under a name of its own."""
+
+    def __init__(self, document: Document, prefix: str) -> None:
+        self.schemas: dict[str, Node] = {}
+        self._document, self._prefix, self._names = document, prefix, dict[Source, str]()
+
+    def moved(self, node: Any, within: str) -> Any:
+        if isinstance(node, list):
+            return [self.moved(item, within) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if not isinstance(node.get("$ref"), str):
+            return {key: self.moved(value, within) for key, value in node.items()}
+        source = self._document.source(node["$ref"], within)
+        beside = {key: self.moved(value, within) for key, value in node.items() if key != "$ref"}
+        if source[1].startswith(SCHEMAS):
+            return {"$ref": self._prefix + self._name(source), **beside}
+        return {**self.moved(self._document.at(source), source[0]), **beside}
+
+    def _name(self, source: Source) -> str:
+        if source not in self._names:
+            short = source[1].removeprefix(SCHEMAS)
+            name = (
+                short if short not in self.schemas else f"{source[0].removesuffix('.yaml').replace('/', '_')}_{short}"
+            )
+            self._names[source] = name
+            self.schemas[name] = {}  # Taken before it is filled, for schemas that contain themselves.
+            self.schemas[name] = self.moved(self._document.at(source), source[0])
+        return self._names[source]

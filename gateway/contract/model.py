@@ -1,0 +1,95 @@
+"""What a contract becomes: a mounted API and its operations, as plain data for the edge, the portal and the router."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import ModuleType
+from typing import Any, Literal
+
+from litestar import Request, Response
+from msgspec import Struct
+
+from gateway.contract.document import Document
+from openapi.common.types import Code
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Response[Any]]]
+
+CALLER = "tiebeam.caller"
+CORRELATION_ID = "tiebeam.correlation_id"
+DECISION_ID = "tiebeam.decision_id"
+"""Keys of `scope["state"]`, which the edge fills in."""
+
+
+class ContractError(Exception):
+    """Contract and module do not fit; the text names every mismatch, and the start ends with it."""
+
+
+class PerRequest(Struct, frozen=True):
+    """A provided value that differs from request to request."""
+
+    make: Callable[[Request[Any, Any, Any]], object]
+
+
+class Mount(Struct, frozen=True, kw_only=True):
+    """A contract, the module that serves it, and what its handlers may name besides the contract's parameters."""
+
+    contract: str
+    """Its path without `.yaml`: `process/status/v1`."""
+    module: ModuleType
+    provided: Mapping[str, object] = {}
+    """By parameter name; a `PerRequest` is made for each request."""
+    connection: str | None = None
+    """A system contract is mounted once for each connection."""
+
+    @property
+    def base(self) -> str:
+        """Return the path that the API is served at."""
+        family, api, version = self.contract.split("/")
+        return f"/{family}/{self.connection or api.replace('_', '-')}" + (
+            f"/{api}/{version}" if self.connection else f"/{version}"
+        )
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One operation as it is served."""
+
+    name: str
+    """The one name of policies, audit and spans: `system/erp/v1:create_customer`."""
+    operation_id: str
+    contract: str
+    connection: str | None
+    method: Method
+    path: str
+    """The whole template: `/system/books/erp/v1/customers/{customer_id}`."""
+    summary: str
+    scopes: tuple[str, ...]
+    """All of them are needed."""
+    public: bool
+    """Served without a token, since the contract says `x-public: true`."""
+    problems: tuple[Code, ...]
+    statuses: frozenset[int]
+    query: tuple[str, ...]
+    """Names of the query parameters, in the contract's order."""
+    headers: tuple[str, ...]
+    """Names of the header parameters, lower case."""
+    max_body: int
+    """Bytes; 0 where the operation takes no body."""
+    idempotency_key: bool
+    """Whether the contract wants `Idempotency-Key`, which is the edge's."""
+    cacheable: bool
+    """A GET: what it answers may be kept, if a policy says so."""
+    endpoint: Endpoint
+
+
+class Api(Struct, frozen=True, kw_only=True):
+    """One mounted contract."""
+
+    contract: str
+    connection: str | None
+    base: str
+    document: Document
+    operations: tuple[Operation, ...]
+
+    @property
+    def title(self) -> str:
+        """Return the contract's title."""
+        return str(self.document.info["title"])
