@@ -1,7 +1,7 @@
 """The life of each contract version: who owns it, where it stands, and that a released one has not changed."""
 
-import datetime
 from collections.abc import Mapping
+from datetime import date
 from importlib.resources import files
 from typing import Annotated, Literal
 
@@ -23,8 +23,8 @@ class Version(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     owner: Annotated[str, Meta(min_length=1)]
     """The team that answers for it."""
     status: Literal["active", "deprecated", "retired"]
-    deprecated_on: datetime.date | None = None
-    sunset_on: datetime.date | None = None
+    deprecated_on: date | None = None
+    sunset_on: date | None = None
     successor: Contract | None = None
     released: Digest | None = None
     """The digest of the contract when it was released; from then on it is not changed. None: not released yet."""
@@ -46,7 +46,8 @@ def check(versions: Mapping[str, Version], served: Mapping[str, str]) -> None:
     """
     faults = [f"{contract} has no entry: name its owner and status." for contract in served if contract not in versions]
     faults += [
-        f"{contract} is released with {versions[contract].released} and is now {digest}: open the next version."
+        f"{contract} is released with {versions[contract].released} and is now {digest}: "
+        "open the next version, or note the new digest where it has only grown."
         for contract, digest in served.items()
         if contract in versions and versions[contract].released not in {None, digest}
     ]

@@ -1,6 +1,4 @@
-"""The only writer of refusals and failures: RFC 9457, with the catalogue's words. A vendor's text, a secret or a stack is
-never part of one.
-"""
+"""The only writer of refusals and failures: RFC 9457, in the catalogue's words; no vendor's text, secret or stack."""
 
 import logging
 import traceback

@@ -99,7 +99,8 @@ class _Move:
         self.schemas: dict[str, Node] = {}
         self._document, self._prefix, self._names = document, prefix, dict[Source, str]()
 
-    def moved(self, node: Any, within: str) -> Any:
+    def moved(self, node: Any, within: str) -> Any:  # noqa: ANN401 - a node of YAML is anything.
+        """Return the node with its references into this document; `within` is the file that it stands in."""
         if isinstance(node, list):
             return [self.moved(item, within) for item in node]
         if not isinstance(node, dict):

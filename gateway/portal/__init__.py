@@ -1,4 +1,4 @@
-"""Pages for developers: which APIs there are, their reference with *try it*, contracts as written, problems explained."""
+"""Pages for developers: which APIs there are, their reference to try, contracts as written, problems explained."""
 
 from gateway.portal.routes import routes
 
