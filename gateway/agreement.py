@@ -1,6 +1,7 @@
 """Whether what was found is what was wanted: field by field, and told so that a person can look."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -42,10 +43,23 @@ def agreeing(wanted: Struct, *fields: str) -> Callable[[object], list[Difference
 
 
 def _plain(field: str, value: object) -> object:
-    """Return the value as it is compared: a text without the blanks around it, a tax id in its compact form."""
-    if not isinstance(value, str):
-        return value
-    return "".join(filter(str.isalnum, value)).upper() if field == "tax_id" else " ".join(value.split())
+    """Return the value as it is compared; a field without a row in PLAIN is compared as it is."""
+    return PLAIN[field](value) if isinstance(value, str) and field in PLAIN else value
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _compact(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).upper()
+
+
+PLAIN: Final[Mapping[str, Callable[[str], str]]] = {
+    "name": _folded,  # Some vendors trim, some write capitals.
+    "code": _folded,
+    "tax_id": _compact,  # A contract's tax id may have blanks, dots and hyphens; they do not count.
+}
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,1 @@
+"""The contract `openapi/system/erp`, served the same for every vendor."""

@@ -1,0 +1,1 @@
+"""The contract `openapi/system/psa`, served the same for every vendor."""
