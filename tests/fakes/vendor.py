@@ -1,0 +1,170 @@
+"""What the fakes have in common: books of their own, a slow index, and switches for everything that gets lost."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from msgspec import UNSET, Struct
+
+from gateway.errors import Refused, Unavailable, Uncertain
+from gateway.store.database import utc_now
+from openapi.common.types import Code
+from system_apis.ports import Found
+
+T = TypeVar("T")
+
+
+class Fault(StrEnum):
+    """What goes wrong with one call."""
+
+    lost_before = "The call never arrives; the port says so rightly: uncertain."
+    lost_after = "The effect is there, its answer is lost; the port says so rightly: uncertain."
+    hangs_before = "The call is never answered and has no effect."
+    hangs_after = "The effect is there, and the call is never answered."
+    misnamed_before = "The call never arrives; the port raises something of its transport."
+    misnamed_after = "The effect is there; the port raises something of its transport."
+    denied_after = "The effect is there; the port says wrongly that there certainly is none."
+    refused_after = "The effect is there; the port says wrongly that it was refused."
+    unavailable = "Nothing could be sent, and the port says so."
+    refused = "The vendor says no."
+
+
+BEFORE = {Fault.lost_before, Fault.hangs_before, Fault.misnamed_before, Fault.unavailable, Fault.refused}
+
+
+async def raise_for(fault: Fault) -> None:
+    """Raise what the port raises; a call that hangs does so until it is cancelled."""
+    if fault in {Fault.hangs_before, Fault.hangs_after}:
+        await asyncio.Event().wait()
+    if fault in {Fault.misnamed_before, Fault.misnamed_after}:
+        raise ConnectionResetError("the connection was reset")
+    if fault in {Fault.denied_after, Fault.unavailable}:
+        raise Unavailable(Code.upstream_unavailable, "The vendor cannot be reached.")
+    if fault in {Fault.refused_after, Fault.refused}:
+        raise Refused(Code.upstream_rejected, "The vendor refused.")
+    raise Uncertain(Code.upstream_timeout_uncertain, "The answer was lost.")
+
+
+class Book(Generic[T]):
+    """The documents of one kind, in the order in which they were made; ids are never used twice."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, T] = {}
+        self._made_at: dict[str, datetime] = {}
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._rows.values())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def next_id(self) -> str:
+        """Return the id of the next document."""
+        return str(len(self._rows) + 1)
+
+    def put(self, document: T, at: datetime) -> T:
+        """Keep a document, new or changed."""
+        document_id: str = document.id  # type: ignore[attr-defined]  # every document of the contracts has one
+        self._rows[document_id] = document
+        self._made_at.setdefault(document_id, at)
+        return document
+
+    def get(self, document_id: str) -> T:
+        """Return the document with the id."""
+        if document_id not in self._rows:
+            raise Refused(Code.resource_not_found, "The vendor does not know this id.")
+        return self._rows[document_id]
+
+    def indexed(self, at: datetime, lag_s: float) -> list[T]:
+        """Return what a search shows by now."""
+        before = at - timedelta(seconds=lag_s)
+        return [row for document_id, row in self._rows.items() if self._made_at[document_id] <= before]
+
+
+class Vendor:
+    """A vendor's server as its port sees it. It knows no business key: two creates make two documents."""
+
+    def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
+        self.clock = clock
+        self.lag_s = 0.0
+        """How long a search does not show what was made."""
+        self.latency_s = 0.0
+        self.away = False
+        """Whether nobody answers at all."""
+        self.calls: Counter[str] = Counter()
+        self.effects: Counter[str] = Counter()
+        self._planned: dict[str, deque[Fault | None]] = {}
+        self._serial = 0
+
+    def plan(self, operation: str, *faults: Fault | None) -> None:
+        """Let the next calls of an operation go wrong, in this order; None goes well."""
+        self._planned.setdefault(operation, deque()).extend(faults)
+
+    def version(self) -> str:
+        """Return a version that nothing had before."""
+        self._serial += 1
+        return f"v{self._serial}"
+
+    async def read(self, operation: str, answer: Callable[[], T]) -> T:
+        """Return what a read finds."""
+        await self._arrive(operation)
+        fault = self._next(operation)
+        if fault is not None:
+            await raise_for(fault)
+        return answer()
+
+    async def write(self, operation: str, effect: Callable[[], T]) -> T:
+        """Return what a write did, unless something is lost on the way there or back."""
+        await self._arrive(operation)
+        fault = self._next(operation)
+        if fault in BEFORE:
+            await raise_for(fault)
+        done = effect()
+        self.effects[operation] += 1
+        await asyncio.sleep(self.latency_s)
+        if fault is not None:
+            await raise_for(fault)
+        return done
+
+    def find(self, book: Book[T], which: Callable[[T], bool]) -> T | None:
+        """Return the one document for which it holds; two are refused."""
+        found = self.search(book, which)
+        if len(found) > 1:
+            raise Refused(Code.upstream_conflict_stale, "Two documents carry the key.")
+        return found[0] if found else None
+
+    def search(self, book: Book[T], which: Callable[[T], bool]) -> list[T]:
+        """Return the documents for which it holds, as far as the index has them."""
+        return [document for document in book.indexed(self.clock(), self.lag_s) if which(document)]
+
+    def _next(self, operation: str) -> Fault | None:
+        planned = self._planned.get(operation)
+        return planned.popleft() if planned else None
+
+    async def _arrive(self, operation: str) -> None:
+        self.calls[operation] += 1
+        await asyncio.sleep(self.latency_s)
+        if self.away:
+            await raise_for(Fault.unavailable)
+
+
+def page(documents: list[T], after: str | None, limit: int) -> Found[T]:
+    """Return one page; `after` is the number of what was shown before."""
+    start = int(after or 0)
+    end = start + limit
+    return Found(items=documents[start:end], after=str(end) if documents[end:] else None)
+
+
+def refuse_unless(holds: object, code: Code, detail: str) -> None:
+    """Return where it holds; the vendor refuses the rest."""
+    if not holds:
+        raise Refused(code, detail)
+
+
+def given(body: Struct, field: str, otherwise: Any = None) -> Any:  # noqa: ANN401 - a field of any type
+    """Return a field of a body, or `otherwise` where it was left out."""
+    value = getattr(body, field)
+    return otherwise if value is UNSET else value
