@@ -1,0 +1,1 @@
+"""What the processes share: business keys, money, contracts, canonical customers and projects, project codes."""
