@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from http import HTTPStatus
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
 STARTED = time.monotonic()
@@ -27,13 +28,13 @@ def say(text: str) -> None:
 
 def sent(method: str, path: str, status: int, seconds: float) -> None:
     """Show a call of the CRM and what came back."""
-    colour = "green" if status < 400 else "yellow"
+    colour = "green" if status < HTTPStatus.BAD_REQUEST else "yellow"
     print(f"   {paint('→', 'bold')} {method} {path}  {paint(str(status), colour)}  {seconds * 1000:.0f} ms")
 
 
 def step(name: str, state: str, system: str | None, external_id: str | None, seconds: float | None) -> None:
     """Show a step of the process as it ends."""
-    marks = {"done": ("✓", "green"), "skipped": ("–", "dim"), "refused": ("✗", "red"), "in_doubt": ("?", "yellow")}
+    marks = {"done": ("✓", "green"), "skipped": ("-", "dim"), "refused": ("✗", "red"), "in_doubt": ("?", "yellow")}
     mark, colour = marks.get(state, ("·", "dim"))
     where = f"{system}{f' #{external_id}' if external_id else ''}" if system else ""
     took = f"{seconds:.2f} s" if seconds is not None else ""

@@ -1,0 +1,68 @@
+"""The CRM of the story: it knows the gateway's address and its token, nothing else."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from examples.demo import telling
+
+RESTING = {"active", "parked", "cancelled"}
+PATIENCE_S = 90.0
+
+Document = dict[str, Any]
+
+
+class Crm:
+    """Calls the gateway over REST, and shows each call."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._http = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+    def call(self, method: str, path: str, body: Document | None = None, *, key: str | None = None) -> httpx.Response:
+        """Return the answer; a creating call carries an idempotency key."""
+        headers = {"Idempotency-Key": f'"{key}"'} if key else {}
+        started = time.monotonic()
+        answer = self._http.request(method, path, json=body, headers=headers)
+        telling.sent(method, path, answer.status_code, time.monotonic() - started)
+        return answer
+
+    def onboard(self, body: Document, *, key: str | None = None) -> httpx.Response:
+        """Ask for an onboarding; each intent has a key of its own."""
+        path = "/process/project-onboarding/v1/onboardings"
+        return self.call("POST", path, body, key=key or str(uuid.uuid4()))
+
+    def follow(self, location: str, shown: set[str] | None = None) -> Document:
+        """Return the onboarding once it rests; show its steps as they end."""
+        seen = set() if shown is None else shown
+        for onboarding in self._polled(location):
+            for step in onboarding["steps"]:
+                mark = f"{step['name']}:{step['state']}"
+                if step["state"] in {"pending", "running"} or mark in seen:
+                    continue
+                seen.add(mark)
+                telling.step(step["name"], step["state"], step["system"], step["external_id"], _seconds(step))
+            if onboarding["state"] in RESTING:
+                return onboarding
+        raise TimeoutError(f"{location} did not come to rest within {PATIENCE_S:.0f} s.")
+
+    def _polled(self, location: str) -> Iterator[Document]:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            document: Document = self._http.get(location).raise_for_status().json()
+            yield document
+            time.sleep(0.2)  # A CRM polls; the story shows the steps as they come.
+
+
+def _seconds(step: Document) -> float | None:
+    if not step["started_at"] or not step["ended_at"]:
+        return None
+    started, ended = (_instant(step[name]) for name in ("started_at", "ended_at"))
+    return ended - started
+
+
+def _instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

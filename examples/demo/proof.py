@@ -1,0 +1,51 @@
+"""What the story must have left in Tryton, computed by hand, against what Tryton's own interface says."""
+
+from examples.demo.books import Tryton
+from examples.demo.telling import chapter, verdict
+
+# Three statements of work, two customers: one made through the gateway, one that was there and got linked.
+CUSTOMER = ("Harbour Analytics S.L.", "ESB58818501", "Net 30")
+LEDGER = [
+    ("P-0001", "Data platform", "DEP-CONS", "opened"),
+    ("P-0002", "Warehouse review", "DEP-CONS", "opened"),
+    ("P-0003", "Data mesh", "DEP-DATA", "opened"),
+]
+DELIVERY = ["P-0001 - Data platform", "P-0002 - Warehouse review", "P-0003 - Data mesh"]
+TASKS_A_PROJECT = 3
+OPENS_ON = (2026, 12, 1)
+
+
+def ledger(erp: Tryton) -> bool:
+    """Return whether the ledger holds exactly what the story made."""
+    chapter(7, "The proof", "What Tryton itself shows, beside what was computed by hand.")
+    parties = erp.find(
+        "party.party", [["code", "like", "cus_%"]], "name", "tax_identifier.code", "customer_payment_term.name"
+    )
+    customers = [
+        (party["name"], party["tax_identifier."]["code"], party["customer_payment_term."]["name"]) for party in parties
+    ]
+    alder = len(erp.find("party.party", [["name", "ilike", "alder foods%"]], "name"))
+    fields = ("code", "name", "parent.code", "state")
+    accounts = erp.find("analytic_account.account", [["code", "like", "P-%"]], *fields)
+    projects = [(one["code"], one["name"], one["parent."]["code"], one["state"]) for one in accounts]
+    return all(
+        (
+            verdict("customers made", [CUSTOMER], customers),
+            verdict("Alder Foods in the ERP", 1, alder),
+            verdict("projects in the ledger", LEDGER, projects),
+        )
+    )
+
+
+def delivery(psa: Tryton) -> bool:
+    """Return whether the delivery database holds exactly what the story made, open from the first day."""
+    roots = psa.find("project.work", [["type", "=", "project"], ["name", "like", "P-%"]], "name")
+    tasks = psa.find("project.work", [["parent.name", "like", "P-%"], ["type", "=", "task"]], "timesheet_start_date")
+    starts = {tuple(task["timesheet_start_date"][part] for part in ("year", "month", "day")) for task in tasks}
+    return all(
+        (
+            verdict("projects in delivery", DELIVERY, [root["name"] for root in roots]),
+            verdict("tasks", TASKS_A_PROJECT * len(DELIVERY), len(tasks)),
+            verdict("open for time from", {OPENS_ON}, starts),
+        )
+    )
