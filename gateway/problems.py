@@ -101,6 +101,7 @@ def _challenge(code: Code, context: Context) -> Iterable[tuple[str, str]]:
     """Yield the challenge of RFC 6750 §3: without an error where no token came."""
     told = {
         Code.auth_token_missing: "",
+        Code.auth_malformed: ', error="invalid_request"',
         Code.auth_invalid_token: ', error="invalid_token"',
         Code.auth_scope_missing: f', error="insufficient_scope", scope="{" ".join(context.scopes)}"',
     }

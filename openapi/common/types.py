@@ -136,6 +136,7 @@ class Code(StrEnum):
     idempotency_key_missing = "idempotency.key_missing"
     idempotency_key_malformed = "idempotency.key_malformed"
     auth_token_missing = "auth.token_missing"
+    auth_malformed = "auth.malformed"
     auth_invalid_token = "auth.invalid_token"
     auth_scope_missing = "auth.scope_missing"
     auth_entity_not_allowed = "auth.entity_not_allowed"

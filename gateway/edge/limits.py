@@ -1,0 +1,50 @@
+"""How much a stranger may send: address, header fields, body."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from gateway.errors import Refused
+from openapi.common.types import Code
+
+URI_BYTES: Final = 8_192
+HEADER_BYTES: Final = 32_768
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class Disconnected(Exception):
+    """The caller went away before the request was whole; nobody waits for an answer."""
+
+
+def check_address(raw_path: bytes, query: bytes) -> None:
+    """Return where path and query are within bounds; raises Refused."""
+    if len(raw_path) + len(query) > URI_BYTES:
+        raise Refused(Code.request_uri_too_long, f"Keep the path and query within {URI_BYTES} bytes.")
+
+
+def check_headers(headers: list[tuple[bytes, bytes]]) -> None:
+    """Return where all fields together are within bounds; raises Refused."""
+    if sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES:
+        raise Refused(Code.request_headers_too_large, f"Keep all header fields together within {HEADER_BYTES} bytes.")
+
+
+async def read_body(receive: Receive, announced: bytes | None, most: int) -> bytes:
+    """Return the whole body; raises Refused as soon as it is, or says that it will be, larger than `most`."""
+    if announced is not None and announced.isdigit() and int(announced) > most:
+        raise _too_large(most)
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            raise _too_large(most)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(Code.request_too_large, f"Send at most {most} bytes at once.")

@@ -1,0 +1,103 @@
+"""A creating call and its repetitions: one runs, the others come back later, get its answer, or learn that they differ.
+
+The record is bound to the client, the operation and a fingerprint of the request. The fingerprint holds the caller's
+view too: a kept answer is never shown to a token that sees something else. Below all this stands the business key,
+which meets the same process instance: a call that is repeated after a crash goes on with what the first one began.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+from uuid import uuid4
+
+from msgspec import Struct
+
+from gateway.errors import Refused
+from gateway.store.idempotency_records import IdempotencyRecords, Kept, Record, RecordKey
+from openapi.common.types import Code
+
+KEY: Final = re.compile(rb'"([\x21\x23-\x5b\x5d-\x7e]{8,128})"').fullmatch
+"""A string of RFC 9651 without escapes or blanks."""
+RETRY_S: Final = 1
+RELEASED: Final = frozenset({503})
+"""With every 4xx: the answers that say that nothing happened."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What makes two calls the same."""
+
+    key: RecordKey
+    fingerprint: str
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """How long an answer is kept, and how soon a key is free after its process has died."""
+
+    keep_s: float
+    lease_s: float
+
+
+def key_of(fields: Sequence[bytes]) -> str:
+    """Return the key of the header's fields; raises Refused before anything is looked up."""
+    if not fields:
+        raise Refused(Code.idempotency_key_missing, 'Send Idempotency-Key: "<a fresh UUID>", in quotes.')
+    match = KEY(fields[0].strip(b" \t")) if len(fields) == 1 else None
+    if match is None:
+        raise Refused(Code.idempotency_key_malformed, "Send one quoted string of 8 to 128 visible ASCII characters.")
+    return match[1].decode("ascii")
+
+
+def fingerprint_of(*parts: bytes) -> str:
+    """Return what differs when any part does, wherever the parts are cut."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+async def once(
+    request: Request, records: IdempotencyRecords, terms: Terms, run: Callable[[], Awaitable[Kept]]
+) -> tuple[Kept, bool]:
+    """Return the answer, and whether it was given earlier; raises Refused where another call has the key."""
+    holder = uuid4().hex
+    record = await records.take(request.key, request.fingerprint, holder, lease_s=terms.lease_s, keep_s=terms.keep_s)
+    if record:
+        return _earlier(request, record), True
+    renewal = asyncio.create_task(_renew(request.key, holder, records, terms.lease_s))
+    try:
+        answer = await run()
+        await _settle(request.key, holder, records, answer)
+    except BaseException:
+        await records.leave(request.key, holder)
+        raise
+    finally:
+        renewal.cancel()
+    return answer, False
+
+
+async def _settle(key: RecordKey, holder: str, records: IdempotencyRecords, answer: Kept) -> None:
+    """Keep what is final, free the key where nothing happened, and leave it bound to the request where nobody knows."""
+    if answer.status < 400:  # noqa: PLR2004
+        await records.keep(key, holder, answer)
+    elif answer.status < 500 or answer.status in RELEASED:  # noqa: PLR2004
+        await records.release(key, holder)
+    else:
+        await records.leave(key, holder)
+
+
+def _earlier(request: Request, record: Record) -> Kept:
+    if record.fingerprint != request.fingerprint:
+        detail = "Take a fresh key: this one was used for another request, or by a token that sees something else."
+        raise Refused(Code.idempotency_key_reuse_mismatch, detail)
+    if record.kept is None:
+        detail = "The first call is still under way; send it again unchanged."
+        raise Refused(Code.idempotency_in_progress, detail, retry_after_s=RETRY_S)
+    return record.kept
+
+
+async def _renew(key: RecordKey, holder: str, records: IdempotencyRecords, lease_s: float) -> None:
+    while True:
+        await asyncio.sleep(lease_s / 3)
+        await records.renew(key, holder, lease_s=lease_s)

@@ -1,0 +1,99 @@
+"""A call on its way through its plan: what the edge read of it, and the answer that comes back."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, NoReturn
+from uuid import uuid4
+
+from gateway.caller import Caller
+from gateway.policy.operation import Operation
+
+
+class Answer:
+    """A whole answer; policies add header fields to it on its way back."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status, self.headers, self.body = status, list(headers), body
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first field of the name (lower case), or None."""
+        return next((value for field, value in self.headers if field == name), None)
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Add a field; a list may come in several."""
+        self.headers.append((name, value))
+
+
+class Call:
+    """One request. `path` is the normalised one, `caller` is there once `authenticate` has let the call through."""
+
+    __slots__ = ("_body", "_caller", "_decision_id", "_read", "correlation_id", "operation", "path", "scope")
+
+    def __init__(
+        self,
+        operation: Operation,
+        scope: MutableMapping[str, Any],
+        correlation_id: str,
+        read: Callable[["Call"], Awaitable[bytes]],
+    ) -> None:
+        self.operation, self.scope, self.correlation_id, self.path = operation, scope, correlation_id, ""
+        self._read = read
+        self._body: bytes | None = None
+        self._caller: Caller | None = None
+        self._decision_id: str | None = None
+
+    @property
+    def query(self) -> bytes:
+        """Return the query as it was sent."""
+        return bytes(self.scope["query_string"])
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the header fields, their names in lower case."""
+        fields: list[tuple[bytes, bytes]] = self.scope["headers"]
+        return fields
+
+    @property
+    def caller(self) -> Caller:
+        """Return who calls; asking before `authenticate` is a mistake of the plan, and stops the call."""
+        return self._caller or _too_early()
+
+    @caller.setter
+    def caller(self, caller: Caller) -> None:
+        self._caller = caller
+
+    @property
+    def known_caller(self) -> Caller | None:
+        """Return who calls, or None for a stranger."""
+        return self._caller
+
+    @property
+    def decision_id(self) -> str:
+        """Return what names this occurrence, in a problem's `instance` and in the audit; made when first asked for."""
+        if self._decision_id is None:
+            self._decision_id = str(uuid4())
+        return self._decision_id
+
+    async def body(self) -> bytes:
+        """Return the whole body, read when first asked for: nobody buffers what a stranger sends."""
+        if self._body is None:
+            self._body = await self._read(self)
+        return self._body
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the field of the name (lower case), or None; several are joined, as RFC 9110 §5.2 has it."""
+        found = self.all(name)
+        return b", ".join(found) if found else None
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Return every field of the name (lower case)."""
+        return [value for field, value in self.headers if field == name]
+
+
+Proceed = Callable[[Call], Awaitable[Answer]]
+"""The rest of the plan, the framework at its end."""
+
+
+def _too_early() -> NoReturn:
+    raise RuntimeError("The caller was asked for before the token was verified.")

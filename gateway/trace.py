@@ -1,0 +1,55 @@
+"""Where a call belongs: its correlation id, and its place in a trace (W3C Trace Context), for whoever runs below it."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Final, Self
+from uuid import uuid4
+
+from msgspec import Struct
+
+CORRELATION: Final = re.compile(rb"[A-Za-z0-9._:-]{8,128}").fullmatch
+PARENT: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL).fullmatch
+KNOWN_FLAGS: Final = 0x03
+"""`sampled`, and `random`, which says how the trace id was made and goes on with it."""
+
+current_correlation_id: ContextVar[str | None] = ContextVar("current_correlation_id", default=None)
+current_trace: ContextVar["Trace | None"] = ContextVar("current_trace", default=None)
+
+
+class Trace(Struct, frozen=True, kw_only=True):
+    """One place in a trace; `parent` is the header field that the next system is told."""
+
+    trace_id: str
+    span_id: str
+    flags: int
+
+    @property
+    def parent(self) -> str:
+        """Return the place as `traceparent` writes it."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+
+    @classmethod
+    def begin(cls) -> Self:
+        """Return the first place of a new trace, not sampled: whoever records decides that for themselves."""
+        return cls(trace_id=secrets.token_hex(16), span_id=secrets.token_hex(8), flags=0x02)
+
+
+def trace_of(fields: Sequence[bytes]) -> Trace:
+    """Return our own place in the trace that `traceparent` names; a new trace where it is missing or malformed."""
+    match = PARENT(fields[0]) if len(fields) == 1 else None
+    if match is None:
+        return Trace.begin()
+    version, trace_id, parent_id, flags, rest = match.groups()
+    if version == b"ff" or (version == b"00" and rest) or not trace_id.strip(b"0") or not parent_id.strip(b"0"):
+        return Trace.begin()
+    known = int(flags, 16) & KNOWN_FLAGS
+    return Trace(trace_id=trace_id.decode(), span_id=secrets.token_hex(8), flags=known)
+
+
+def correlation_id_of(fields: Sequence[bytes]) -> str:
+    """Return the caller's correlation id where it is safe to repeat, otherwise a new one."""
+    if len(fields) == 1 and CORRELATION(fields[0]):
+        return fields[0].decode("ascii")
+    return f"cor_{uuid4().hex}"
