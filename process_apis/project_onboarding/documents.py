@@ -1,0 +1,111 @@
+"""The documents that an onboarding sends: a statement of work in the words of the system contracts. Pure.
+
+Preview and workflow both take them from here, so that what is shown is what is sent.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from msgspec import UNSET, Struct
+
+from openapi.common.types import Dimension
+from openapi.process.project_onboarding.v1 import NewOnboarding
+from openapi.system.erp import v1 as erp
+from openapi.system.psa import v1 as psa
+from process_apis.ledger import keys
+from process_apis.project_onboarding import tax_ids
+from process_apis.project_onboarding.templates import ProjectTemplate, TemplateTask
+
+
+class PlannedTask(Struct, frozen=True, kw_only=True):
+    """A task to be made, and the key of the one that it is a part of."""
+
+    code: str
+    new: psa.NewTask
+    parent_key: str | None
+
+
+def onboarding_key(body: NewOnboarding) -> str:
+    """Return the business key of the onboarding."""
+    return keys.onboarding_key(body.opportunity.crm, body.opportunity.id, body.statement_of_work.version)
+
+
+def customer_key(body: NewOnboarding) -> str:
+    """Return the business key of the customer, where we make it."""
+    return keys.customer_key(body.opportunity.crm, body.customer.account)
+
+
+def new_customer(body: NewOnboarding) -> erp.NewCustomer:
+    """Return the customer as the ERP is asked to have it: under its legal name."""
+    customer = body.customer
+    tax_id = tax_ids.written(customer.tax_id, customer.country) if customer.tax_id else None
+    return erp.NewCustomer(
+        business_key=customer_key(body),
+        legal_entity=body.legal_entity,
+        name=customer.legal_name,
+        tax_id=tax_id or UNSET,
+        country=customer.country,
+        payment_terms=body.payment_terms,
+        billing_address=customer.billing_address,
+    )
+
+
+def new_psa_project(body: NewOnboarding, code: str, native_template: str | None) -> psa.NewProject:
+    """Return the project as the PSA is asked to have it."""
+    project, opportunity = body.project, body.opportunity
+    return psa.NewProject(
+        business_key=keys.psa_project_key(opportunity.crm, opportunity.id),
+        legal_entity=body.legal_entity,
+        code=code,
+        name=project.name,
+        customer=psa.ProjectCustomer(business_key=customer_key(body), name=body.customer.legal_name),
+        start=project.start,
+        end=project.end,
+        manager=project.manager,
+        native_template=native_template or UNSET,
+    )
+
+
+def new_erp_project(
+    body: NewOnboarding, code: str, customer_id: str, dimensions: Sequence[Dimension]
+) -> erp.NewAccountingProject:
+    """Return the project as the ledger is asked to have it."""
+    return erp.NewAccountingProject(
+        business_key=keys.erp_project_key(body.opportunity.crm, body.opportunity.id),
+        legal_entity=body.legal_entity,
+        code=code,
+        name=body.project.name,
+        customer_id=customer_id,
+        dimensions=list(dimensions),
+    )
+
+
+def native_template(template: ProjectTemplate, capabilities: psa.Capabilities) -> str | None:
+    """Return the PSA's own template to copy, or None where it has no such thing, or the template names none."""
+    return template.native_templates.get(capabilities.vendor) if capabilities.native_templates else None
+
+
+def tasks(body: NewOnboarding, template: ProjectTemplate) -> Iterator[PlannedTask]:
+    """Yield the template's tasks, parents first."""
+
+    def key(task: TemplateTask) -> str:
+        return keys.task_key(body.opportunity.crm, body.opportunity.id, task.code)
+
+    for task, parent in template.walk():
+        new = psa.NewTask(business_key=key(task), name=task.name, planned_hours=task.planned_hours or UNSET)
+        yield PlannedTask(code=task.code, new=new, parent_key=key(parent) if parent else None)
+
+
+def milestones(body: NewOnboarding, template: ProjectTemplate) -> Iterator[tuple[str, psa.NewMilestone]]:
+    """Yield each milestone with its code: first those that are billed by, then the template's."""
+    planned = [
+        (f"{line.number}-{place}", part.milestone, part.due_on)
+        for line in body.lines
+        for place, part in enumerate(line.schedule or (), 1)
+        if part.milestone
+    ]
+    start = body.project.start
+    planned += [(item.code, item.name, start + timedelta(days=item.days_after_start)) for item in template.milestones]
+    for code, name, due_on in planned:
+        key = keys.milestone_key(body.opportunity.crm, body.opportunity.id, code)
+        yield code, psa.NewMilestone(business_key=key, name=name, due_on=due_on)
