@@ -18,7 +18,7 @@ from msgspec import Struct
 from gateway.agreement import Difference
 from gateway.errors import ApiError, Overdue, Refused, Unavailable, Uncertain
 from gateway.store.database import Store
-from gateway.store.write_intents import Intent, Lease, WriteIntents
+from gateway.store.write_intents import Intent, Lease, WriteIntents, in_progress
 from openapi.common.types import Code, Outcome
 
 T = TypeVar("T")
@@ -108,17 +108,18 @@ class Rounds:
     def _refuse_unsettled(self, write: Write[T], intent: Intent, at: datetime) -> None:
         """Return where "not there" means that it may be sent."""
         wait_s = intent.unsettled_s(at, write.settle_s)
-        if write.makes and intent.outcome is Outcome.applied:
-            if wait_s == 0:
-                detail = "It was made earlier and cannot be found any more. Somebody has to look in the other system."
-                raise Refused(Code.upstream_conflict_stale, detail)
-            raise self._uncertain(write, intent.uncertain_since, wait_s)
         if wait_s and intent.outcome is Outcome.uncertain:
             raise self._uncertain(write, intent.uncertain_since, wait_s)
+        if not write.makes:
+            return
         if wait_s and intent.outcome is Outcome.none:
             # The port said that its last send had no effect. Should it have been wrong, a look will show it by then.
-            detail = "The last try could not be made. Send it again unchanged."
-            raise Unavailable(Code.upstream_unavailable, detail, retry_after_s=ceil(wait_s))
+            raise in_progress(retry_after_s=ceil(wait_s))
+        if wait_s:
+            raise self._uncertain(write, None, wait_s)  # It was made, and the index does not show it yet.
+        if intent.outcome is Outcome.applied:
+            detail = "It was made earlier and cannot be found any more. Somebody has to look in the other system."
+            raise Refused(Code.upstream_conflict_stale, detail)
 
     async def _clear(self, write: Write[T], lease: Lease, intent: Intent) -> None:
         """Return when the send may go out. Otherwise nothing was sent, and the row is as it was before."""
@@ -140,9 +141,8 @@ class Rounds:
         try:
             done = await self._act(write)
             await self._moments("between_act_and_record", write.operation, write.key)
-        except (Refused, Unavailable) as no:
-            settles_from = self._store.now() if isinstance(no, Unavailable) else None
-            await _completed(self._intents.record(lease, Outcome.none, settles_from=settles_from))
+        except (Refused, Unavailable):
+            await self._record_sent(lease, Outcome.none)
             raise
         except CancelledError:
             await self._record_sent(lease, Outcome.uncertain)

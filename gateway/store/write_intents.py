@@ -54,7 +54,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     tries: int
     sent_at: datetime | None
     settles_from: datetime | None
-    """When the last send had ended at the latest; None where it certainly had no effect, or there was none."""
+    """When the last send had ended at the latest; None where there was none."""
     uncertain_since: datetime | None
     """When the first of the sends was made whose outcome is unknown."""
 
@@ -155,13 +155,10 @@ class WriteIntents:
         return {"lease_owner": None, "lease_until": None}
 
 
-def in_progress() -> WriteInProgress:
-    """Return the answer to whoever comes while the same write is under way."""
-    return WriteInProgress(
-        Code.upstream_write_in_progress,
-        "The same write is under way. Send it again unchanged.",
-        retry_after_s=HOLDER_IS_DONE_IN_S,
-    )
+def in_progress(retry_after_s: int = HOLDER_IS_DONE_IN_S) -> WriteInProgress:
+    """Return the answer to whoever comes while the same write is under way, or has just been."""
+    detail = "The same write is under way. Send it again after `Retry-After`."
+    return WriteInProgress(Code.upstream_write_in_progress, detail, retry_after_s=retry_after_s)
 
 
 def _of(lease: Lease) -> ColumnElement[bool]:

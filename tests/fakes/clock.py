@@ -10,6 +10,7 @@ class Clock:
         self.now = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        """Return the moment at which it stands."""
         return self.now
 
     def forward(self, seconds: float) -> None:

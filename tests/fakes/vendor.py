@@ -3,9 +3,10 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from msgspec import UNSET, Struct
 
@@ -15,6 +16,8 @@ from openapi.common.types import Code
 from system_apis.ports import Found
 
 T = TypeVar("T")
+AUTHOR: ContextVar[str] = ContextVar("author", default="somebody")
+"""Who calls, so that an effect can be laid at somebody's door."""
 
 
 class Fault(StrEnum):
@@ -35,10 +38,8 @@ class Fault(StrEnum):
 BEFORE = {Fault.lost_before, Fault.hangs_before, Fault.misnamed_before, Fault.unavailable, Fault.refused}
 
 
-async def raise_for(fault: Fault) -> None:
-    """Raise what the port raises; a call that hangs does so until it is cancelled."""
-    if fault in {Fault.hangs_before, Fault.hangs_after}:
-        await asyncio.Event().wait()
+def raise_for(fault: Fault) -> NoReturn:
+    """Raise what the port raises."""
     if fault in {Fault.misnamed_before, Fault.misnamed_after}:
         raise ConnectionResetError("the connection was reset")
     if fault in {Fault.denied_after, Fault.unavailable}:
@@ -96,6 +97,10 @@ class Vendor:
         """Whether nobody answers at all."""
         self.calls: Counter[str] = Counter()
         self.effects: Counter[str] = Counter()
+        self.authors: list[str] = []
+        """Who had each of the effects, in their order."""
+        self.hanging = asyncio.Event()
+        """Whether a call hangs."""
         self._planned: dict[str, deque[Fault | None]] = {}
         self._serial = 0
 
@@ -113,20 +118,21 @@ class Vendor:
         await self._arrive(operation)
         fault = self._next(operation)
         if fault is not None:
-            await raise_for(fault)
+            await self._go_wrong(fault)
         return answer()
 
     async def write(self, operation: str, effect: Callable[[], T]) -> T:
         """Return what a write did, unless something is lost on the way there or back."""
         await self._arrive(operation)
         fault = self._next(operation)
-        if fault in BEFORE:
-            await raise_for(fault)
+        if fault in BEFORE and fault is not None:
+            await self._go_wrong(fault)
         done = effect()
         self.effects[operation] += 1
+        self.authors.append(AUTHOR.get())
         await asyncio.sleep(self.latency_s)
         if fault is not None:
-            await raise_for(fault)
+            await self._go_wrong(fault)
         return done
 
     def find(self, book: Book[T], which: Callable[[T], bool]) -> T | None:
@@ -140,6 +146,12 @@ class Vendor:
         """Return the documents for which it holds, as far as the index has them."""
         return [document for document in book.indexed(self.clock(), self.lag_s) if which(document)]
 
+    async def _go_wrong(self, fault: Fault) -> NoReturn:
+        if fault in {Fault.hangs_before, Fault.hangs_after}:
+            self.hanging.set()
+            await asyncio.Event().wait()
+        raise_for(fault)
+
     def _next(self, operation: str) -> Fault | None:
         planned = self._planned.get(operation)
         return planned.popleft() if planned else None
@@ -148,7 +160,7 @@ class Vendor:
         self.calls[operation] += 1
         await asyncio.sleep(self.latency_s)
         if self.away:
-            await raise_for(Fault.unavailable)
+            raise_for(Fault.unavailable)
 
 
 def page(documents: list[T], after: str | None, limit: int) -> Found[T]:
