@@ -1,13 +1,56 @@
 """The ASGI application: Litestar routes, and does nothing else."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request, Response
+from litestar.enums import HttpMethod
+from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
-from gateway.contract.model import Api
+from gateway import problems
+from gateway.contract.model import Api, Operation
+from gateway.contract.scope import context_in
+from gateway.errors import Refused
+from openapi.common.types import Code
+
+AnyRequest = Request[Any, Any, Any]
 
 
 def build_application(apis: Sequence[Api], pages: Sequence[HTTPRouteHandler] = ()) -> Litestar:
-    """Return the application that serves the APIs and the pages beside them."""
-    raise NotImplementedError
+    """Return the application that serves the APIs, and the pages beside them."""
+    return Litestar(
+        [*(route for api in apis for route in map(_route, api.operations)), *pages],
+        exception_handlers={HTTPException: _answer_framework, Exception: _answer},
+        openapi_config=None,  # Ours are written by hand and served as they are.
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _route(operation: Operation) -> HTTPRouteHandler:
+    async def endpoint(request: AnyRequest) -> Response[Any]:
+        return await operation.endpoint(request)
+
+    template = operation.path.replace("}", ":str}")
+    return HTTPRouteHandler(template, http_method=HttpMethod(operation.method), name=operation.path + operation.method)(
+        endpoint
+    )
+
+
+def _answer_framework(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """Answer for the router, which knows of paths and methods only; it names the methods in `Allow`."""
+    match error.status_code:
+        case 404:
+            return _answer(request, Refused(Code.resource_not_found, "Look the path up in /docs."))
+        case 405:
+            response = _answer(request, Refused(Code.request_method_not_allowed, "Use a method of the `Allow` header."))
+            response.headers.update(error.headers or {})
+            return response
+        case _:
+            return _answer(request, error)
+
+
+def _answer(request: AnyRequest, error: Exception) -> Response[bytes]:
+    status, headers, body = problems.render(error, context_in(request.scope))
+    return Response(body, status_code=status, headers=dict(headers), media_type=problems.MEDIA_TYPE)
