@@ -208,4 +208,6 @@ async def _completed(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # Seen, so that nobody is warned of it; the cancellation is what is told.
         raise

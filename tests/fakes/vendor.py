@@ -101,12 +101,16 @@ class Vendor:
         """Who had each of the effects, in their order."""
         self.hanging = asyncio.Event()
         """Whether a call hangs."""
-        self._planned: dict[str, deque[Fault | None]] = {}
+        self._planned: dict[tuple[str | None, str], deque[Fault | None]] = {}
         self._serial = 0
 
-    def plan(self, operation: str, *faults: Fault | None) -> None:
-        """Let the next calls of an operation go wrong, in this order; None goes well."""
-        self._planned.setdefault(operation, deque()).extend(faults)
+    def plan(self, operation: str, *faults: Fault | None, author: str | None = None) -> None:
+        """Let the next calls of an operation go wrong, in this order, or those of one author; None goes well."""
+        self._planned.setdefault((author, operation), deque()).extend(faults)
+
+    def forget_plans(self) -> None:
+        """Let everything go well from now on."""
+        self._planned.clear()
 
     def version(self) -> str:
         """Return a version that nothing had before."""
@@ -153,7 +157,7 @@ class Vendor:
         raise_for(fault)
 
     def _next(self, operation: str) -> Fault | None:
-        planned = self._planned.get(operation)
+        planned = self._planned.get((AUTHOR.get(), operation)) or self._planned.get((None, operation))
         return planned.popleft() if planned else None
 
     async def _arrive(self, operation: str) -> None:

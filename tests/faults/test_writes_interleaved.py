@@ -1,0 +1,233 @@
+"""Any order of rounds, faults, deaths and waits: never two documents, never a "no" that lies.
+
+Hypothesis makes up the order. Rounds are held at the guard's moments and let go later, others run meanwhile, and the
+clock moves between any two.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
+
+from gateway.agreement import agreeing
+from gateway.errors import ApiError, Refused, Unavailable, Uncertain
+from gateway.store.database import Store
+from gateway.writes import Moments, Writes, WriteSettings, undisturbed
+from openapi.common.types import Code
+from openapi.system.erp.v1 import Customer, NewCustomer
+from tests.fakes.clock import Clock
+from tests.fakes.erp import CAPABILITIES, FakeErp
+from tests.fakes.vendor import AUTHOR, Fault
+from tests.faults.test_writes import ALDER, LIES
+from tests.stores import guard_store
+
+T = TypeVar("T")
+FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
+LEASE_S, SETTLE_S, DEADLINE_S = 30.0, 10.0, 120.0
+CORRECTED = replace(ALDER, payment_terms="net_30")
+MOMENTS = ("between_intent_and_act", "between_act_and_record")
+QUICK = [fault for fault in Fault if fault not in {Fault.hangs_before, Fault.hangs_after}]  # Those take real time.
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class Held:
+    """A round that stands still at a moment."""
+
+    def __init__(self, author: str, moment: str) -> None:
+        self.author, self.moment = author, moment
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, name: str, _operation: str, _key: str) -> None:
+        """Stand still at the moment."""
+        if name == self.moment:
+            self.reached.set()
+            await self.go.wait()
+
+
+class Interleaved(RuleBasedStateMachine):
+    """A database, an ERP, and any number of processes that want the same document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.clock = Clock()
+        self.erp = FakeErp(replace(CAPABILITIES, settle_s=SETTLE_S), self.clock)
+        self.stack = AsyncExitStack()
+        self.directory = tempfile.TemporaryDirectory(prefix="tiebeam-interleaved-")
+        url = f"sqlite:///{Path(self.directory.name) / 'guard.sqlite'}"
+        self.store: Store = self.run(self.stack.enter_async_context(guard_store(url, self.clock)))
+        self.held: list[tuple[Held, asyncio.Task[Any]]] = []
+        self.rounds, self.looks_fail = 0, False
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what the work returns."""
+        return self.loop.run_until_complete(work)
+
+    @initialize(lag_s=st.sampled_from([0.0, SETTLE_S / 2, SETTLE_S]))
+    def choose_the_index(self, lag_s: float) -> None:
+        """Decide how slow the ERP's index is."""
+        self.erp.lag_s = lag_s
+
+    @rule(
+        new=st.sampled_from([ALDER, CORRECTED]),
+        fault=st.none() | st.sampled_from(QUICK),
+        look_fault=st.none() | st.just(Fault.unavailable),
+    )
+    def carry_out(self, new: NewCustomer, fault: Fault | None, look_fault: Fault | None) -> None:
+        """Carry out one round; something may go wrong with each of its calls."""
+        self.looks_fail = look_fault is not None
+        self.erp.plan("find_customer", None, look_fault)  # The first look goes well, or nothing would be sent.
+        self.run(self.round(new, fault, undisturbed))
+        self.erp.forget_plans()
+        self.looks_fail = False
+
+    @rule(fault=st.none() | st.sampled_from(QUICK), count=st.integers(2, 4))
+    def carry_out_at_once(self, fault: Fault | None, count: int) -> None:
+        """Carry out some rounds at the same time."""
+
+        async def together() -> None:
+            await asyncio.gather(*(self.round(ALDER, fault, undisturbed) for _ in range(count)))
+
+        self.run(together())
+        self.erp.forget_plans()
+
+    @rule(new=st.sampled_from([ALDER, CORRECTED]), moment=st.sampled_from(MOMENTS))
+    def die_at(self, new: NewCustomer, moment: str) -> None:
+        """Let a process die in a round."""
+
+        async def die(name: str, _operation: str, _key: str) -> None:
+            if name == moment:
+                raise Died
+
+        self.run(self.round(new, None, die))
+
+    @rule()
+    def be_refused_by_the_fence(self) -> None:
+        """Carry out a round whose fence says no."""
+        self.run(self.round(ALDER, None, undisturbed, fenced=True))
+
+    @precondition(lambda self: len(self.held) < 2)
+    @rule(new=st.sampled_from([ALDER, CORRECTED]), moment=st.sampled_from(MOMENTS))
+    def hold(self, new: NewCustomer, moment: str) -> None:
+        """Start a round that stands still at a moment."""
+        held = Held(f"w{self.rounds}", moment)
+
+        async def start() -> None:
+            task = asyncio.create_task(self.round(new, None, held))
+            reached = asyncio.create_task(held.reached.wait())
+            await asyncio.wait([task, reached], return_when=asyncio.FIRST_COMPLETED)
+            reached.cancel()
+            if not task.done():
+                self.held.append((held, task))
+
+        self.run(start())
+
+    @precondition(lambda self: self.held)
+    @rule(cancelled=st.booleans())
+    def let_go(self, *, cancelled: bool) -> None:
+        """Let a round go on that stood still, or cancel it."""
+        held, task = self.held.pop(0)
+        if cancelled:
+            task.cancel()
+        held.go.set()
+        self.run(ended(task))
+
+    @rule(seconds=st.sampled_from([0.5, SETTLE_S / 2, SETTLE_S, LEASE_S, LEASE_S + SETTLE_S, DEADLINE_S]))
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.forward(seconds)
+
+    @invariant()
+    def there_are_never_two(self) -> None:
+        """Count the documents in the ERP's own books."""
+        assert len(self.erp.customers) <= 1
+
+    def teardown(self) -> None:
+        """Let everything end, ask as the problems say, and find one document."""
+        try:
+            while self.held:
+                self.let_go(cancelled=False)
+            answers = []
+            for _ in range(4):
+                self.clock.forward(LEASE_S + SETTLE_S)
+                answers += [self.run(self.round(new, None, undisturbed)) for new in (ALDER, CORRECTED)]
+            assert any(isinstance(answer, Customer) for answer in answers)
+            assert len(self.erp.customers) == 1
+        finally:
+            self.run(self.stack.aclose())
+            self.loop.close()
+            self.directory.cleanup()
+
+    async def round(
+        self, new: NewCustomer, fault: Fault | None, moments: Moments, *, fenced: bool = False
+    ) -> Customer | ApiError | None:
+        """Carry out a round, and check what it is told."""
+        author = f"w{self.rounds}"
+        self.rounds += 1
+        AUTHOR.set(author)
+        self.erp.plan("create_customer", fault, author=author)
+        writes = Writes(self.store, WriteSettings(lease_s=LEASE_S, deadline_s=DEADLINE_S), moments)
+
+        async def fence() -> None:
+            if fenced:
+                raise Refused(Code.lock_held, "Wait.")
+
+        try:
+            answer: Customer | ApiError = await writes.bound(self.erp).once(
+                operation="create_customer",
+                key=new.business_key,
+                payload=new,
+                look=partial(self.erp.find_customer, new.business_key),
+                act=partial(self.erp.create_customer, new),
+                fence=fence,
+                agree=agreeing(new, "name"),
+            )
+        except Died:
+            return None
+        except ApiError as error:
+            answer = error
+        self.check(author, fault, answer)
+        return answer
+
+    def check(self, author: str, fault: Fault | None, answer: Customer | ApiError) -> None:
+        """Compare the answer with the ERP's books."""
+        if isinstance(answer, Customer):
+            assert answer in list(self.erp.customers)
+        elif isinstance(answer, Refused | Unavailable):
+            # A wrong "no" that no look can find out, because the index is slow or the look fails, is believed.
+            believed = fault in LIES and (self.erp.lag_s or self.looks_fail)
+            assert believed or author not in self.erp.authors
+        else:
+            assert isinstance(answer, Uncertain)
+
+
+async def ended(task: asyncio.Task[Any]) -> None:
+    """Return when the task has ended; a cancelled one has, too."""
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+@pytest.mark.campaign
+class TestInterleaved(Interleaved.TestCase):  # type: ignore[misc,valid-type]  # made by hypothesis
+    """Runs the machine."""
+
+    settings = settings(
+        max_examples=300 if FULL else 40,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
