@@ -7,8 +7,8 @@ from sqlalchemy import Column, Integer, String, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.database import Store, metadata
+from gateway.store.inserts import insert_into
 from gateway.store.instant import Instant
-from process_apis.ledger.rows import insert_new
 
 SEQUENCE: Final = "project_code"
 _NUMBER: Final = re.compile(r"\{number(?::0(\d))?\}")
@@ -38,7 +38,7 @@ async def reserve_code(store: Store, code: str, project_id: str) -> bool:
     """Tell whether the code is the project's now; it is not where another one has it, or had it."""
     row = {"folded": code.casefold(), "code": code, "project_id": project_id, "reserved_at": store.now()}
     async with store.begin() as connection:
-        await connection.execute(insert_new(connection, tb_project_code).values(**row).on_conflict_do_nothing())
+        await connection.execute(insert_into(connection, tb_project_code).values(**row).on_conflict_do_nothing())
         return await _owner(connection, code) == project_id
 
 
@@ -66,7 +66,7 @@ async def kept_code(store: Store, project_id: str) -> str | None:
 async def next_number(store: Store) -> int:
     """Return the next number of the installation, which nobody gets again."""
     async with store.begin() as connection:
-        new = insert_new(connection, tb_sequence).values(name=SEQUENCE, next_number=2)
+        new = insert_into(connection, tb_sequence).values(name=SEQUENCE, next_number=2)
         counting = new.on_conflict_do_update(
             index_elements=["name"], set_={"next_number": tb_sequence.c.next_number + 1}
         )

@@ -23,10 +23,12 @@ from sqlalchemy import (
 )
 
 from gateway.store.database import Store, metadata
+from gateway.store.ids import new_id
+from gateway.store.inserts import insert_into
 from gateway.store.instant import Instant
 from openapi.decimals import text_of
 from process_apis.ledger.money import PLACES, split, total
-from process_apis.ledger.rows import insert_new, new_id, replace_rows
+from process_apis.ledger.rows import replace_rows
 
 DRAFT: Final = "draft"
 SIGNED: Final = "signed"
@@ -41,8 +43,8 @@ tb_contract = Table(
     Column("number", String(200), nullable=False),
     Column("title", String(200), nullable=False),
     Column("legal_entity", String(20), nullable=False),
-    Column("customer_id", String(40), ForeignKey("tb_customer.id"), nullable=False),
-    Column("project_id", String(40), ForeignKey("tb_project.id"), nullable=False),
+    Column("customer", String(40), ForeignKey("tb_customer.id"), nullable=False),
+    Column("project", String(40), ForeignKey("tb_project.id"), nullable=False),
     Column("currency", String(3), nullable=False),
     Column("state", String(20), nullable=False),
     Column("contract_version", Integer, nullable=False),
@@ -115,8 +117,8 @@ class Contract(Struct, frozen=True, kw_only=True):
     number: str
     title: str
     legal_entity: str
-    customer_id: str
-    project_id: str
+    customer: str
+    project: str
     currency: str
     sow_version: int
     signed_at: datetime
@@ -136,7 +138,7 @@ async def record_contract(store: Store, contract: Contract) -> str:
     values = {name: getattr(contract, name) for name in Contract.__struct_fields__ if name not in parts}
     values |= {"state": SIGNED, "contract_version": 1, "updated_at": now}
     async with store.begin() as connection:
-        new = insert_new(connection, tb_contract).values(**values, id=new_id("con", now), created_at=now)
+        new = insert_into(connection, tb_contract).values(**values, id=new_id("con", now), created_at=now)
         meeting = new.on_conflict_do_update(index_elements=["business_key"], set_=values)
         contract_id = str((await connection.execute(meeting.returning(tb_contract.c.id))).scalar_one())
         await replace_rows(connection, tb_contract_line, {"contract_id": contract_id}, _lines(contract))

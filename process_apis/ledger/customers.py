@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Caller
 from gateway.store.database import Store, metadata
+from gateway.store.ids import new_id
+from gateway.store.inserts import insert_into
 from gateway.store.instant import Instant
-from process_apis.ledger.rows import insert_new, new_id
 
 ACTIVE: Final = "active"
 PENDING: Final = "pending_validation"
@@ -70,7 +71,7 @@ async def ensure_customer(connection: AsyncConnection, store: Store, new: NewCus
     now = store.now()
     values = {name: getattr(new, name) for name in NewCustomer.__struct_fields__}
     values |= {"id": new_id("cus", now), "state": PENDING, "created_at": now, "updated_at": now}
-    await connection.execute(insert_new(connection, tb_customer).values(**values).on_conflict_do_nothing())
+    await connection.execute(insert_into(connection, tb_customer).values(**values).on_conflict_do_nothing())
     mine = (tb_customer.c.crm == new.crm) & (tb_customer.c.account == new.account)
     return str((await connection.execute(select(tb_customer.c.id).where(mine))).scalar_one())
 

@@ -9,7 +9,7 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     Integer,
-    RowMapping,
+    Row,
     String,
     Table,
     UniqueConstraint,
@@ -23,8 +23,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.caller import Caller
 from gateway.store.database import Store, metadata
+from gateway.store.ids import new_id
+from gateway.store.inserts import insert_into
 from gateway.store.instant import Instant
-from process_apis.ledger.rows import insert_new, new_id
+from gateway.store.pages import Listed, Window, page
+from gateway.store.visible import matching, seen_by
 
 DRAFT: Final = "draft"
 ONBOARDING: Final = "onboarding"
@@ -38,7 +41,7 @@ tb_project = Table(
     Column("crm", String(40), nullable=False),
     Column("opportunity", String(200), nullable=False),
     Column("legal_entity", String(20), nullable=False),
-    Column("customer_id", String(40), ForeignKey("tb_customer.id"), nullable=False),
+    Column("customer", String(40), ForeignKey("tb_customer.id"), nullable=False),
     Column("code", String(40), index=True),
     Column("name", String(200), nullable=False),
     Column("project_type", String(40), nullable=False),
@@ -61,7 +64,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     crm: str
     opportunity: str
     legal_entity: str
-    customer_id: str
+    customer: str
     name: str
     project_type: str
     template: str
@@ -80,15 +83,15 @@ class Project(Terms, frozen=True, kw_only=True):
     onboarding_id: str | None
 
     @classmethod
-    def of(cls, row: RowMapping) -> Self:
+    def of(cls, row: Row[Any]) -> Self:
         """Return the project that a row holds."""
-        return cls(**{name: row[name] for name in cls.__struct_fields__})
+        return cls(**{name: getattr(row, name) for name in cls.__struct_fields__})
 
 
 def visible(caller: Caller) -> ColumnElement[bool]:
-    """Return the condition that lets through what the caller may see."""
-    owners = {"legal_entity": caller.legal_entities, "customer_id": caller.customers, "id": caller.projects}
-    return and_(true(), *(tb_project.c[name].in_(claim) for name, claim in owners.items() if claim != "*"))
+    """Return the condition that lets through what the caller may see; here the project is the row itself."""
+    own = true() if caller.projects == "*" else tb_project.c.id.in_(sorted(caller.projects))
+    return and_(seen_by(caller, tb_project), own)
 
 
 async def find_project(store: Store, caller: Caller, project_id: str) -> Project | None:
@@ -101,25 +104,18 @@ async def find_project_of(store: Store, caller: Caller, crm: str, opportunity: s
     return await _one(store, caller, (tb_project.c.crm == crm) & (tb_project.c.opportunity == opportunity))
 
 
-async def list_projects(
-    store: Store, caller: Caller, *, code: str | None = None, after: str | None = None, limit: int = 20
-) -> list[Project]:
-    """Return projects that the caller may see, the newest first, with one more than `limit` where there are more."""
-    wanted = visible(caller)
-    if code is not None:
-        wanted &= tb_project.c.code == code
-    if after is not None:
-        wanted &= tb_project.c.id < after
-    asked = select(tb_project).where(wanted).order_by(tb_project.c.id.desc()).limit(limit + 1)
+async def list_projects(store: Store, caller: Caller, window: Window, *, code: str | None = None) -> Listed[Project]:
+    """Return the projects that the caller may see, the newest first."""
+    wanted = and_(visible(caller), matching(tb_project, code=code))
     async with store.begin() as connection:
-        return [Project.of(row) for row in (await connection.execute(asked)).mappings()]
+        return await page(connection, tb_project, caller, wanted, window, Project.of)
 
 
 async def ensure_project(connection: AsyncConnection, store: Store, terms: Terms) -> str:
     """Return the id of the opportunity's project, made now or earlier."""
     now = store.now()
     values = _values(terms) | {"id": new_id("prj", now), "state": DRAFT, "created_at": now, "updated_at": now}
-    await connection.execute(insert_new(connection, tb_project).values(**values).on_conflict_do_nothing())
+    await connection.execute(insert_into(connection, tb_project).values(**values).on_conflict_do_nothing())
     mine = (tb_project.c.crm == terms.crm) & (tb_project.c.opportunity == terms.opportunity)
     return str((await connection.execute(select(tb_project.c.id).where(mine))).scalar_one())
 
@@ -138,7 +134,7 @@ async def change_project(store: Store, project_id: str, **values: object) -> Non
 
 async def _one(store: Store, caller: Caller, which: ColumnElement[bool]) -> Project | None:
     async with store.begin() as connection:
-        row = (await connection.execute(select(tb_project).where(visible(caller), which))).mappings().one_or_none()
+        row = (await connection.execute(select(tb_project).where(visible(caller), which))).one_or_none()
     return Project.of(row) if row else None
 
 
