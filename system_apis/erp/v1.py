@@ -9,6 +9,7 @@ from gateway.agreement import agreeing
 from gateway.caller import Caller
 from gateway.cursors import Cursors
 from gateway.errors import Refused
+from gateway.listing import Listing, require_exactly_one
 from gateway.writes import BoundWrites
 from openapi.common.types import Code, Violation
 from openapi.system.erp.v1 import (
@@ -25,7 +26,6 @@ from openapi.system.erp.v1 import (
     SearchCustomer,
 )
 from system_apis.access import not_there, require, require_entity, sees_connection, sees_entity, there
-from system_apis.paging import Listing, require_exactly_one
 from system_apis.ports import Erp
 
 NO_CUSTOMERS: Final = "Customers are made in this ERP by hand. Have it made, then look it up."

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from gateway.agreement import agreeing
 from gateway.caller import Caller
 from gateway.cursors import Cursors
+from gateway.listing import Listing, require_exactly_one
 from gateway.writes import BoundWrites
 from openapi.system.psa.v1 import (
     Capabilities,
@@ -24,7 +25,6 @@ from openapi.system.psa.v1 import (
     TaskPage,
 )
 from system_apis.access import not_there, require, require_entity, sees_connection, sees_entity, there
-from system_apis.paging import Listing, require_exactly_one
 from system_apis.ports import Psa
 
 NO_TEMPLATES: Final = "This PSA has no templates of its own. Leave `native_template` out."
