@@ -1,13 +1,89 @@
 """What the portal serves, by path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import msgspec
+from litestar import Request, Response
+from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
 from gateway.contract import Api
+from gateway.errors import Refused
 from gateway.lifecycle import Version
+from gateway.portal import pages
+from gateway.portal.files import File, assets, contracts
+from gateway.problems import catalogue
+from openapi.common.types import Code
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""No foreign host, no script within a page, no framing."""
+HTML_HEADERS = {
+    "content-security-policy": POLICY,
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-cache",
+}
+
+AnyRequest = Request[Any, Any, Any]
+Find = Callable[[str], File]
 
 
 def routes(apis: Sequence[Api], versions: Mapping[str, Version]) -> list[HTTPRouteHandler]:
-    """Return `/docs`, `/openapi/…` and `/problems/<code>`."""
-    raise NotImplementedError
+    """Return `/docs`, `/openapi/…` and `/problems/<code>`; all are made at the start."""
+    codes = {str(code): pages.problem(code, entry) for code, entry in catalogue().items()}
+    documents = {
+        pages.contract_path(api): File.of("openapi.json", msgspec.json.encode(api.document.bundled(api.base)))
+        for api in apis
+    }
+    return [
+        _page("/docs", pages.index(apis, versions)),
+        *(_page(f"/docs{api.base}", pages.reference(api)) for api in apis),
+        *(_file(path, _finder({"": document})) for path, document in documents.items()),
+        _file("/docs/assets/{path:str}", _finder(assets())),
+        _file("/openapi/{path:path}", _finder(contracts())),
+        _page("/problems", pages.problems(catalogue())),
+        _problem_page(codes),
+    ]
+
+
+def _page(path: str, html: str) -> HTTPRouteHandler:
+    async def show(request: AnyRequest) -> Response[str]:  # noqa: ARG001 - the router's signature.
+        return _html(html)
+
+    return HTTPRouteHandler(path, http_method=HttpMethod.GET, name=path)(show)
+
+
+def _problem_page(codes: Mapping[str, str]) -> HTTPRouteHandler:
+    async def show(request: AnyRequest) -> Response[str]:
+        return _html(_one_of(codes, request.path_params["code"]))
+
+    return HTTPRouteHandler("/problems/{code:str}", http_method=HttpMethod.GET, name="problem")(show)
+
+
+def _file(path: str, find: Find) -> HTTPRouteHandler:
+    async def show(request: AnyRequest) -> Response[bytes]:
+        file = find(str(request.path_params.get("path", "")).lstrip("/"))
+        headers = {"etag": file.etag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
+        if request.headers.get("if-none-match") == file.etag:
+            return Response(b"", status_code=304, headers=headers)
+        return Response(file.content, headers=headers, media_type=file.media_type)
+
+    return HTTPRouteHandler(path, http_method=HttpMethod.GET, name=path)(show)
+
+
+def _finder(files: Mapping[str, File]) -> Find:
+    return lambda path: _one_of(files, path)
+
+
+def _one_of(known: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - what the mapping holds.
+    if name not in known:
+        raise Refused(Code.resource_not_found, "Look for it from /docs.")
+    return known[name]
+
+
+def _html(text: str) -> Response[str]:
+    return Response(text, headers=HTML_HEADERS, media_type="text/html")
