@@ -6,6 +6,7 @@ from html import escape
 
 from gateway.contract import Api, Operation
 from gateway.lifecycle import Version
+from gateway.portal.reference import title_of
 from gateway.problems import Entry
 from openapi.common.types import Code
 
@@ -61,17 +62,12 @@ def problem(code: Code, entry: Entry) -> str:
         "Code": f"<code>{code}</code>",
         "Status": str(entry.status),
         "What you can do": _text(entry.caller),
-        "Again, unchanged": "It can succeed later." if entry.retryable else "It will be refused again.",
+        "Again, unchanged": "It can succeed later." if entry.retryable else "Mend its cause first.",
         "In the other system": "It may have happened." if entry.outcome == "uncertain" else "Nothing happened.",
         "Who looks at it": escape(entry.owner) if entry.owner else "Nobody has to.",
     }
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
     return _page(entry.title, f"<h1>{escape(entry.title)}</h1><dl>{listed}</dl>")
-
-
-def title_of(api: Api) -> str:
-    """Return the API's title, with its connection where it is mounted for one."""
-    return f"{api.title}: {api.connection}" if api.connection else api.title
 
 
 def contract_path(api: Api) -> str:

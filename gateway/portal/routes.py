@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from gateway.contract import Api
 from gateway.errors import Refused
 from gateway.lifecycle import Version
-from gateway.portal import pages
+from gateway.portal import pages, reference
 from gateway.portal.files import File, assets, contracts
 from gateway.problems import catalogue
 from openapi.common.types import Code
@@ -36,8 +36,7 @@ def routes(apis: Sequence[Api], versions: Mapping[str, Version]) -> list[HTTPRou
     """Return `/docs`, `/openapi/…` and `/problems/<code>`; all are made at the start."""
     codes = {str(code): pages.problem(code, entry) for code, entry in catalogue().items()}
     documents = {
-        pages.contract_path(api): File.of("openapi.json", msgspec.json.encode(api.document.bundled(api.base)))
-        for api in apis
+        pages.contract_path(api): File.of("openapi.json", msgspec.json.encode(reference.document(api))) for api in apis
     }
     return [
         _page("/docs", pages.index(apis, versions)),
