@@ -4,12 +4,13 @@ Preview and workflow both take them from here, so that what is shown is what is 
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from openapi.common.types import Dimension
-from openapi.process.project_onboarding.v1 import NewOnboarding
+from openapi.process.project_onboarding.v1 import NewOnboarding, SowProject
 from openapi.system.erp import v1 as erp
 from openapi.system.psa import v1 as psa
 from process_apis.ledger import keys
@@ -23,6 +24,26 @@ class PlannedTask(Struct, frozen=True, kw_only=True):
     code: str
     new: psa.NewTask
     parent_key: str | None
+
+    def under(self, parent_id: str | None) -> psa.NewTask:
+        """Return the task as a part of the one with the PSA's id."""
+        return replace(self.new, parent_id=parent_id) if parent_id else self.new
+
+
+class PlannedMilestone(Struct, frozen=True, kw_only=True):
+    """A milestone to be made."""
+
+    code: str
+    new: psa.NewMilestone
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """How the work is divided in the PSA; where nothing is to be made of a sort, why."""
+
+    tasks: list[PlannedTask]
+    no_tasks: str | None
+    milestones: list[PlannedMilestone]
+    no_milestones: str | None
 
 
 def onboarding_key(body: NewOnboarding) -> str:
@@ -80,12 +101,39 @@ def new_erp_project(
     )
 
 
+def reactivation() -> erp.CustomerChange:
+    """Return the change that takes a customer up again."""
+    return erp.CustomerChange(state=erp.CustomerState.active)
+
+
+def deactivation() -> erp.CustomerChange:
+    """Return the change that lays a customer down."""
+    return erp.CustomerChange(state=erp.CustomerState.inactive)
+
+
 def native_template(template: ProjectTemplate, capabilities: psa.Capabilities) -> str | None:
     """Return the PSA's own template to copy, or None where it has no such thing, or the template names none."""
     return template.native_templates.get(capabilities.vendor) if capabilities.native_templates else None
 
 
-def tasks(body: NewOnboarding, template: ProjectTemplate) -> Iterator[PlannedTask]:
+def plan(body: NewOnboarding, template: ProjectTemplate, capabilities: psa.Capabilities) -> Plan:
+    """Return what the PSA is asked to make within the project."""
+    native = native_template(template, capabilities)
+    no_tasks = "native template" if native else _reason(lacks=not capabilities.tasks)
+    no_milestones = _reason(lacks=not capabilities.milestones)
+    return Plan(
+        tasks=[] if no_tasks else list(_tasks(body, template)),
+        no_tasks=no_tasks,
+        milestones=[] if no_milestones else list(_milestones(body, template)),
+        no_milestones=no_milestones,
+    )
+
+
+def _reason(*, lacks: bool) -> str | None:
+    return "capability" if lacks else None
+
+
+def _tasks(body: NewOnboarding, template: ProjectTemplate) -> Iterator[PlannedTask]:
     """Yield the template's tasks, parents first."""
 
     def key(task: TemplateTask) -> str:
@@ -96,16 +144,20 @@ def tasks(body: NewOnboarding, template: ProjectTemplate) -> Iterator[PlannedTas
         yield PlannedTask(code=task.code, new=new, parent_key=key(parent) if parent else None)
 
 
-def milestones(body: NewOnboarding, template: ProjectTemplate) -> Iterator[tuple[str, psa.NewMilestone]]:
-    """Yield each milestone with its code: first those that are billed by, then the template's."""
+def _milestones(body: NewOnboarding, template: ProjectTemplate) -> Iterator[PlannedMilestone]:
+    """Yield the milestones: first those that are billed by, then the template's."""
     planned = [
         (f"{line.number}-{place}", part.milestone, part.due_on)
         for line in body.lines
         for place, part in enumerate(line.schedule or (), 1)
         if part.milestone
     ]
-    start = body.project.start
-    planned += [(item.code, item.name, start + timedelta(days=item.days_after_start)) for item in template.milestones]
+    planned += [(item.code, item.name, _day(body.project, item.days_after_start)) for item in template.milestones]
     for code, name, due_on in planned:
         key = keys.milestone_key(body.opportunity.crm, body.opportunity.id, code)
-        yield code, psa.NewMilestone(business_key=key, name=name, due_on=due_on)
+        yield PlannedMilestone(code=code, new=psa.NewMilestone(business_key=key, name=name, due_on=due_on))
+
+
+def _day(project: SowProject, days_after_start: int) -> date:
+    """Return the day, or the project's last where that comes first."""
+    return date.fromordinal(min(project.start.toordinal() + days_after_start, project.end.toordinal()))
