@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
@@ -27,6 +28,8 @@ class Store:
 
     def __init__(self, engine: AsyncEngine, clock: Clock = utc_now) -> None:
         self.engine, self.now = engine, clock
+        self.writer = uuid4().hex
+        """Names this process in hash chains: each process writes one of its own."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:

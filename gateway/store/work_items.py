@@ -1,0 +1,260 @@
+"""Exceptions that wait for somebody: what was refused, where, what it costs, until when, and whose queue it is in."""
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Self
+
+import yaml
+from msgspec import Struct, json
+from sqlalchemy import Column, ForeignKey, Index, Integer, Row, String, Table, Text, UniqueConstraint, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.caller import Caller
+from gateway.errors import Refused
+from gateway.store.database import Store, metadata
+from gateway.store.ids import new_id
+from gateway.store.inserts import insert_into
+from gateway.store.instant import Instant
+from gateway.store.pages import Listed, Window, page
+from gateway.store.processes import Process
+from gateway.store.visible import matching, seen_by
+from openapi.common.types import Code, Money, OwnerQueue
+
+tb_work_item = Table(
+    "tb_work_item",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("process_id", String(40), ForeignKey("tb_process_instance.id"), nullable=False),
+    Column("process_kind", String(60), nullable=False),
+    Column("step", String(120), nullable=False),
+    Column("trace_key", String(200), nullable=False),
+    Column("code", String(80), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("amount_at_risk", Text),
+    Column("deadline", Instant()),
+    Column("owner_queue", String(40), nullable=False),
+    Column("assignee", String(200)),
+    Column("state", String(20), nullable=False),
+    Column("resolution", String(20)),
+    Column("resolved_by", String(200)),
+    Column("attempts", Integer, nullable=False),
+    Column("legal_entity", String(40), nullable=False),
+    Column("customer", String(40)),
+    Column("project", String(40)),
+    Column("opened_at", Instant(), nullable=False),
+    Column("updated_at", Instant(), nullable=False),
+    Column("resolved_at", Instant()),
+    UniqueConstraint("process_id", "step", "trace_key", name="uq_tb_work_item_where"),
+    Index("ix_tb_work_item_state", "state", "owner_queue"),
+)
+
+
+class ItemState(StrEnum):
+    """Where an item is."""
+
+    open = "open"
+    assigned = "assigned"
+    resolved = "resolved"
+    auto_resolved = "auto_resolved"
+
+
+class Resolution(StrEnum):
+    """What became of it."""
+
+    fixed_data = "fixed_data"
+    fixed_mapping = "fixed_mapping"
+    adopted = "adopted"
+    cancelled = "cancelled"
+    dismissed = "dismissed"
+
+
+class Severity(StrEnum):
+    """How loud it is: low mends itself; high may have had an effect that nobody knows of."""
+
+    low = "low"
+    medium = "medium"
+    high = "high"
+
+
+UNRESOLVED: Final = (ItemState.open, ItemState.assigned)
+DEFAULT_OWNER: Final = OwnerQueue.Integration
+
+
+class NewItem(Struct, frozen=True, kw_only=True):
+    """What could not be done, and why."""
+
+    step: str
+    trace_key: str
+    """The business key of what could not be done."""
+    code: Code
+    detail: str
+    facts: dict[str, Any] = {}
+    """What helps to decide, such as candidates."""
+    severity: Severity = Severity.medium
+    deadline: datetime | None = None
+
+
+class WorkItem(Struct, frozen=True, kw_only=True):
+    """An exception that waits, or waited, for somebody."""
+
+    id: str
+    process_id: str
+    process_kind: str
+    step: str
+    trace_key: str
+    code: Code
+    detail: str
+    facts: str
+    """As JSON."""
+    fingerprint: str
+    """The same for what has the same cause."""
+    severity: Severity
+    amount_at_risk: Money | None
+    deadline: datetime | None
+    owner_queue: OwnerQueue
+    assignee: str | None
+    state: ItemState
+    resolution: Resolution | None
+    resolved_by: str | None
+    attempts: int
+    legal_entity: str
+    customer: str | None
+    project: str | None
+    opened_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """Return the item that a row holds."""
+        values = {name: getattr(row, name) for name in cls.__struct_fields__}
+        return cls(
+            **values
+            | {
+                "code": Code(row.code),
+                "severity": Severity(row.severity),
+                "amount_at_risk": json.decode(row.amount_at_risk, type=Money) if row.amount_at_risk else None,
+                "owner_queue": OwnerQueue(row.owner_queue),
+                "state": ItemState(row.state),
+                "resolution": Resolution(row.resolution) if row.resolution else None,
+            }
+        )
+
+
+def owner_of(code: Code) -> OwnerQueue:
+    """Return the queue that gets an item with the code."""
+    return _owners().get(code, DEFAULT_OWNER)
+
+
+@cache
+def _owners() -> dict[Code, OwnerQueue]:
+    catalogue = yaml.safe_load(files("openapi").joinpath("problems.yaml").read_text("utf-8"))
+    return {Code(code): OwnerQueue(entry["owner"]) for code, entry in catalogue.items() if "owner" in entry}
+
+
+async def open_item(connection: AsyncConnection, store: Store, process: Process, new: NewItem) -> str:
+    """Return the id of the one item for this step and key; it is opened, or opened again, or found open."""
+    now = store.now()
+    said = {
+        "code": new.code.value,
+        "detail": new.detail,
+        "facts": json.encode(new.facts).decode(),
+        "fingerprint": _fingerprint(process.kind, new),
+        "severity": new.severity.value,
+        "deadline": new.deadline,
+        "owner_queue": owner_of(new.code).value,
+        "updated_at": now,
+    }
+    first = {
+        "id": new_id("wki", now),
+        "process_id": process.id,
+        "process_kind": process.kind,
+        "step": new.step,
+        "trace_key": new.trace_key,
+        "amount_at_risk": json.encode(process.amount).decode() if process.amount else None,
+        "state": ItemState.open.value,
+        "attempts": 1,
+        "legal_entity": process.legal_entity,
+        "customer": process.customer,
+        "project": process.project,
+        "opened_at": now,
+    }
+    again = {"state": ItemState.open.value, "attempts": tb_work_item.c.attempts + 1, "resolved_at": None}
+    again |= {"resolution": None, "resolved_by": None, "assignee": None}
+    opening = insert_into(connection, tb_work_item).values(**first, **said)
+    where = ("process_id", "step", "trace_key")
+    met = opening.on_conflict_do_update(index_elements=where, set_=said | again).returning(tb_work_item.c.id)
+    return str((await connection.execute(met)).scalar_one())
+
+
+def _fingerprint(kind: str, new: NewItem) -> str:
+    return hashlib.sha256(json.encode([kind, new.step, new.code, new.detail])).hexdigest()
+
+
+async def resolve(
+    connection: AsyncConnection,
+    store: Store,
+    process_id: str,
+    *,
+    step: str | None = None,
+    by: str | None = None,
+    resolution: Resolution | None = None,
+) -> None:
+    """Close what is open of the process, or of one step of it; `by` nobody means that it mended itself."""
+    now = store.now()
+    wanted = matching(tb_work_item, process_id=process_id, step=step, state=[state.value for state in UNRESOLVED])
+    closing = update(tb_work_item).where(wanted)
+    values = {
+        "state": (ItemState.resolved if by else ItemState.auto_resolved).value,
+        "resolution": resolution.value if resolution else None,
+        "resolved_by": by,
+        "resolved_at": now,
+        "updated_at": now,
+    }
+    await connection.execute(closing.values(**values))
+
+
+async def get(store: Store, caller: Caller, work_item_id: str) -> WorkItem:
+    """Return the item; one that the caller may not see is Refused(resource_not_found)."""
+    asked = select(tb_work_item).where(tb_work_item.c.id == work_item_id, seen_by(caller, tb_work_item))
+    async with store.begin() as connection:
+        row = (await connection.execute(asked)).one_or_none()
+    if row is None:
+        raise Refused(Code.resource_not_found, "There is no such work item, or you may not see it.")
+    return WorkItem.of(row)
+
+
+async def assign(store: Store, caller: Caller, work_item_id: str, assignee: str) -> WorkItem:
+    """Return the item, now somebody's; one that is resolved is Refused(process_illegal_transition)."""
+    item = await get(store, caller, work_item_id)
+    still = (tb_work_item.c.id == item.id) & tb_work_item.c.state.in_([state.value for state in UNRESOLVED])
+    values = {"assignee": assignee, "state": ItemState.assigned.value, "updated_at": store.now()}
+    async with store.begin() as connection:
+        changing = update(tb_work_item).where(still).values(**values).returning(tb_work_item)
+        row = (await connection.execute(changing)).one_or_none()
+    if row is None:
+        raise Refused(Code.process_illegal_transition, "The work item is resolved; there is nothing left to work.")
+    return WorkItem.of(row)
+
+
+async def list_all(
+    store: Store,
+    caller: Caller,
+    window: Window,
+    *,
+    state: ItemState | None = None,
+    owner_queue: OwnerQueue | None = None,
+    process_id: str | list[str] | None = None,
+) -> Listed[WorkItem]:
+    """Return the items that the caller may see, the newest first; without a state, the unresolved ones."""
+    states = [one.value for one in UNRESOLVED] if state is None else state.value
+    queue = owner_queue.value if owner_queue else None
+    wanted = matching(tb_work_item, state=states, owner_queue=queue, process_id=process_id)
+    async with store.begin() as connection:
+        return await page(connection, tb_work_item, caller, wanted, window, WorkItem.of)
