@@ -1,0 +1,1 @@
+"""Start the real servers: programs of their own, run beside ours and never imported by them."""
