@@ -53,11 +53,6 @@ def upgrade() -> None:
         sa.Column("project_id", sa.String(40), nullable=False, index=True),
         sa.Column("reserved_at", sa.DateTime(timezone=True), nullable=False),
     )
-    op.create_table(
-        "tb_sequence",
-        sa.Column("name", sa.String(40), primary_key=True),
-        sa.Column("next_number", sa.Integer, nullable=False),
-    )
     make_contracts()
 
 
@@ -124,7 +119,6 @@ def downgrade() -> None:
         "tb_schedule_line",
         "tb_contract_line",
         "tb_contract",
-        "tb_sequence",
         "tb_project_code",
         "tb_project",
         "tb_customer",

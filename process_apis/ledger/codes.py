@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from sqlalchemy import Column, Integer, String, Table, delete, select
+from sqlalchemy import Column, String, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.database import Store, metadata
@@ -11,6 +11,7 @@ from gateway.store.inserts import insert_into
 from gateway.store.instant import Instant
 
 SEQUENCE: Final = "project_code"
+"""The installation's numbers; a pattern makes codes of them."""
 _NUMBER: Final = re.compile(r"\{number(?::0(\d))?\}")
 
 tb_project_code = Table(
@@ -20,12 +21,6 @@ tb_project_code = Table(
     Column("code", String(40), nullable=False),
     Column("project_id", String(40), nullable=False, index=True),
     Column("reserved_at", Instant(), nullable=False),
-)
-tb_sequence = Table(
-    "tb_sequence",
-    metadata,
-    Column("name", String(40), primary_key=True),
-    Column("next_number", Integer, nullable=False),
 )
 
 
@@ -61,25 +56,6 @@ async def kept_code(store: Store, project_id: str) -> str | None:
     async with store.begin() as connection:
         code: str | None = (await connection.execute(asked.order_by(tb_project_code.c.reserved_at.desc()))).scalar()
     return code
-
-
-async def next_number(store: Store) -> int:
-    """Return the next number of the installation, which nobody gets again."""
-    async with store.begin() as connection:
-        new = insert_into(connection, tb_sequence).values(name=SEQUENCE, next_number=2)
-        counting = new.on_conflict_do_update(
-            index_elements=["name"], set_={"next_number": tb_sequence.c.next_number + 1}
-        )
-        number: int = (await connection.execute(counting.returning(tb_sequence.c.next_number))).scalar_one()
-    return number - 1
-
-
-async def peek_number(store: Store) -> int:
-    """Return the number that would be next, without taking it."""
-    async with store.begin() as connection:
-        asked = select(tb_sequence.c.next_number).where(tb_sequence.c.name == SEQUENCE)
-        number: int | None = (await connection.execute(asked)).scalar()
-    return number or 1
 
 
 async def _owner(connection: AsyncConnection, code: str) -> str | None:
