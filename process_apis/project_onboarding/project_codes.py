@@ -1,0 +1,79 @@
+"""Which code a project gets: unique over the PSA, the ERP and our own history."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.errors import Refused
+from gateway.store import sequences
+from gateway.store.database import Store
+from openapi.common.types import Code, Violation
+from openapi.process.project_onboarding.v1 import NewOnboarding
+from process_apis.ledger import codes, keys
+from system_apis.ports import Erp, Psa
+
+NUMBERS_TRIED: Final = 200
+"""An installation that starts beside used codes passes over them; each number is asked for in both systems."""
+
+
+class CodeQuestion(Struct, frozen=True, kw_only=True):
+    """For which project a code is asked, and which one is wanted, if any."""
+
+    body: NewOnboarding
+    pattern: str
+    project: str
+    """The canonical id; empty where there is none yet."""
+    wanted: str | None
+
+
+async def reserve(store: Store, psa: Psa, erp: Erp, question: CodeQuestion) -> str:
+    """Return the code that the project has from now on; raises Refused(project_code_collision), with another one."""
+    kept = await codes.kept_code(store, question.project)
+    if kept and question.wanted and kept.casefold() != question.wanted.casefold():
+        raise _collision(f"An earlier attempt has made the project as {kept}; it keeps that code.")
+    wanted = kept or question.wanted
+    if wanted:
+        await check(store, psa, erp, question, wanted)
+        if not await codes.reserve_code(store, wanted, question.project):
+            raise _collision(f"Another project has taken {wanted} just now. Decide on another code.")
+        return wanted
+    for _ in range(NUMBERS_TRIED):
+        code = codes.code_of(question.pattern, await sequences.next_number(store, codes.SEQUENCE))
+        if await is_free(store, psa, erp, question, code) and await codes.reserve_code(store, code, question.project):
+            return code
+    raise _collision(f"{NUMBERS_TRIED} numbers were in use. Decide on a code, or resume to try the next ones.")
+
+
+async def check(store: Store, psa: Psa, erp: Erp, question: CodeQuestion, code: str) -> None:
+    """Return where the project may have the code; raises Refused(project_code_collision), with another one."""
+    if not await is_free(store, psa, erp, question, code):
+        proposed = await propose(store, psa, erp, question)
+        raise _collision(f"{code} is in use; {proposed} is free.")
+
+
+async def propose(store: Store, psa: Psa, erp: Erp, question: CodeQuestion) -> str:
+    """Return the next free code of the pattern; it is not reserved."""
+    first = await sequences.peek(store, codes.SEQUENCE)
+    for number in range(first, first + NUMBERS_TRIED):
+        code = codes.code_of(question.pattern, number)
+        if await is_free(store, psa, erp, question, code):
+            return code
+    raise _collision(f"{NUMBERS_TRIED} numbers are in use. Propose a code.")
+
+
+async def is_free(store: Store, psa: Psa, erp: Erp, question: CodeQuestion, code: str) -> bool:
+    """Tell whether neither system nor our history has the code for another project."""
+    opportunity = question.body.opportunity
+    if await codes.owner_of(store, code) not in {None, question.project}:
+        return False
+    own = keys.psa_project_key(opportunity.crm, opportunity.id)
+    if any(project.business_key != own for project in (await psa.search_projects(code=code)).items):
+        return False
+    own = keys.erp_project_key(opportunity.crm, opportunity.id)
+    found = await erp.search_accounting_projects(code=code)
+    return all(project.business_key == own for project in found.items)
+
+
+def _collision(detail: str) -> Refused:
+    violation = Violation(code=Code.project_code_collision, pointer="#/project/code", detail=detail)
+    return Refused(Code.project_code_collision, detail, violation)
