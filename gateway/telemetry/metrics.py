@@ -1,0 +1,41 @@
+"""Counters of one process, by name and labels; no library, because adding to a dictionary is all they do."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+UPSTREAM_CALLS: Final = "tiebeam_upstream_calls_total"
+"""Requests that were sent to a vendor, those that got no answer too."""
+RETRIES: Final = "tiebeam_retries_total"
+"""Requests that will be sent once more."""
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Metrics:
+    """Counts that only grow while the process lives."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, Labels]] = Counter()
+
+    def count(self, name: str, **labels: str) -> None:
+        """Add one."""
+        self._counts[name, tuple(sorted(labels.items()))] += 1
+
+    def total(self, name: str, **labels: str) -> int:
+        """Return the sum over every series of the name that has these labels."""
+        asked = labels.items()
+        return sum(n for (named, has), n in self._counts.items() if named == name and asked <= dict(has).items())
+
+    def snapshot(self) -> Mapping[str, int]:
+        """Return every series as Prometheus writes its name: `name{label="value"}`."""
+        return {_series(name, labels): count for (name, labels), count in sorted(self._counts.items())}
+
+
+def _series(name: str, labels: Labels) -> str:
+    return f"{name}{{{','.join(f'{label}={_quoted(value)}' for label, value in labels)}}}" if labels else name
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'"{escaped}"'
