@@ -1,5 +1,6 @@
 """Canonical customers: one for each account of a CRM, whichever systems know it."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -64,6 +65,13 @@ async def find_customer(store: Store, caller: Caller, crm: str, account: str) ->
         row = (await connection.execute(select(tb_customer).where(mine))).mappings().one_or_none()
     customer = Customer(**{name: row[name] for name in Customer.__struct_fields__}) if row else None
     return customer if customer and caller.may_see(customer=customer.id) else None
+
+
+async def names_of(store: Store, customer_ids: Sequence[str]) -> dict[str, str]:
+    """Return the name of each customer by its id; for objects that the caller may see."""
+    asked = select(tb_customer.c.id, tb_customer.c.name).where(tb_customer.c.id.in_(sorted(set(customer_ids))))
+    async with store.begin() as connection:
+        return {row.id: row.name for row in await connection.execute(asked)}
 
 
 async def ensure_customer(connection: AsyncConnection, store: Store, new: NewCustomer) -> str:

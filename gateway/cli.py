@@ -1,0 +1,161 @@
+"""`tiebeam`: what an operator types. Each command reads the settings, does one thing, and says what to do next."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from gateway import main as product
+from gateway import settings as config
+from gateway.settings import Settings, SettingsError
+from gateway.shipped import shipped
+
+CONFIG = click.option(
+    "--config",
+    metavar="FILE",
+    help=f"The settings; else ${config.CONFIG_VARIABLE}, else ./{config.DEFAULT_FILE}.",
+)
+
+
+def settings_of(file: str | None) -> Settings:
+    """Return the settings, or end with every mistake in them."""
+    try:
+        return config.load(file)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tiebeam")
+def main() -> None:
+    """The API gateway between CRM, PSA and ERP.
+
+    Begin with `tiebeam init DIR`, enter your connections, then `tiebeam check --connections` and `tiebeam serve`.
+    """
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Write a commented set of settings, policies and templates into FOLDER."""
+    target = folder / config.DEFAULT_FILE
+    if target.exists():
+        raise click.ClickException(f"{target} exists. Choose another folder, or change what is there.")
+    shutil.copytree(shipped("sample"), folder, dirs_exist_ok=True)
+    shutil.copytree(shipped("policies"), folder / "policies", dirs_exist_ok=True)
+    click.echo(f"Wrote {target}, policies/ and templates/. Enter your connections, then: tiebeam check --config {target}")
+
+
+@main.command()
+@CONFIG
+def migrate(config: str | None) -> None:
+    """Bring the database to the version of this release, the workflow engine's tables included."""
+    click.echo(product.migrate(settings_of(config)))
+
+
+@main.command()
+@CONFIG
+@click.option("--no-worker", is_flag=True, help="Serve requests only; run `tiebeam worker` beside it.")
+def serve(config: str | None, *, no_worker: bool) -> None:
+    """Serve the APIs, with a worker beside that is started again when it dies."""
+    settings = settings_of(config)
+    _explained(lambda: product.serve(settings, with_worker=not no_worker))
+
+
+@main.command()
+@CONFIG
+def worker(config: str | None) -> None:
+    """Carry out what was accepted: the processes, their retries and schedules."""
+    settings = settings_of(config)
+    _explained(lambda: product.work(settings))
+
+
+@main.command()
+@CONFIG
+@click.option("--connections", is_flag=True, help="Also ask each connected system for what we need of it.")
+def check(config: str | None, *, connections: bool) -> None:
+    """Say whether settings, contracts, policies and templates hold; and how to mend what does not."""
+    findings = product.check(settings_of(config), connections=connections)
+    for finding in findings:
+        click.echo(f"{click.style('ok  ', fg='green') if finding.holds else click.style('FAIL', fg='red')}  ", nl=False)
+        click.echo(f"{finding.subject}: {finding.detail}")
+        if not finding.holds and finding.mend:
+            click.echo(f"      → {finding.mend}")
+    if not all(finding.holds for finding in findings):
+        sys.exit(1)
+
+
+@main.command()
+@CONFIG
+@click.argument("operation", required=False)
+def plan(config: str | None, operation: str | None) -> None:
+    """Print what the policies do for each OPERATION (or those that contain the text given)."""
+    _explained(lambda: click.echo(product.plans(settings_of(config), operation)))
+
+
+@main.command()
+@CONFIG
+@click.option("--client", default="developer", show_default=True, help="The client id.")
+@click.option("--scope", "scopes", multiple=True, help="A scope; may be repeated. Left out: all there are.")
+@click.option("--legal-entity", "entities", multiple=True, help="An entity; may be repeated. Left out: all.")
+@click.option("--customer", "customers", multiple=True, help="Limit the token to a customer; may be repeated.")
+@click.option("--project", "projects", multiple=True, help="Limit the token to a project; may be repeated.")
+@click.option("--minutes", default=60, show_default=True, help="How long it is accepted.")
+def token(  # noqa: PLR0913  # One argument an option.
+    config: str | None,
+    *,
+    client: str,
+    scopes: tuple[str, ...],
+    entities: tuple[str, ...],
+    customers: tuple[str, ...],
+    projects: tuple[str, ...],
+    minutes: int,
+) -> None:
+    """Sign an access token with the development key. Production settings refuse its issuer."""
+    claims = product.Claims(client=client, scopes=scopes, entities=entities, customers=customers, projects=projects)
+    _explained(lambda: click.echo(product.development_token(settings_of(config), claims, minutes * 60)))
+
+
+@main.group("work-items")
+def work_items() -> None:
+    """What waits for somebody."""
+
+
+@work_items.command("list")
+@CONFIG
+@click.option("--owner", help="Only the items of this queue, such as 'Finance Ops'.")
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+def list_items(config: str | None, *, owner: str | None, everything: bool) -> None:
+    """List the work items, the newest first."""
+    click.echo(product.work_item_list(settings_of(config), owner=owner, everything=everything))
+
+
+@work_items.command("assign")
+@CONFIG
+@click.argument("work_item_id")
+@click.argument("assignee")
+def assign_item(config: str | None, work_item_id: str, assignee: str) -> None:
+    """Say who works an item."""
+    _explained(lambda: click.echo(product.assign_work_item(settings_of(config), work_item_id, assignee)))
+
+
+@work_items.command("resume")
+@CONFIG
+@click.argument("work_item_id")
+@click.option("--decision", default="{}", help="The decision as JSON; the process's `resume` operation has its fields.")
+def resume_item(config: str | None, work_item_id: str, decision: str) -> None:
+    """Let the process go on from where it is parked."""
+    _explained(lambda: click.echo(product.resume_work_item(settings_of(config), work_item_id, decision)))
+
+
+def _explained(act: product.Act) -> None:
+    """Run it; what stops it is said in words, without a stack."""
+    try:
+        act()
+    except product.CannotStart as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

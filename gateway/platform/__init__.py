@@ -1,0 +1,1 @@
+"""Handlers of `openapi/platform`: our own administration."""

@@ -1,0 +1,1 @@
+"""Where a project stands, in every system that knows it: read only, from what the systems say or said last."""
