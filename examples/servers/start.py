@@ -99,10 +99,10 @@ def start_tryton(
         process = subprocess.Popen(  # noqa: S603 - our own
             [*command, *cache, *options], stdout=subprocess.PIPE, stderr=messages, text=True, start_new_session=True
         )
-        return Server(ready=_ready(process, data_dir), process=process)
+        return Server(ready=ready_of(process, data_dir, "Tryton"), process=process)
 
 
-def _ready(process: subprocess.Popen[str], data_dir: Path) -> dict[str, Any]:
+def ready_of(process: subprocess.Popen[str], data_dir: Path, name: str) -> dict[str, Any]:
     """Return the line that the server prints once it answers."""
     watchdog = threading.Timer(UP_WITHIN_S, process.kill)
     watchdog.start()
@@ -113,7 +113,7 @@ def _ready(process: subprocess.Popen[str], data_dir: Path) -> dict[str, Any]:
         return ready
     process.wait()
     messages = (data_dir / "messages").read_text().strip()
-    raise RuntimeError(f"Tryton did not start; its messages:\n{messages[-2000:]}")
+    raise RuntimeError(f"{name} did not start; its messages:\n{messages[-2000:]}")
 
 
 @contextlib.contextmanager
