@@ -30,11 +30,12 @@ class Version(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The digest of the contract when it was released; from then on it is not changed. None: not released yet."""
 
 
-def load() -> dict[str, Version]:
-    """Return every version of `openapi/lifecycle.yaml` by its contract."""
-    raw = yaml.safe_load(files("openapi").joinpath("lifecycle.yaml").read_text("utf-8"))
+def load(text: str | None = None) -> dict[str, Version]:
+    """Return every version by its contract, from `openapi/lifecycle.yaml` or the text given; raises LifecycleError."""
+    if text is None:
+        text = files("openapi").joinpath("lifecycle.yaml").read_text("utf-8")
     try:
-        return dict(msgspec.convert(raw, dict[Contract, Version]))
+        return dict(msgspec.convert(yaml.safe_load(text), dict[Contract, Version]))
     except msgspec.ValidationError as error:
         raise LifecycleError(f"openapi/lifecycle.yaml: {error}") from error
 

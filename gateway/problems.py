@@ -68,6 +68,7 @@ def render(error: BaseException, context: Context) -> Rendered:
         ("cache-control", "no-store"),
         *_retry_after(error, entry),
         *_challenge(error.code, context),
+        *_accepted(error.code),
     ]
     return entry.status, headers, msgspec.json.encode(_problem(error, entry, context))
 
@@ -107,6 +108,12 @@ def _challenge(code: Code, context: Context) -> Iterable[tuple[str, str]]:
     }
     if code in told:
         yield "www-authenticate", f'Bearer realm="{REALM}"{told[code]}'
+
+
+def _accepted(code: Code) -> Iterable[tuple[str, str]]:
+    """Yield what a body may be, to who sent another one (RFC 9110 §12.5.1)."""
+    if code is Code.request_media_type:
+        yield "accept", "application/json"
 
 
 def _stack(error: BaseException) -> Iterable[str]:

@@ -45,7 +45,7 @@ def compiled(document: Document, status: str, response: Node, paths: Mapping[str
     """Return the answer; `paths` are the templates of the API's operations. Raises NoType with what does not fit."""
     response = document.resolved(response)
     content = response.get("content", {})
-    kind = named_type(document, content[JSON]["schema"]) if JSON in content else NoneType
+    kind = named_type(content[JSON]["schema"]) if JSON in content else NoneType
     fields = getattr(kind, "__struct_fields__", ())
     tagged = "ETag" in response.get("headers", {})
     if tagged and "version" not in fields:

@@ -32,10 +32,13 @@ def _route(operation: Operation) -> HTTPRouteHandler:
     async def endpoint(request: AnyRequest) -> Response[Any]:
         return await operation.endpoint(request)
 
-    template = operation.path.replace("}", ":str}")
-    return HTTPRouteHandler(template, http_method=HttpMethod(operation.method), name=operation.path + operation.method)(
-        endpoint
+    route = HTTPRouteHandler(
+        operation.path.replace("}", ":str}"),
+        http_method=HttpMethod(operation.method),
+        name=f"{operation.method} {operation.path}",
+        status_code=200,  # Each response has its own; the default for DELETE would forbid a body.
     )
+    return route(endpoint)
 
 
 def _answer_framework(request: AnyRequest, error: HTTPException) -> Response[bytes]:

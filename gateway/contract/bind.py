@@ -132,7 +132,7 @@ class _Binder:
         try:
             schema = body["content"][JSON]["schema"]
             return BodyReader(
-                named_type(self._document, schema),
+                named_type(schema),
                 self._document.schema(schema),
                 required=bool(body.get("required", False)),
                 max_bytes=int(node.get("x-max-body-bytes", MAX_BODY_BYTES)),

@@ -26,8 +26,27 @@ def text_of(file: str) -> bytes:
 
 @cache
 def _read(file: str) -> Node:
-    document: Node = yaml.safe_load(text_of(file))
+    document: Node = _absolute(yaml.safe_load(text_of(file)), file)
     return document
+
+
+def _absolute(node: Any, file: str) -> Any:  # noqa: ANN401 - a node of YAML is anything.
+    """Return the node with references that name their file, so that they can be followed from anywhere."""
+    if isinstance(node, list):
+        return [_absolute(item, file) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _absolute(value, file) for key, value in node.items()}
+    if isinstance(node.get("$ref"), str):
+        other, _, pointer = node["$ref"].partition("#")
+        found["$ref"] = f"{normpath(join(file, '..', other)) if other else file}#{pointer}"
+    return found
+
+
+def source_of(reference: str) -> Source:
+    """Return where a reference leads."""
+    file, _, pointer = reference.partition("#")
+    return file, pointer
 
 
 class Document:
@@ -35,7 +54,7 @@ class Document:
 
     def __init__(self, contract: str, root: Node | None = None) -> None:
         self.contract, self.file = contract, f"{contract}.yaml"
-        self.root = _read(self.file) if root is None else root
+        self.root: Node = _read(self.file) if root is None else _absolute(root, self.file)
 
     @property
     def info(self) -> Node:
@@ -57,12 +76,6 @@ class Document:
                 if method in item:
                     yield path, method, item[method] | {"parameters": [*shared, *item[method].get("parameters", [])]}
 
-    def source(self, reference: str, within: str | None = None) -> Source:
-        """Return where a reference leads, seen from a file (the contract's own where none is given)."""
-        file, _, pointer = reference.partition("#")
-        seen_from = within or self.file
-        return (normpath(join(seen_from, "..", file)) if file else seen_from), pointer
-
     def at(self, source: Source) -> Node:
         """Return what stands there."""
         file, pointer = source
@@ -73,21 +86,19 @@ class Document:
 
     def resolved(self, node: Node) -> Node:
         """Return the node that a reference leads to, or the node itself."""
-        within = self.file
         while "$ref" in node:
-            within, pointer = self.source(node["$ref"], within)
-            node = self.at((within, pointer))
+            node = self.at(source_of(node["$ref"]))
         return node
 
     def schema(self, node: Node) -> Node:
         """Return a schema that stands alone: what it refers to, in any file, lies below its `$defs`."""
         move = _Move(self, "#/$defs/")
-        return {**move.moved(node, self.file), "$defs": move.schemas}
+        return {**move.moved(node), "$defs": move.schemas}
 
     def bundled(self, server: str) -> Node:
         """Return the contract as one document that is served at `server`."""
         move = _Move(self, f"#{SCHEMAS}")
-        root = move.moved({key: self.root[key] for key in PUBLISHED if key in self.root}, self.file)
+        root = move.moved({key: self.root[key] for key in PUBLISHED if key in self.root})
         own = {name: move.schemas[name] for name in sorted(move.schemas)}
         return {**root, "servers": [{"url": server}], "components": {**root.get("components", {}), "schemas": own}}
 
@@ -99,27 +110,25 @@ class _Move:
         self.schemas: dict[str, Node] = {}
         self._document, self._prefix, self._names = document, prefix, dict[Source, str]()
 
-    def moved(self, node: Any, within: str) -> Any:  # noqa: ANN401 - a node of YAML is anything.
-        """Return the node with its references into this document; `within` is the file that it stands in."""
+    def moved(self, node: Any) -> Any:  # noqa: ANN401 - a node of YAML is anything.
+        """Return the node with its references into this document; what is no schema is put in their place."""
         if isinstance(node, list):
-            return [self.moved(item, within) for item in node]
+            return [self.moved(item) for item in node]
         if not isinstance(node, dict):
             return node
+        beside = {key: self.moved(value) for key, value in node.items() if key != "$ref"}
         if not isinstance(node.get("$ref"), str):
-            return {key: self.moved(value, within) for key, value in node.items()}
-        source = self._document.source(node["$ref"], within)
-        beside = {key: self.moved(value, within) for key, value in node.items() if key != "$ref"}
+            return beside
+        source = source_of(node["$ref"])
         if source[1].startswith(SCHEMAS):
             return {"$ref": self._prefix + self._name(source), **beside}
-        return {**self.moved(self._document.at(source), source[0]), **beside}
+        return {**self.moved(self._document.at(source)), **beside}
 
     def _name(self, source: Source) -> str:
         if source not in self._names:
-            short = source[1].removeprefix(SCHEMAS)
-            name = (
-                short if short not in self.schemas else f"{source[0].removesuffix('.yaml').replace('/', '_')}_{short}"
-            )
+            file, short = source[0].removesuffix(".yaml"), source[1].removeprefix(SCHEMAS)
+            name = f"{file.replace('/', '_')}_{short}" if short in self.schemas else short
             self._names[source] = name
             self.schemas[name] = {}  # Taken before it is filled, for schemas that contain themselves.
-            self.schemas[name] = self.moved(self._document.at(source), source[0])
+            self.schemas[name] = self.moved(self._document.at(source))
         return self._names[source]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gateway.contract.document import SCHEMAS, Document, Node
+from gateway.contract.document import SCHEMAS, Document, Node, source_of
 
 CONSTRAINTS = {
     "minimum": "ge",
@@ -32,11 +32,11 @@ class NoType(Exception):
     """A schema that has no type of its own; the text says what it should be."""
 
 
-def named_type(document: Document, schema: Node) -> type:
+def named_type(schema: Node) -> type:
     """Return the generated type of a schema that is a reference; raises NoType."""
     if SCHEMAS not in schema.get("$ref", ""):
         raise NoType("its schema is not a `$ref` to a named one")
-    file, pointer = document.source(schema["$ref"])
+    file, pointer = source_of(schema["$ref"])
     module, name = f"openapi.{file.removesuffix('.yaml').replace('/', '.')}", pointer.removeprefix(SCHEMAS)
     try:
         found: type = getattr(import_module(module), name)
@@ -49,7 +49,7 @@ def scalar_type(document: Document, schema: Node) -> tuple[Any, Any]:
     """Return a parameter's bare type, and the one with the schema's constraints; raises NoType."""
     resolved = document.resolved(schema)
     if "enum" in resolved:
-        choice: Any = named_type(document, schema) if "$ref" in schema else Literal[tuple(resolved["enum"])]
+        choice: Any = named_type(schema) if "$ref" in schema else Literal[tuple(resolved["enum"])]
         return choice, choice
     bare = SCALARS.get((str(resolved.get("type")), resolved.get("format")))
     if bare is None:

@@ -1,0 +1,80 @@
+"""Which versions may be served: those that somebody answers for, as they were released."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from gateway.contract import Document
+from gateway.contract.document import text_of
+from gateway.lifecycle import LifecycleError, Version, check, load
+from gateway.portal.files import contracts
+
+ACTIVE = Version(owner="PMO", status="active")
+DIGEST = Document("process/status/v1").digest
+OTHER = "sha256:" + "0" * 64
+
+
+def test_every_contract_has_its_entry_and_every_entry_its_contract() -> None:
+    versions = [path.removesuffix(".yaml") for path in contracts() if Path(path).stem.startswith("v")]
+
+    assert sorted(load()) == sorted(versions)
+
+
+def test_contracts_that_are_served_are_as_they_were_released() -> None:
+    versions = load()
+
+    check(versions, {contract: Document(contract).digest for contract in versions})
+
+
+@pytest.mark.parametrize("released", [None, DIGEST])
+def test_version_as_released_or_not_yet_released_is_served(released: str | None) -> None:
+    check({"process/status/v1": replace(ACTIVE, released=released)}, {"process/status/v1": DIGEST})
+
+
+@pytest.mark.parametrize(
+    ("versions", "fault"),
+    [
+        ({}, "process/status/v1 has no entry: name its owner and status."),
+        ({"process/status/v1": replace(ACTIVE, released=OTHER)}, f"released with {OTHER} and is now {DIGEST}"),
+        ({"process/status/v1": replace(ACTIVE, status="retired")}, "process/status/v1 is retired and still served."),
+    ],
+)
+def test_version_that_must_not_be_served_is_named(versions: dict[str, Version], fault: str) -> None:
+    with pytest.raises(LifecycleError) as error:
+        check(versions, {"process/status/v1": DIGEST})
+
+    assert fault in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "process/status/v1: {status: active}",
+        "process/status/v1: {owner: '', status: active}",
+        "process/status/v1: {owner: PMO, status: alive}",
+        "process/status: {owner: PMO, status: active}",
+        "process/status/v1: {owner: PMO, status: active, released: md5}",
+    ],
+)
+def test_list_that_says_something_else_is_refused(text: str) -> None:
+    with pytest.raises(LifecycleError, match=r"openapi/lifecycle\.yaml"):
+        load(text)
+
+
+def test_dates_are_dates() -> None:
+    text = "process/status/v1: {owner: PMO, status: deprecated, deprecated_on: 2026-09-30, sunset_on: 2027-03-31}"
+
+    assert load(text)["process/status/v1"].sunset_on == date(2027, 3, 31)
+
+
+def test_digest_changes_with_what_a_contract_refers_to_and_not_with_its_layout() -> None:
+    status = Document("process/status/v1")
+    root = yaml.safe_load(text_of(status.file))
+    reordered = Document("process/status/v1", dict(reversed(root.items())))
+    changed = Document("process/status/v1", root | {"info": root["info"] | {"title": "Other"}})
+
+    assert reordered.digest == status.digest
+    assert changed.digest != status.digest
