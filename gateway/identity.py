@@ -29,7 +29,7 @@ REMEMBERED: Final = 10_000
 TOKEN_BYTES: Final = 8_192
 
 Id = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+\Z")]
-Moment = Annotated[int | float, Meta(ge=0, le=2**53)]
+Moment = Annotated[float, Meta(ge=0, le=2**53)]
 
 
 class Claims(Struct, frozen=True):
@@ -107,7 +107,7 @@ class Verifier:
                 options=options,
             )
             return _identity(msgspec.convert(raw, Claims), key)
-        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, TypeError, RecursionError) as error:
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, RecursionError) as error:
             raise _invalid() from error
 
     def _key_of(self, token: bytes) -> Key:

@@ -34,7 +34,14 @@ class Edge:
     """The ASGI application to serve. Give it plans for every operation that `app` routes, and for UNMATCHED."""
 
     def __init__(
-        self, app: App, plans: Mapping[str, Plan], *, verifier: Verifier, counters: Counters, store: Store
+        self,
+        app: App,
+        plans: Mapping[str, Plan],
+        *,
+        verifier: Verifier,
+        counters: Counters,
+        store: Store,
+        responses: Responses | None = None,
     ) -> None:
         self._app = app
         self.auditor = Auditor(store)
@@ -43,7 +50,7 @@ class Edge:
             counters=counters,
             records=IdempotencyRecords(store),
             auditor=self.auditor,
-            responses=Responses(),
+            responses=responses or Responses(),
             problem=problem,
         )
         self._routes = Routes(plans)

@@ -112,7 +112,8 @@ class IdempotencyRecords:
 async def _insert(connection: AsyncConnection, key: RecordKey, values: Mapping[str, Any]) -> bool:
     """Tell whether the row is new."""
     statement = INSERTS[connection.dialect.name](TABLE).values(**msgspec.structs.asdict(key), **values)
-    return bool((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
+    inserted = await connection.execute(statement.on_conflict_do_nothing().returning(TABLE.c.operation))
+    return inserted.one_or_none() is not None  # The number of rows is not known of every driver's INSERT.
 
 
 def _is(key: RecordKey) -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ from openapi.common.types import Code
 class RateLimit(Policy, tag="rate_limit", frozen=True, kw_only=True):
     """At most `limit` calls, coming back evenly over `window_s` seconds; the next one gets 429 and when to return.
 
-    All operations that one row is for share its quota. A call that is refused costs nothing.
+    All operations that one row is for share its quota. A call that it refuses costs it nothing.
     """
 
     limit: Annotated[int, Meta(ge=1, le=1_000_000)]

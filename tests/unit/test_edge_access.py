@@ -1,0 +1,193 @@
+"""Who gets in, what they are told if not, and what is written down of it."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from sqlalchemy import select, update
+
+from gateway.caller import Caller
+from gateway.store.audit import GENESIS, TABLE, broken_rows
+from gateway.token_minting import Grant, mint
+from tests.edge_world import AUDIENCE, CUSTOMER, CUSTOMERS, ISSUER, STATUS, World
+
+
+async def test_missing_token_is_401_without_an_error_in_the_challenge(world: World) -> None:
+    reply = await world.send("GET", STATUS, token=None)
+
+    assert (reply.status, reply.code) == (401, "auth.token_missing")
+    assert reply.headers["www-authenticate"] == 'Bearer realm="tiebeam"'
+
+
+@pytest.mark.parametrize("field", ["Basic dXNlcjpwdw==", "Bearer", "Token abc", ""])
+async def test_another_scheme_is_no_token(world: World, field: str) -> None:
+    assert (
+        await world.send("GET", STATUS, token=None, headers=[("authorization", field)])
+    ).code == "auth.token_missing"
+
+
+async def test_bad_token_is_401_invalid_token(world: World) -> None:
+    reply = await world.send("GET", STATUS, token="a.b.c")
+
+    assert (reply.status, reply.code) == (401, "auth.invalid_token")
+    assert reply.headers["www-authenticate"].endswith('error="invalid_token"')
+
+
+async def test_scheme_is_read_in_any_case(world: World) -> None:
+    reply = await world.send("GET", STATUS, token=None, headers=[("authorization", f"bEARER {world.token()}")])
+
+    assert reply.status == 200
+
+
+@pytest.mark.parametrize("query", ["access_token=x", "a=b&access_token=x", "access_token"])
+async def test_token_in_the_query_is_400(world: World, query: str) -> None:
+    reply = await world.send("GET", f"{STATUS}?{query}")
+
+    assert (reply.status, reply.code) == (400, "auth.malformed")
+    assert reply.headers["www-authenticate"].endswith('error="invalid_request"')
+
+
+async def test_two_tokens_are_400(world: World) -> None:
+    reply = await world.send("GET", STATUS, headers=[("authorization", f"Bearer {world.token()}")])
+
+    assert (reply.status, reply.code) == (400, "auth.malformed")
+
+
+async def test_token_for_another_audience_of_the_issuer_is_401(world: World) -> None:
+    grant = Grant(client_id="crm", scopes=("status:read",), legal_entities="*")
+    token = mint(world.folder, grant, issuer=ISSUER, audience="billing", now=world.seconds())
+
+    assert (await world.send("GET", STATUS, token=token)).code == "auth.invalid_token"
+
+
+async def test_missing_scope_is_403_and_named(world: World) -> None:
+    reply = await world.send("GET", STATUS, token=world.token(scopes=("onboardings:start",)))
+
+    assert (reply.status, reply.code) == (403, "auth.scope_missing")
+    assert 'error="insufficient_scope", scope="status:read"' in reply.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("limits", [{"customers": ("17",)}, {"projects": ("prj_1",)}, {"customers": ()}])
+async def test_portals_have_no_access_to_system_apis(world: World, limits: dict[str, Sequence[str]]) -> None:
+    portal = world.token(**limits)
+
+    assert (await world.send("GET", CUSTOMER, token=portal)).code == "auth.system_api_closed"
+    assert (await world.send("GET", STATUS, token=portal)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("limits", "entities"),
+    [
+        ({"legal_entities": None}, frozenset()),
+        ({"legal_entities": ("ES01",)}, {"ES01"}),
+        ({"legal_entities": "*"}, "*"),
+    ],
+)
+async def test_entities_that_are_not_claimed_are_not_seen(
+    world: World, limits: dict[str, object], entities: object
+) -> None:
+    await world.send("GET", STATUS, token=world.token(**limits))
+
+    caller = world.framework.seen[0].caller
+    assert isinstance(caller, Caller)
+    assert caller.legal_entities == entities
+
+
+async def test_policy_that_names_an_issuer_shuts_the_others_out(world: World) -> None:
+    other = World(
+        world.folder,
+        world.store,
+        world.clock,
+        "[{kind: authenticate, audience: other, issuers: ['https://login.*']}, {kind: authorize}, "
+        "{kind: idempotency, keep_days: 7}]",
+    )
+
+    assert (await other.send("GET", STATUS, token=world.token())).code == "auth.invalid_token"
+
+
+async def test_refusals_and_writes_are_written_down_and_reads_counted(world: World) -> None:
+    refused = await world.send(
+        "GET", CUSTOMER, token=world.token(scopes=()), headers=[("X-Correlation-ID", "opp-4711")]
+    )
+    await world.send("POST", CUSTOMERS, body=b"{}")
+    await world.send("GET", STATUS)
+    await world.send("GET", STATUS)
+
+    async with world.store.begin() as connection:
+        rows = (await connection.execute(select(TABLE).order_by(TABLE.c.sequence))).mappings().all()
+    found = [(row["client_id"], row["operation"], row["status"], row["code"], row["outcome"]) for row in rows]
+    assert found == [
+        ("crm", "system/erp/v1:get_customer@books", 403, "auth.scope_missing", "none"),
+        ("crm", "system/erp/v1:create_customer@books", 202, None, "applied"),
+    ]
+    assert refused.json["instance"] == f"urn:tiebeam:decision:{rows[0]['id']}"
+    assert (rows[0]["path"], rows[0]["correlation_id"]) == (CUSTOMER, "opp-4711")
+    assert rows[0]["prev_hash"] == GENESIS
+    assert rows[1]["prev_hash"] == rows[0]["hash"]
+    assert world.edge.auditor.reads == {"process/status/v1:get_project_status": 2}
+
+
+async def test_strangers_are_written_down_too(world: World) -> None:
+    await world.send("GET", "/system/guess/erp/v1/customers", token=None)
+
+    async with world.store.begin() as connection:
+        row = (await connection.execute(select(TABLE))).mappings().one()
+    assert (row["client_id"], row["operation"], row["code"]) == (None, "unmatched", "auth.token_missing")
+
+
+async def test_framework_problem_is_a_refusal_under_its_own_code(world: World) -> None:
+    async def respond(seen: object) -> tuple[int, dict[str, str], bytes]:
+        body = {"code": "upstream.timeout_uncertain", "outcome": "uncertain", "seen": str(type(seen))}
+        return 504, {"content-type": "application/problem+json"}, msgspec.json.encode(body)
+
+    world.framework.respond = respond
+    await world.send("POST", CUSTOMERS)
+
+    async with world.store.begin() as connection:
+        row = (await connection.execute(select(TABLE))).mappings().one()
+    assert (row["code"], row["outcome"]) == ("upstream.timeout_uncertain", "uncertain")
+
+
+async def test_failure_that_is_no_problem_is_written_down_without_a_code(world: World) -> None:
+    async def respond(_seen: object) -> tuple[int, dict[str, str], bytes]:
+        return 502, {}, b"Bad Gateway"
+
+    world.framework.respond = respond
+    await world.send("POST", CUSTOMERS)
+
+    async with world.store.begin() as connection:
+        assert (await connection.execute(select(TABLE.c.status, TABLE.c.code))).one() == (502, None)
+
+
+async def test_changed_audit_row_is_found(world: World) -> None:
+    for _ in range(3):
+        await world.send("POST", CUSTOMERS)
+    assert await broken_rows(world.store) == []
+
+    async with world.store.begin() as connection:
+        second = (await connection.execute(select(TABLE.c.id).where(TABLE.c.sequence == 2))).scalar_one()
+        await connection.execute(update(TABLE).where(TABLE.c.sequence == 2).values(client_id="somebody"))
+
+    assert await broken_rows(world.store) == [second]
+
+
+async def test_deleted_audit_row_is_found_by_the_next_one(world: World) -> None:
+    for _ in range(3):
+        await world.send("POST", CUSTOMERS)
+    async with world.store.begin() as connection:
+        third = (await connection.execute(select(TABLE.c.id).where(TABLE.c.sequence == 3))).scalar_one()
+        await connection.execute(TABLE.delete().where(TABLE.c.sequence == 2))
+
+    assert await broken_rows(world.store) == [third]
+
+
+async def test_audit_that_cannot_be_written_is_logged_and_the_answer_given(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world.store.begin() as connection:
+        await connection.run_sync(TABLE.drop)
+
+    reply = await world.send("POST", CUSTOMERS)
+
+    assert reply.status == 202
+    assert "Audit rows could not be written" in caplog.text

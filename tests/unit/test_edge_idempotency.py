@@ -1,0 +1,300 @@
+"""A creating call and its repetitions, one after another, at once, and after a crash; on SQLite and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import Refused
+from gateway.idempotency import fingerprint_of, key_of
+from gateway.policy.kinds.idempotency import Idempotency
+from gateway.store.database import Store
+from gateway.store.idempotency_records import IdempotencyRecords, Kept, RecordKey
+from tests.edge_world import ONBOARDINGS, POLICIES, Reply, Seen, World, edge_store
+from tests.fakes.clock import Clock
+from tests.servers_postgres import Postgres, postgres
+
+KEY = '"8e03978e-40d5-43e8-bc93-6894a57f9324"'
+RECORD = RecordKey(client_id="crm", operation="start", idempotency_key="12345678")
+DAY_S = 86_400.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    sqlite = f"sqlite:///{tmp_path}/edge.sqlite"
+    url = sqlite if request.param == "sqlite" else request.getfixturevalue("server").database()
+    found = await edge_store(url, Clock())
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def here(store: Store, tmp_path: Path) -> World:
+    assert isinstance(store.now, Clock)
+    return World(tmp_path, store, store.now)
+
+
+async def start(world: World, key: str = KEY, body: bytes = b'{"a": 1}', **more: str) -> Reply:
+    return await world.send("POST", ONBOARDINGS, headers=[("Idempotency-Key", key)], body=body, **more)
+
+
+async def test_first_answer_is_kept_and_replayed_for_a_week(here: World) -> None:
+    first = await start(here)
+    here.clock.forward(7 * DAY_S - 1)
+    again = await start(here)
+
+    assert (first.status, first.json, "idempotency-replayed" in first.headers) == (202, {"number": 1}, False)
+    assert (again.status, again.json, again.headers["idempotency-replayed"]) == (202, {"number": 1}, "true")
+    assert again.headers["x-correlation-id"] != first.headers["x-correlation-id"]
+    assert len(here.framework.seen) == 1
+
+
+async def test_key_is_free_after_the_week(here: World) -> None:
+    await start(here)
+    here.clock.forward(7 * DAY_S)
+
+    assert (await start(here, body=b'{"a": 2}')).json == {"number": 2}
+
+
+async def test_replay_has_the_answers_own_fields_and_no_others(here: World) -> None:
+    async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        own = {"content-type": "application/json", "location": "/x/1", "etag": '"1"'}
+        return 202, own | {"date": "Wed, 25 Nov 2026 10:00:00 GMT", "set-cookie": "a=b"}, b"{}"
+
+    here.framework.respond = respond
+    await start(here)
+    again = await start(here)
+
+    assert (again.headers["location"], again.headers["etag"]) == ("/x/1", '"1"')
+    assert "date" not in again.headers
+    assert "set-cookie" not in again.headers
+    assert [value for name, value in again.fields if name == "ratelimit"] == ['"client";r=98;t=2']
+
+
+@pytest.mark.parametrize("other", [{"body": b'{"a": 2}'}, {"body": b'{"a":1}'}])
+async def test_key_under_another_body_is_422(here: World, other: dict[str, bytes]) -> None:
+    await start(here)
+
+    assert (await start(here, **other)).code == "idempotency.key_reuse_mismatch"  # type: ignore[arg-type]
+    assert len(here.framework.seen) == 1
+
+
+async def test_key_under_another_query_is_422(here: World) -> None:
+    await start(here)
+    other = await here.send("POST", f"{ONBOARDINGS}?x=1", headers=[("Idempotency-Key", KEY)], body=b'{"a": 1}')
+
+    assert other.status == 422
+
+
+async def test_kept_answer_is_not_shown_to_a_token_that_sees_something_else(here: World) -> None:
+    await start(here, token=here.token(legal_entities=("ES01",)))
+    other = await start(here, token=here.token(legal_entities=("DE01",)))
+
+    assert other.code == "idempotency.key_reuse_mismatch"
+
+
+async def test_clients_do_not_share_keys(here: World) -> None:
+    await start(here)
+
+    assert (await start(here, token=here.token("other"))).json == {"number": 2}
+
+
+async def test_missing_key_is_400_and_nothing_is_called(world: World) -> None:
+    reply = await world.send("POST", ONBOARDINGS, body=b"{}")
+
+    assert (reply.status, reply.code) == (400, "idempotency.key_missing")
+    assert world.framework.seen == []
+
+
+@pytest.mark.parametrize(
+    "key", ["abcdefgh", '"short"', '"a b c d e f"', '"' + "a" * 129 + '"', '"12345678";a=1', "", '"ab\\"cdefgh"']
+)
+async def test_malformed_key_is_400_and_nothing_is_called(world: World, key: str) -> None:
+    reply = await start(world, key)
+
+    assert (reply.status, reply.code) == (400, "idempotency.key_malformed")
+    assert world.framework.seen == []
+
+
+def test_several_keys_are_malformed() -> None:
+    with pytest.raises(Refused):
+        key_of([KEY.encode(), KEY.encode()])
+
+
+@given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
+def test_fingerprints_are_equal_only_where_every_part_is(one: list[bytes], other: list[bytes]) -> None:
+    assert (fingerprint_of(*one) == fingerprint_of(*other)) is (one == other)
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422, 429, 503])
+async def test_failure_before_any_effect_frees_the_key(here: World, status: int) -> None:
+    await answering(here, status)
+
+    assert (await start(here, body=b'{"other": true}')).json == {"number": 2}
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_failure_of_unknown_effect_runs_again_for_the_same_request_alone(here: World, status: int) -> None:
+    await answering(here, status)
+
+    assert (await start(here, body=b'{"other": true}')).code == "idempotency.key_reuse_mismatch"
+    assert (await start(here)).json == {"number": 2}
+    assert (await start(here)).headers["idempotency-replayed"] == "true"
+
+
+async def answering(world: World, status: int) -> None:
+    """Let the framework fail once."""
+
+    async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        return status, {}, b""
+
+    world.framework.respond = respond
+    assert (await start(world)).status == status
+    world.framework.respond = world.framework.count
+
+
+async def test_exception_of_unknown_effect_leaves_the_key_to_the_same_request(here: World) -> None:
+    async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        raise ConnectionResetError
+
+    here.framework.respond = respond
+    assert (await start(here)).status == 500
+    here.framework.respond = here.framework.count
+
+    assert (await start(here)).json == {"number": 2}
+
+
+async def test_repetition_is_409_while_the_first_is_in_flight(here: World) -> None:
+    began, goes_on, replies = asyncio.Event(), asyncio.Event(), list[Reply]()
+
+    async def respond(seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        began.set()
+        await goes_on.wait()
+        return await here.framework.count(seen)
+
+    async def repeat() -> None:
+        await began.wait()
+        replies.append(await start(here))
+        replies.append(await start(here, body=b"{}"))
+        goes_on.set()
+
+    here.framework.respond = respond
+    first, _ = await asyncio.gather(start(here), repeat())
+    later = await start(here)
+
+    assert (replies[0].status, replies[0].code) == (409, "idempotency.in_progress")
+    assert replies[0].headers["retry-after"] == "1"
+    assert replies[1].status == 422
+    assert first.json == later.json == {"number": 1}
+
+
+async def test_hundred_equal_calls_at_once_run_one(here: World) -> None:
+    async def respond(seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        await asyncio.sleep(0.01)
+        return await here.framework.count(seen)
+
+    here.framework.respond = respond
+    replies = await asyncio.gather(*(start(here) for _ in range(100)))
+
+    assert len(here.framework.seen) == 1
+    assert {reply.status for reply in replies} <= {202, 409}
+    assert {reply.body for reply in replies if reply.status == 202} == {b'{"number": 1}'}
+
+
+async def test_call_that_is_cancelled_leaves_the_key_to_the_same_request(here: World) -> None:
+    began = asyncio.Event()
+
+    async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        began.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    here.framework.respond = respond
+    first = asyncio.create_task(start(here))
+    await began.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    here.framework.respond = here.framework.count
+
+    assert (await start(here)).json == {"number": 2}
+
+
+async def test_key_of_a_dead_process_is_taken_over_by_the_same_request(store: Store) -> None:
+    records, clock = IdempotencyRecords(store), store.now
+    assert isinstance(clock, Clock)
+    assert await records.take(RECORD, "f", "dead", lease_s=30, keep_s=DAY_S) is None
+
+    clock.forward(29)
+    in_flight = await records.take(RECORD, "f", "next", lease_s=30, keep_s=DAY_S)
+    clock.forward(1)
+    another = await records.take(RECORD, "other", "next", lease_s=30, keep_s=DAY_S)
+    taken = await records.take(RECORD, "f", "next", lease_s=30, keep_s=DAY_S)
+
+    assert in_flight is not None
+    assert in_flight.kept is None
+    assert another is not None
+    assert taken is None
+
+
+async def test_process_that_comes_back_from_the_dead_changes_nothing(store: Store) -> None:
+    records, clock = IdempotencyRecords(store), store.now
+    assert isinstance(clock, Clock)
+    await records.take(RECORD, "f", "zombie", lease_s=30, keep_s=DAY_S)
+    clock.forward(31)
+    await records.take(RECORD, "f", "next", lease_s=30, keep_s=DAY_S)
+    answer = Kept(status=202, headers=(), body=b"next")
+
+    await records.renew(RECORD, "zombie", lease_s=999)
+    await records.keep(RECORD, "zombie", Kept(status=202, headers=(), body=b"zombie"))
+    await records.release(RECORD, "zombie")
+    await records.keep(RECORD, "next", answer)
+
+    found = await records.take(RECORD, "f", "later", lease_s=30, keep_s=DAY_S)
+    assert found is not None
+    assert found.kept == answer
+
+
+async def test_lease_is_renewed_while_the_call_is_in_flight(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed = asyncio.Event()
+    renew = IdempotencyRecords.renew
+
+    async def noted(self: IdempotencyRecords, key: RecordKey, holder: str, *, lease_s: float) -> None:
+        await renew(self, key, holder, lease_s=lease_s)
+        renewed.set()
+
+    async def respond(seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        await renewed.wait()
+        return await here.framework.count(seen)
+
+    monkeypatch.setattr(IdempotencyRecords, "renew", noted)
+    short = World(here.folder, here.store, here.clock, POLICIES.replace("lease_s: 30", "lease_s: 3"))
+    short.framework.respond = respond
+    policy = next(row for row in short.edge._ways if "start" in row)  # noqa: SLF001
+
+    assert policy
+    assert (await start(short)).status == 202
+
+
+async def test_expired_records_are_forgotten(store: Store) -> None:
+    records, clock = IdempotencyRecords(store), store.now
+    assert isinstance(clock, Clock)
+    await records.take(RECORD, "f", "a", lease_s=30, keep_s=DAY_S)
+    assert await records.forget_expired() == 0
+    clock.now += timedelta(days=1)
+
+    assert await records.forget_expired() == 1
+
+
+def test_answers_are_kept_for_seven_days_at_least() -> None:
+    assert Idempotency(keep_days=7).keep_days * DAY_S == timedelta(days=7).total_seconds()

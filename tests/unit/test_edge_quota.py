@@ -1,0 +1,130 @@
+"""How often: what is counted for whom, what the caller is told, and what happens while nobody can count."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.counters import CountersAway, Draw
+from gateway.counters.memory import MemoryCounters
+from tests.edge_world import CUSTOMER, CUSTOMERS, STATUS, World
+
+LIMITED = """
+- {kind: authenticate, audience: tiebeam, issuers: ["*"]}
+- {kind: authorize}
+- {kind: idempotency, keep_days: 7}
+- {kind: rate_limit, per: client, limit: 2, window_s: 60, when_unavailable: WHEN}
+- {kind: rate_limit, match: {operations: ["system/*"]}, per: connection, limit: 3, window_s: 60, when_unavailable: WHEN}
+"""
+
+
+class AwayCounters(MemoryCounters):
+    async def draw(self, name: str, rate: float, burst: float, cost: float = 1.0) -> Draw:
+        raise CountersAway(f"{name} {rate} {burst} {cost}")
+
+    async def generations(self, names: Sequence[str]) -> tuple[int, ...]:
+        raise CountersAway(str(names))
+
+    async def move(self, names: Sequence[str]) -> None:
+        raise CountersAway(str(names))
+
+
+@pytest.fixture
+def limited(world: World) -> World:
+    return World(world.folder, world.store, world.clock, LIMITED.replace("WHEN", "refuse"))
+
+
+async def test_quota_that_is_used_up_is_429_with_the_time_to_come_back(limited: World) -> None:
+    statuses = [(await limited.send("GET", STATUS)).status for _ in range(2)]
+    refused = await limited.send("GET", STATUS)
+
+    assert statuses == [200, 200]
+    assert (refused.status, refused.code) == (429, "rate.limited")
+    assert refused.json["type"] == "https://iana.org/assignments/http-problem-types#quota-exceeded"
+    assert refused.headers["retry-after"] == "30"
+    assert refused.headers["ratelimit"] == '"client";r=0;t=30'
+    assert refused.headers["ratelimit-policy"] == '"client";q=2;w=60'
+    assert len(limited.framework.seen) == 2
+
+
+async def test_quota_comes_back_and_a_refused_call_did_not_cost(limited: World) -> None:
+    for _ in range(9):
+        await limited.send("GET", STATUS)
+    limited.clock.forward(30)
+
+    assert (await limited.send("GET", STATUS)).status == 200
+    assert (await limited.send("GET", STATUS)).status == 429
+
+
+async def test_what_is_left_is_told_for_each_limit(limited: World) -> None:
+    reply = await limited.send("GET", CUSTOMER)
+
+    assert [value for name, value in reply.fields if name == "ratelimit"] == [
+        '"connection";r=2;t=20',
+        '"client";r=1;t=30',
+    ]
+    assert [value for name, value in reply.fields if name == "ratelimit-policy"] == [
+        '"connection";q=3;w=60',
+        '"client";q=2;w=60',
+    ]
+
+
+async def test_clients_have_a_quota_each(limited: World) -> None:
+    for _ in range(3):
+        await limited.send("GET", STATUS)
+
+    assert (await limited.send("GET", STATUS, token=limited.token("portal"))).status == 200
+
+
+async def test_connection_has_one_quota_for_all_clients(limited: World) -> None:
+    for number in range(3):
+        assert (await limited.send("GET", CUSTOMER, token=limited.token(f"c{number}"))).status == 200
+    refused = await limited.send("GET", CUSTOMER, token=limited.token("c4"))
+    other = await limited.send("GET", CUSTOMER.replace("books", "ledger"), token=limited.token("c4"))
+
+    assert refused.status == 429
+    assert ("ratelimit", '"connection";r=0;t=20') in refused.fields
+    assert other.status == 200
+
+
+async def test_refused_caller_is_charged_by_neither_the_framework_nor_strangers(limited: World) -> None:
+    for _ in range(5):
+        await limited.send("GET", STATUS, token=None)
+
+    assert (await limited.send("GET", STATUS)).status == 200
+
+
+@pytest.mark.parametrize(("when", "status"), [("allow", 200), ("refuse", 503)])
+async def test_row_says_what_happens_while_nobody_can_count(world: World, when: str, status: int) -> None:
+    blind = World(world.folder, world.store, world.clock, LIMITED.replace("WHEN", when), AwayCounters())
+
+    reply = await blind.send("GET", STATUS)
+
+    assert reply.status == status
+    assert ("retry-after" in reply.headers) is (status == 503)
+    assert reply.code == (None if status == 200 else "limits.unavailable")
+
+
+async def test_cache_is_passed_by_while_nobody_can_tell_what_changed(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    blind = World(world.folder, world.store, world.clock, counters=AwayCounters())
+
+    replies = [await blind.send("GET", STATUS) for _ in range(2)]
+    written = await blind.send("POST", CUSTOMERS)
+
+    assert [reply.headers["cache-status"] for reply in replies] == ['"tiebeam"; fwd=bypass'] * 2
+    assert written.status == 202
+    assert "could not be told to the caches" in caplog.text
+
+
+async def test_equal_limits_of_different_rows_are_different_quotas(world: World, tmp_path: Path) -> None:
+    own = LIMITED + (
+        '- {kind: rate_limit, match: {operations: ["*:get_newest"]}, per: client, limit: 2, window_s: 60, '
+        "when_unavailable: refuse}"
+    )
+    separate = World(tmp_path, world.store, world.clock, own.replace("WHEN", "refuse"))
+    for _ in range(3):
+        await separate.send("GET", STATUS)
+
+    assert (await separate.send("GET", "/process/status/v1/project-statuses/newest")).status == 200
