@@ -44,6 +44,8 @@ class Server(NamedTuple):
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 def cache_dir() -> Path:

@@ -32,11 +32,15 @@ def start_redmine(data_dir: Path, *, port: int = 0, progress: Progress = silent)
     path of its SQLite file: its own books.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    command = [HERE / "redmine_up.sh", data_dir, "--port", str(port), "--cache", cache_dir() / "redmine"]
+    options: list[str | Path] = ["--port", str(port), "--cache", cache_dir() / "redmine"]
     progress("Starting Redmine …")
     with alone("redmine"), (data_dir / "messages").open("w") as messages:
         process = subprocess.Popen(  # noqa: S603 - our own
-            command, stdout=subprocess.PIPE, stderr=messages, text=True, start_new_session=True
+            [HERE / "redmine_up.sh", data_dir, *options],
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            text=True,
+            start_new_session=True,
         )
         return Server(ready=ready_of(process, data_dir, "Redmine"), process=process)
 

@@ -20,5 +20,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The role that a project's manager gets."""
     tracker: Name = "Feature"
     """What a task becomes."""
-    settle_s: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    settle_s: Annotated[float, Meta(ge=0, le=3600)] = 30.0
     """How long a call that was given up may still wait in Redmine's own queue, and take effect afterwards."""
