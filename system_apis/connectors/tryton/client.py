@@ -1,0 +1,134 @@
+"""Tryton's JSON-RPC in Tryton's words: calls, context, session. No word of ours, no mapping.
+
+Interface: https://docs.tryton.org/latest/server/topics/rpc.html
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from gateway.egress import Http
+from gateway.errors import ApiError, Uncertain
+from openapi.common.types import Code
+from system_apis.connectors.tryton.errors import had_no_effect, result_of
+from system_apis.connectors.tryton.session import Session, Sessions
+from system_apis.connectors.tryton.settings import Settings
+from system_apis.connectors.tryton.wire import Configuration, Domain, Rights, Values, encoded
+
+T = TypeVar("T")
+BY_ID: Final = [["id", "ASC"]]
+Stamps = Mapping[str, str]
+
+
+class TrytonClient:
+    """One database of one server. Each method returns wire types, or raises what `errors.py` says."""
+
+    def __init__(self, settings: Settings, http: Http, clock: Callable[[], float] = time.monotonic) -> None:
+        self._http, self._url = http, f"{settings.base_url}/{settings.database}/rpc/"
+        self._companies = sorted(settings.companies.values())
+        self._sessions = Sessions(settings, self._transmit, clock)
+
+    async def search(
+        self, model: str, domain: Domain, into: type[T], fields: Sequence[str], *, limit: int | None = None
+    ) -> list[T]:
+        """Return the records of the domain, the oldest first."""
+        params = [domain, 0, limit, BY_ID, list(fields)]
+        return await self._call(f"model.{model}.search_read", params, list[into], write=False)  # type: ignore[valid-type]  # given at run time
+
+    async def ids(self, model: str, domain: Domain) -> list[int]:
+        """Return the ids of the domain's records, the oldest first."""
+        return await self._call(f"model.{model}.search", [domain, 0, None, BY_ID], list[int], write=False)
+
+    async def tax_rounding(self, company: int) -> str:
+        """Return how the company rounds taxes: `document` or `line`."""
+        method = "model.account.configuration.read"
+        found = await self._call(method, [[1], ["tax_rounding"]], list[Configuration], write=False, company=company)
+        return found[0].tax_rounding
+
+    async def rights(self, models: Sequence[str]) -> Mapping[str, Rights]:
+        """Return what the user may do with the models."""
+        method = "model.ir.model.access.get_access"
+        return await self._call(method, [list(models)], dict[str, Rights], write=False)
+
+    async def companies(self) -> Sequence[int]:
+        """Return the companies that the user may work for."""
+        session = await self._sessions.present()
+        return list(session.context["companies"])
+
+    async def create(self, model: str, values: Values, *, company: int | None = None) -> int:
+        """Return the id of the new record."""
+        created = await self._call(f"model.{model}.create", [[values]], list[int], write=True, company=company)
+        return created[0]
+
+    async def copy(self, model: str, record: int, values: Values, *, company: int | None = None) -> int:
+        """Return the id of a copy of the record and of what hangs on it; `values` are the copy's own."""
+        copied = await self._call(f"model.{model}.copy", [[record], values], list[int], write=True, company=company)
+        return copied[0]
+
+    async def write(self, model: str, *changes: list[int] | Values, stamps: Stamps | None = None) -> None:
+        """Change records, `ids, values, ids, values, …`, in one transaction; a stale stamp refuses it."""
+        await self._call(f"model.{model}.write", list(changes), object, write=True, stamps=stamps)
+
+    async def server_version(self) -> str:
+        """Return the server's version."""
+        return await self._call("common.server.version", [], str, write=False)
+
+    async def _call(
+        self,
+        method: str,
+        params: list[Any],
+        into: type[T],
+        *,
+        write: bool,
+        company: int | None = None,
+        stamps: Stamps | None = None,
+    ) -> T:
+        extras: Values = {"_timestamp": dict(stamps)} if stamps else {}
+        answer = await self._sent(method, params, write=write, company=company, extras=extras)
+        return result_of(answer, into, write=write)
+
+    async def _sent(
+        self, method: str, params: list[Any], *, write: bool, company: int | None, extras: Values
+    ) -> httpx.Response:
+        """Return the answer. 401 says that nothing was run: log in once, send it once more."""
+        for last in (False, True):
+            session = await self._sessions.present()
+            context = {**self._context(session, company), **extras}
+            own = [] if method.startswith("common.server.") else [context]
+            answer = await self._transmit(method, [*params, *own], write=write, authorization=session.authorization)
+            if answer.status_code != httpx.codes.UNAUTHORIZED or last:
+                break
+            self._sessions.drop(session)
+        return answer
+
+    def _context(self, session: Session, company: int | None) -> Values:
+        """Return the context: the company that the call is for, among those that the connection serves."""
+        return {**session.context, "company": company or self._companies[0], "companies": self._companies}
+
+    async def _transmit(
+        self, method: str, params: list[Any], *, write: bool, authorization: str | None = None
+    ) -> httpx.Response:
+        # Longer answers are labelled gzip whoever asks, and compressed only for those who ask: hence Accept-Encoding.
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+        return await self._http.call(
+            "POST",
+            self._url,
+            operation=method.removeprefix("model."),
+            write=write,
+            content=encoded(method, params),
+            headers={**headers, "Authorization": authorization} if authorization else headers,
+            no_effect=had_no_effect,
+        )
+
+
+@contextmanager
+def effect_is_there() -> Iterator[None]:
+    """Turn what goes wrong after a write into Uncertain: the effect is there, only its reading back failed."""
+    try:
+        yield
+    except ApiError as error:
+        detail = "Tryton has written it, and could not be read back."
+        raise Uncertain(Code.upstream_timeout_uncertain, detail) from error

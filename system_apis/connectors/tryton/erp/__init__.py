@@ -1,0 +1,1 @@
+"""Tryton as a ledger: `account_invoice` and `analytic_account`."""

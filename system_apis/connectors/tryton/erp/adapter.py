@@ -1,0 +1,250 @@
+"""Tryton behind the ERP port: client and mapping, joined."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import UNSET, Struct
+
+from gateway.errors import Refused
+from openapi.common.types import Code
+from openapi.system.erp.v1 import (
+    AccountingProject,
+    Capabilities,
+    Customer,
+    CustomerChange,
+    CustomerState,
+    LegalEntity,
+    NewAccountingProject,
+    NewCustomer,
+)
+from system_apis.connectors.tryton import marks, wire
+from system_apis.connectors.tryton.client import TrytonClient, effect_is_there
+from system_apis.connectors.tryton.erp import mapping
+from system_apis.connectors.tryton.erp.changes import changes_of
+from system_apis.connectors.tryton.erp.examination import examine
+from system_apis.connectors.tryton.erp.names import matches, pattern
+from system_apis.connectors.tryton.records import company_of, following, not_found, one, page, record_id, refused
+from system_apis.connectors.tryton.settings import Settings
+from system_apis.connectors.tryton.wire import ANY_STATE, Domain, Values, escaped
+from system_apis.ports import Finding, Found
+
+PARTY: Final = "party.party"
+ACCOUNT: Final = "analytic_account.account"
+
+
+class _Belonging(Struct, frozen=True):
+    """An employee or a company, as far as it says which party it is."""
+
+    party: int
+
+
+class TrytonErp:
+    """The port `Erp` of one Tryton database."""
+
+    def __init__(self, capabilities: Capabilities, settings: Settings, client: TrytonClient) -> None:
+        self.connection, self.capabilities = capabilities.connection, capabilities
+        self._settings, self._client = settings, client
+
+    async def examine(self) -> list[Finding]:
+        return await examine(self._client, self._settings, self.capabilities)
+
+    async def list_legal_entities(self) -> list[LegalEntity]:
+        codes = {company: code for code, company in self._settings.companies.items()}
+        companies = await self._client.search(
+            "company.company", [["id", "in", sorted(codes)]], wire.Company, wire.COMPANY
+        )
+        return [
+            mapping.to_legal_entity(company, codes[company.id], await self._client.tax_rounding(company.id))
+            for company in companies
+        ]
+
+    async def search_customers(
+        self, *, tax_id: str | None = None, name: str | None = None, after: str | None = None, limit: int = 20
+    ) -> Found[Customer]:
+        wanted = _by_tax_id(tax_id) if tax_id is not None else ["name", "ilike", pattern(name or "")]
+        found = await self._client.search(
+            PARTY, [wanted, ANY_STATE, *following(after)], wire.Party, wire.PARTY, limit=limit + 1
+        )
+        shown, next_after = page(found, limit)
+        alike = [party for party in shown if name is None or matches(party.name, name)]
+        customers = await self._without_staff(alike)
+        return Found(items=[self._to_customer(party) for party in customers], after=next_after)
+
+    async def find_customer(self, business_key: str) -> Customer | None:
+        if not mapping.is_key(business_key):
+            return None
+        domain = [["code", "=", business_key], ANY_STATE]
+        party = one(await self._client.search(PARTY, domain, wire.Party, wire.PARTY, limit=2))
+        return self._to_customer(party) if party else None
+
+    async def get_customer(self, customer_id: str) -> Customer:
+        return self._to_customer(await self._party(customer_id))
+
+    async def create_customer(self, new: NewCustomer) -> Customer:
+        company = company_of(new.legal_entity, self._settings)
+        values = mapping.from_new_customer(
+            new, country=await self._country(new.billing_address.country), term=await self._term(new.payment_terms)
+        )
+        created = await self._client.create(PARTY, values, company=company)
+        with effect_is_there():
+            return self._to_customer(await self._one_party(created))
+
+    async def update_customer(self, customer_id: str, change: CustomerChange, version: str | None) -> Customer:
+        party = await self._party(customer_id)
+        if version is not None and version != mapping.version_of(party):
+            raise Refused(Code.precondition_failed, "The customer has changed. Read it again, decide again.")
+        if not party.active and (change.state is not CustomerState.active or _changes_more(change)):
+            detail = "Tryton changes no inactive customer. Reactivate it in a call of its own, then change it."
+            raise refused(Code.customer_inactive, "#/state", detail)
+        address = change.billing_address
+        values = changes_of(
+            party,
+            change,
+            country=UNSET if address is UNSET else await self._country(address.country),
+            term=UNSET if change.payment_terms is UNSET else await self._term(change.payment_terms),
+        )
+        stamps = None if version is None else mapping.stamps_of(party)
+        await self._client.write(PARTY, [party.id], values, stamps=stamps)
+        with effect_is_there():
+            return self._to_customer(await self._one_party(party.id))
+
+    async def search_accounting_projects(
+        self, *, code: str, after: str | None = None, limit: int = 20
+    ) -> Found[AccountingProject]:
+        found = await self._accounts([["code", "=", code], *following(after)], limit + 1)
+        shown, next_after = page(found, limit)
+        return Found(items=[mapping.to_accounting_project(one, self._settings) for one in shown], after=next_after)
+
+    async def find_accounting_project(self, business_key: str) -> AccountingProject | None:
+        found = await self._accounts([marks.clause("note", business_key)], None)
+        account = one([each for each in found if marks.key_of(each.note) == business_key])
+        return mapping.to_accounting_project(account, self._settings) if account else None
+
+    async def get_accounting_project(self, project_id: str) -> AccountingProject:
+        return mapping.to_accounting_project(await self._account(record_id(project_id)), self._settings)
+
+    async def create_accounting_project(self, new: NewAccountingProject) -> AccountingProject:
+        company = company_of(new.legal_entity, self._settings)
+        parent = await self._parent(mapping.department_of(new.dimensions), company)
+        values = mapping.from_new_accounting_project(new, parent, await self._payer(new.customer_id))
+        created = await self._client.create(ACCOUNT, values, company=company)
+        with effect_is_there():
+            return mapping.to_accounting_project(await self._account(created), self._settings)
+
+    async def activate_accounting_project(self, project_id: str) -> AccountingProject:
+        return await self._put(record_id(project_id), {"state": "opened"})
+
+    async def deactivate_accounting_project(self, project_id: str) -> AccountingProject:
+        return await self._put(record_id(project_id), {"state": "closed"})
+
+    async def _put(self, account_id: int, values: Values) -> AccountingProject:
+        account = await self._account(account_id)
+        if not account.active:  # The other fields of an inactive record are read-only.
+            await self._client.write(ACCOUNT, [account_id], {"active": True})
+        await self._client.write(ACCOUNT, [account_id], values)
+        with effect_is_there():
+            return mapping.to_accounting_project(await self._account(account_id), self._settings)
+
+    async def _parent(self, department: str | None, company: int) -> wire.Account:
+        """Return what a new project stands below: its department, which finance has opened, or the root."""
+        root = self._settings.analytic_root
+        code = root if department is None else f"{self._settings.department_prefix}{department}"
+        domain = [
+            ["code", "=", code],
+            ["company", "=", company],
+            ["OR", ["root.code", "=", root], ["type", "=", "root"]],
+        ]
+        found = await self._client.search(ACCOUNT, domain, wire.Account, wire.ACCOUNT, limit=2)
+        kind = "root" if department is None else "view"
+        opened = [account for account in found if account.state == "opened" and account.type == kind]
+        if len(opened) == 1:
+            return opened[0]
+        if department is None:
+            raise Refused(Code.mapping_missing, f"Tryton has no opened analytic root {root}. Have finance make it.")
+        detail = f"Tryton has no opened department {code}. Have finance open it, or name another one."
+        raise refused(Code.dimension_invalid_combination, "#/dimensions/0", detail)
+
+    async def _payer(self, customer_id: str) -> wire.Party:
+        """Return the customer of a project. Tryton would take any text here: what it is worth is seen to now."""
+        try:
+            party = await self._party(customer_id)
+        except Refused as error:
+            raise refused(Code.customer_not_found, "#/customer_id", "Tryton has no such customer.") from error
+        if not party.active:
+            raise refused(Code.customer_inactive, "#/customer_id", "Have the customer reactivated first.")
+        return party
+
+    async def _accounts(self, domain: Domain, limit: int | None) -> list[wire.Account]:
+        here = [
+            ["root.code", "=", self._settings.analytic_root],
+            ["type", "=", "normal"],
+            ["company", "in", sorted(self._settings.companies.values())],
+            ANY_STATE,
+        ]
+        return await self._client.search(ACCOUNT, [*here, *domain], wire.Account, wire.ACCOUNT, limit=limit)
+
+    async def _account(self, account_id: int) -> wire.Account:
+        found = await self._accounts([["id", "=", account_id]], 1)
+        if not found:
+            raise not_found()
+        return found[0]
+
+    async def _party(self, customer_id: str) -> wire.Party:
+        party = await self._one_party(record_id(customer_id))
+        if not await self._without_staff([party]):
+            raise not_found()
+        return party
+
+    async def _one_party(self, party_id: int) -> wire.Party:
+        found = await self._client.search(PARTY, [["id", "=", party_id], ANY_STATE], wire.Party, wire.PARTY)
+        if not found:
+            raise not_found()
+        return found[0]
+
+    async def _without_staff(self, parties: Sequence[wire.Party]) -> list[wire.Party]:
+        """Return those that are neither employees nor companies of Tryton's own; who has a key of ours is neither."""
+        doubtful = [party.id for party in parties if not mapping.is_key(party.code)]
+        if not doubtful:
+            return list(parties)
+        own = await asyncio.gather(
+            *(
+                self._client.search(model, [["party", "in", doubtful]], _Belonging, ["party"])
+                for model in ("company.employee", "company.company")
+            )
+        )
+        staff = {belonging.party for found in own for belonging in found}
+        return [party for party in parties if party.id not in staff]
+
+    async def _country(self, code: str) -> int:
+        found = await self._client.ids("country.country", [["code", "=", code]])
+        if not found:
+            detail = f"Tryton's list of countries lacks {code}. Have it added there."
+            raise refused(Code.mapping_missing, "#/billing_address/country", detail)
+        return found[0]
+
+    async def _term(self, ours: object) -> int | None:
+        """Return Tryton's payment terms for our name of them; None where none were given."""
+        if ours is UNSET:
+            return None
+        name = self._settings.payment_terms.get(str(ours))
+        found = await self._client.ids("account.invoice.payment_term", [["name", "=", name]]) if name else []
+        if len(found) != 1:
+            detail = f"Give {ours} a row in the connection's `payment_terms`, with the name that Tryton has for it."
+            raise refused(Code.mapping_missing, "#/payment_terms", detail)
+        return found[0]
+
+    def _to_customer(self, party: wire.Party) -> Customer:
+        return mapping.to_customer(party, self._settings)
+
+
+def _by_tax_id(tax_id: str) -> Domain:
+    """Return what finds a tax id: Tryton keeps those that it can check without blanks and hyphens, others as typed."""
+    typed = tax_id.replace(" ", "")
+    compact = "".join(filter(str.isalnum, typed))
+    return ["OR", *(["identifiers.code_compact", "ilike", escaped(form)] for form in sorted({typed, compact}))]
+
+
+def _changes_more(change: CustomerChange) -> bool:
+    """Tell whether something else than the state is to be otherwise."""
+    return any(getattr(change, name) is not UNSET for name in change.__struct_fields__ if name != "state")

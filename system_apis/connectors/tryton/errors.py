@@ -1,0 +1,96 @@
+"""What Tryton's refusals mean, a row each. 429, 5xx and lost answers are `gateway.egress`'s.
+
+Tryton has no error codes: the class comes first, then a part of its English text, which the log-in asks for.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
+
+import httpx
+from msgspec import UNSET
+
+from gateway.egress import unanswered
+from gateway.errors import ApiError, Refused, Unavailable
+from openapi.common.types import Code
+from system_apis.connectors.tryton.wire import Answer, decoded
+
+T = TypeVar("T")
+
+CLASSES: Final[Mapping[str, tuple[type[ApiError], Code, str]]] = {
+    "ConcurrencyException": (
+        Refused,
+        Code.precondition_failed,
+        "Somebody changed it in the meantime. Read it again, decide again.",
+    ),
+    "UserWarning": (
+        Refused,
+        Code.upstream_rejected,
+        "Tryton asks for a confirmation that only a person gives. Do this one in Tryton.",
+    ),
+    "LoginException": (
+        Unavailable,
+        Code.upstream_auth_expired,
+        "Tryton asks the gateway's user for more than a password. Give it a user without a second factor.",
+    ),
+}
+TEXTS: Final[Sequence[tuple[str, Code, str]]] = (  # The first that is found decides.
+    (" VAT ", Code.customer_tax_id_invalid, "Tryton checks tax ids, and this one is not valid."),
+    ("for party", Code.customer_tax_id_invalid, "Tryton checks tax ids, and this one is not valid."),
+    ("must be unique", Code.upstream_conflict_stale, "Something else carries this key in Tryton already."),
+    ("that don't exist", Code.resource_not_found, "Tryton does not know this id."),
+    ("does not exist", Code.resource_not_found, "Tryton does not know this id."),
+    ("because of at least one of these rules", Code.upstream_rejected, "A rule of Tryton keeps this from the gateway."),
+    ("not allowed to access", Code.upstream_rejected, "The gateway's user lacks a group in Tryton."),
+)
+STATUSES: Final[Mapping[int, tuple[Code, str]]] = {  # Refused before anything was run, hence without effect.
+    401: (
+        Code.upstream_auth_expired,
+        "Tryton ended the gateway's session twice in a row. Its password may have changed.",
+    ),
+    404: (Code.upstream_unavailable, "The Tryton server has no database of this name."),
+}
+NOT_WRITTEN: Final = ("could not obtain lock", "could not serialize")
+"""PostgreSQL's words for two writers at once, which Tryton passes on with 503: nothing of the later one was written."""
+
+
+def error_for(error: Sequence[object], *, write: bool) -> ApiError:
+    """Return what to raise for `error` of an answer: `[class, arguments]`. Tryton's text never leaves this function."""
+    name = str(error[0]) if error else ""
+    if name in CLASSES:
+        family, code, detail = CLASSES[name]
+        return family(code, detail)
+    if name != "UserError":  # An unknown field or model, or a defect: this database is not what we were written for.
+        detail = "Tryton failed inside. `tiebeam check --connections` says whether modules or rights are missing."
+        return unanswered(write=write)(Code.upstream_contract_violation, detail)
+    arguments = error[1] if len(error) > 1 and isinstance(error[1], list) else []
+    text = str(arguments[0]) if arguments else ""
+    for part, code, detail in TEXTS:
+        if part in text:
+            return Refused(code, detail)
+    return Refused(Code.upstream_rejected, "Tryton refused the content. Its log names the field and the reason.")
+
+
+def result_of(response: httpx.Response, into: type[T], *, write: bool) -> T:
+    """Return what Tryton answered; raises what its refusal means, or the family of an answer that nobody can read."""
+    if response.status_code != httpx.codes.OK:
+        code, detail = STATUSES.get(
+            response.status_code, (Code.upstream_contract_violation, "Tryton refused the call.")
+        )
+        raise Unavailable(code, detail)
+    try:
+        answer = decoded(response.content, Answer[into])  # type: ignore[valid-type]  # a type that is given at run time
+    except ValueError as error:  # msgspec's is one.
+        detail = "Tryton answered in an unknown shape."
+        raise unanswered(write=write)(Code.upstream_contract_violation, detail) from error
+    if answer.error is not None:
+        raise error_for(answer.error, write=write)
+    if answer.result is UNSET:
+        raise unanswered(write=write)(Code.upstream_contract_violation, "Tryton answered nothing.")
+    return answer.result
+
+
+def had_no_effect(response: httpx.Response) -> bool:
+    """Tell whether an answer of 5xx to a write certainly means that nothing was written."""
+    return response.status_code == httpx.codes.SERVICE_UNAVAILABLE and any(
+        part in response.text for part in NOT_WRITTEN
+    )

@@ -1,0 +1,1 @@
+"""Tryton as delivery: `project` and `timesheet`."""

@@ -1,0 +1,255 @@
+"""Tryton behind the PSA port: client and mapping, joined."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Final, NoReturn
+
+from msgspec import UNSET
+
+from gateway.errors import Refused
+from openapi.common.types import Code
+from openapi.system.psa.v1 import (
+    Capabilities,
+    Milestone,
+    NewMilestone,
+    NewProject,
+    NewTask,
+    Project,
+    ProjectCustomer,
+    ProjectState,
+    Resource,
+    State,
+    Task,
+)
+from system_apis.connectors.tryton import marks, wire
+from system_apis.connectors.tryton.client import TrytonClient, effect_is_there
+from system_apis.connectors.tryton.psa import mapping
+from system_apis.connectors.tryton.psa.examination import examine
+from system_apis.connectors.tryton.psa.mapping import Tree
+from system_apis.connectors.tryton.records import company_of, following, not_found, one, page, record_id, refused
+from system_apis.connectors.tryton.settings import Settings
+from system_apis.connectors.tryton.wire import NEVER, Domain, Values, escaped
+from system_apis.ports import Finding, Found
+
+WORK: Final = "project.work"
+Today = Callable[[], date]
+
+
+def utc_today() -> date:
+    """Return the day, as Tryton's own dates are compared."""
+    return datetime.now(UTC).date()
+
+
+class TrytonPsa:
+    """The port `Psa` of one Tryton database."""
+
+    def __init__(
+        self, capabilities: Capabilities, settings: Settings, client: TrytonClient, today: Today = utc_today
+    ) -> None:
+        self.connection, self.capabilities = capabilities.connection, capabilities
+        self._settings, self._client, self._today = settings, client, today
+        self._companies = sorted(settings.companies.values())
+
+    async def examine(self) -> list[Finding]:
+        return await examine(self._client, self._settings, self.capabilities)
+
+    async def list_resources(self, *, after: str | None = None, limit: int = 20) -> Found[Resource]:
+        shown, next_after = page(await self._employees(following(after), limit + 1), limit)
+        return Found(items=[mapping.to_resource(each, self._today()) for each in shown], after=next_after)
+
+    async def find_resource(self, email: str) -> Resource | None:
+        found = await self._employees([["party.contact_mechanisms.value", "ilike", escaped(email)]], None)
+        named = [each for each in found if (each.party.email or "").casefold() == email.casefold()]
+        employee = one(named)
+        return mapping.to_resource(employee, self._today()) if employee else None
+
+    async def search_projects(self, *, code: str, after: str | None = None, limit: int = 20) -> Found[Project]:
+        by_code = ["OR", ["name", "like", f"{escaped(code)} - %"], ["number", "=", code]]
+        shown, next_after = page(await self._roots([by_code, *following(after)], limit + 1), limit)
+        roots = [root.id for root in shown if mapping.code_of(root)[0] == code]
+        return Found(items=[self._to_project(tree) for tree in await self._trees(roots)], after=next_after)
+
+    async def find_project(self, business_key: str) -> Project | None:
+        found = await self._roots([marks.clause("comment", business_key)], None)
+        root = one([each for each in found if marks.key_of(each.comment) == business_key])
+        return self._to_project(await self._tree(root.id)) if root else None
+
+    async def get_project(self, project_id: str) -> Project:
+        return self._to_project(await self._tree(record_id(project_id)))
+
+    async def create_project(self, new: NewProject) -> Project:
+        company = company_of(new.legal_entity, self._settings)
+        manager = None if new.manager is UNSET else await self._manager(new.manager)
+        template = None if new.native_template is UNSET else await self._template(new.native_template, company)
+        party = await self._party(new.customer, company)
+        values = mapping.from_new_project(new, party=party, manager=manager)
+        if template is None:
+            created = await self._client.create(WORK, mapping.plain(values), company=company)
+        else:
+            created = await self._client.copy(WORK, template.root.id, values, company=company)
+        with effect_is_there():
+            return self._to_project(await self._tree(created))
+
+    async def open_project(self, project_id: str) -> Project:
+        tree = await self._tree(record_id(project_id))
+        if not tree.timed:
+            raise Refused(Code.upstream_rejected, "No task of it is available on timesheets. Make one so in Tryton.")
+        first_day = mapping.to_project(tree, self._settings, self._today()).start
+        return await self._put(tree, first_day, self._settings.status_open)
+
+    async def close_project(self, project_id: str) -> Project:
+        tree = await self._tree(record_id(project_id))
+        cancelled = tree.root.status.name == self._settings.status_cancelled
+        return await self._put(tree, NEVER, self._settings.status_open if cancelled else tree.root.status.name)
+
+    async def cancel_project(self, project_id: str) -> Project:
+        return await self._put(await self._tree(record_id(project_id)), NEVER, self._settings.status_cancelled)
+
+    async def list_tasks(self, project_id: str, *, after: str | None = None, limit: int = 20) -> Found[Task]:
+        tree = await self._tree(record_id(project_id))
+        start = _place_behind(tree, after)
+        shown = tree.tasks[start : start + limit]
+        more = tree.tasks[start + limit :]
+        tasks = [mapping.to_task(work, tree.root.id, self._today()) for work in shown]
+        return Found(items=tasks, after=str(shown[-1].id) if more else None)
+
+    async def find_task(self, project_id: str, business_key: str) -> Task | None:
+        project = record_id(project_id)
+        domain = [["parent", "child_of", [project]], ["type", "=", "task"], marks.clause("comment", business_key)]
+        found = await self._works(domain, None)
+        work = one([each for each in found if marks.key_of(each.comment) == business_key])
+        return mapping.to_task(work, project, self._today()) if work else None
+
+    async def create_task(self, project_id: str, new: NewTask) -> Task:
+        tree = await self._tree(record_id(project_id))
+        project = self._to_project(tree)
+        if project.state is ProjectState.cancelled:
+            raise Refused(Code.upstream_rejected, "The project is withdrawn. Open or close it first.")
+        first_day = project.start if project.state is ProjectState.open else NEVER
+        values = mapping.from_new_task(new, _parent(tree, new), first_day)
+        created = await self._client.create(WORK, values, company=tree.root.company)
+        with effect_is_there():
+            works = await self._works([["id", "=", created]], 1)
+            return mapping.to_task(works[0], tree.root.id, self._today())
+
+    async def list_milestones(self, project_id: str, *, after: str | None = None, limit: int = 20) -> Found[Milestone]:
+        del project_id, after, limit
+        _refuse_milestones()
+
+    async def find_milestone(self, project_id: str, business_key: str) -> Milestone | None:
+        del project_id, business_key
+        _refuse_milestones()
+
+    async def create_milestone(self, project_id: str, new: NewMilestone) -> Milestone:
+        del project_id, new
+        _refuse_milestones()
+
+    async def _put(self, tree: Tree, first_day: date | None, status: str) -> Project:
+        """Give a project its first day of time, and its status: one transaction, but where somebody set a last day."""
+        ended = [work for work in tree.timed if work.timesheet_end_date is not None]
+        if ended:  # Both days at once are taken on `timesheet.work` alone, and a last day before the first nowhere.
+            works = [each for work in ended for each in work.timesheet_works]
+            await self._client.write(
+                "timesheet.work", works, {"timesheet_start_date": first_day, "timesheet_end_date": None}
+            )
+        changes = self._days([work for work in tree.timed if work not in ended], first_day)
+        if status != tree.root.status.name:
+            changes += [[tree.root.id], {"status": await self._status(status)}]
+        if changes:
+            await self._client.write(WORK, *changes)
+        with effect_is_there():
+            return self._to_project(await self._tree(tree.root.id))
+
+    @staticmethod
+    def _days(works: list[wire.Work], first_day: date | None) -> list[list[int] | Values]:
+        other = [work.id for work in works if work.timesheet_start_date != first_day]
+        return [other, {"timesheet_start_date": first_day}] if other else []
+
+    async def _status(self, name: str) -> int:
+        found = await self._client.ids("project.work.status", [["name", "=", name], ["types", "in", "project"]])
+        if not found:
+            raise Refused(Code.mapping_missing, f"Tryton has no status {name} for projects. Have it made there.")
+        return found[0]
+
+    async def _manager(self, email: str) -> Resource:
+        resource = await self.find_resource(email)
+        if resource is None or resource.state is not State.active:
+            raise refused(
+                Code.resource_not_mapped, "#/manager", "No employee who is active in Tryton has this address."
+            )
+        return resource
+
+    async def _template(self, name: str, company: int) -> Tree:
+        """Return a template: its copy is closed for time only if it is."""
+        found = await self._roots([["name", "=", name], ["company", "=", company]], 2)
+        if len(found) != 1:
+            detail = f"Tryton has {len(found) or 'no'} template projects with this name. Have one made, or named so."
+            raise refused(Code.template_unknown, "#/native_template", detail)
+        tree = await self._tree(found[0].id)
+        if self._to_project(tree).state is ProjectState.open:
+            detail = (
+                "The template takes time, and so would its copy. Have the first day of its tasks set to 9999-12-31."
+            )
+            raise refused(Code.template_unknown, "#/native_template", detail)
+        return tree
+
+    async def _party(self, customer: ProjectCustomer, company: int) -> int:
+        """Return the customer's party; made where there is none. Its code is unique: of two makers one is refused."""
+        found = await self._parties(customer.business_key)
+        if found:
+            return found[0]
+        values = {"code": customer.business_key, "name": customer.name.strip()}
+        try:
+            return await self._client.create("party.party", values, company=company)
+        except Refused:
+            found = await self._parties(customer.business_key)
+            if not found:
+                raise
+            return found[0]
+
+    async def _parties(self, code: str) -> list[int]:
+        return await self._client.ids("party.party", [["code", "=", code], wire.ANY_STATE])
+
+    async def _employees(self, domain: Domain, limit: int | None) -> list[wire.Employee]:
+        here = ["company", "in", self._companies]
+        return await self._client.search("company.employee", [here, *domain], wire.Employee, wire.EMPLOYEE, limit=limit)
+
+    async def _roots(self, domain: Domain, limit: int | None) -> list[wire.Work]:
+        return await self._works([["type", "=", "project"], *domain], limit)
+
+    async def _works(self, domain: Domain, limit: int | None) -> list[wire.Work]:
+        here = ["company", "in", self._companies]
+        return await self._client.search(WORK, [here, *domain], wire.Work, wire.WORK, limit=limit)
+
+    async def _trees(self, roots: list[int]) -> list[Tree]:
+        if not roots:
+            return []
+        return mapping.trees(await self._works([["parent", "child_of", roots]], None), roots)
+
+    async def _tree(self, project: int) -> Tree:
+        found = [tree for tree in await self._trees([project]) if tree.root.type == "project"]
+        if not found:
+            raise not_found()
+        return found[0]
+
+    def _to_project(self, tree: Tree) -> Project:
+        return mapping.to_project(tree, self._settings, self._today())
+
+
+def _parent(tree: Tree, new: NewTask) -> int:
+    """Return what a task stands below: the project, or another task of it."""
+    if new.parent_id is UNSET:
+        return tree.root.id
+    if new.parent_id not in {str(task.id) for task in tree.tasks}:
+        raise refused(Code.upstream_rejected, "#/parent_id", "The project has no such task.")
+    return int(new.parent_id)
+
+
+def _place_behind(tree: Tree, after: str | None) -> int:
+    """Return where a page begins; behind a task that is gone, it begins where it started."""
+    places = (place for place, task in enumerate(tree.tasks, 1) if str(task.id) == after)
+    return next(places, 0)
+
+
+def _refuse_milestones() -> NoReturn:
+    raise Refused(Code.capability_missing, "Tryton keeps no milestones; the gateway's own copy is the record.")
