@@ -9,7 +9,6 @@ import os
 import tempfile
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +32,7 @@ from tests.stores import guard_store
 
 T = TypeVar("T")
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
-LEASE_S, SETTLE_S, DEADLINE_S = 30.0, 10.0, 120.0
+LEASE_S, SETTLE_S, DEADLINE_S = 4.0, 10.0, 120.0  # A lease that is shorter than the window hides nothing.
 CORRECTED = replace(ALDER, payment_terms="net_30")
 MOMENTS = ("between_intent_and_act", "between_act_and_record")
 QUICK = [fault for fault in Fault if fault not in {Fault.hangs_before, Fault.hangs_after}]  # Those take real time.
@@ -70,7 +69,7 @@ class Interleaved(RuleBasedStateMachine):
         url = f"sqlite:///{Path(self.directory.name) / 'guard.sqlite'}"
         self.store: Store = self.run(self.stack.enter_async_context(guard_store(url, self.clock)))
         self.held: list[tuple[Held, asyncio.Task[Any]]] = []
-        self.rounds, self.looks_fail = 0, False
+        self.rounds, self.looks_fail, self.call_s = 0, False, 0.0
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what the work returns."""
@@ -85,14 +84,15 @@ class Interleaved(RuleBasedStateMachine):
         new=st.sampled_from([ALDER, CORRECTED]),
         fault=st.none() | st.sampled_from(QUICK),
         look_fault=st.none() | st.just(Fault.unavailable),
+        call_s=st.sampled_from([0.0, 1.0, 2.5]),
     )
-    def carry_out(self, new: NewCustomer, fault: Fault | None, look_fault: Fault | None) -> None:
+    def carry_out(self, new: NewCustomer, fault: Fault | None, look_fault: Fault | None, call_s: float) -> None:
         """Carry out one round; something may go wrong with each of its calls."""
-        self.looks_fail = look_fault is not None
+        self.looks_fail, self.call_s = look_fault is not None, call_s
         self.erp.plan("find_customer", None, look_fault)  # The first look goes well, or nothing would be sent.
         self.run(self.round(new, fault, undisturbed))
         self.erp.forget_plans()
-        self.looks_fail = False
+        self.looks_fail, self.call_s = False, 0.0
 
     @rule(fault=st.none() | st.sampled_from(QUICK), count=st.integers(2, 4))
     def carry_out_at_once(self, fault: Fault | None, count: int) -> None:
@@ -104,15 +104,21 @@ class Interleaved(RuleBasedStateMachine):
         self.run(together())
         self.erp.forget_plans()
 
-    @rule(new=st.sampled_from([ALDER, CORRECTED]), moment=st.sampled_from(MOMENTS))
-    def die_at(self, new: NewCustomer, moment: str) -> None:
+    @rule(
+        new=st.sampled_from([ALDER, CORRECTED]),
+        moment=st.sampled_from(MOMENTS),
+        call_s=st.sampled_from([0.0, 1.0, 2.5]),
+    )
+    def die_at(self, new: NewCustomer, moment: str, call_s: float) -> None:
         """Let a process die in a round."""
+        self.call_s = call_s
 
         async def die(name: str, _operation: str, _key: str) -> None:
             if name == moment:
                 raise Died
 
         self.run(self.round(new, None, die))
+        self.call_s = 0.0
 
     @rule()
     def be_refused_by_the_fence(self) -> None:
@@ -145,7 +151,7 @@ class Interleaved(RuleBasedStateMachine):
         held.go.set()
         self.run(ended(task))
 
-    @rule(seconds=st.sampled_from([0.5, SETTLE_S / 2, SETTLE_S, LEASE_S, LEASE_S + SETTLE_S, DEADLINE_S]))
+    @rule(seconds=st.sampled_from([1.0, SETTLE_S / 2, SETTLE_S, LEASE_S, LEASE_S + SETTLE_S, DEADLINE_S]))
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.forward(seconds)
@@ -181,6 +187,15 @@ class Interleaved(RuleBasedStateMachine):
         self.erp.plan("create_customer", fault, author=author)
         writes = Writes(self.store, WriteSettings(lease_s=LEASE_S, deadline_s=DEADLINE_S), moments)
 
+        async def look() -> Customer | None:
+            found = await self.erp.find_customer(new.business_key)
+            self.clock.forward(self.call_s)  # What became visible meanwhile was not seen.
+            return found
+
+        async def act() -> Customer:
+            self.clock.forward(self.call_s)
+            return await self.erp.create_customer(new)
+
         async def fence() -> None:
             if fenced:
                 raise Refused(Code.lock_held, "Wait.")
@@ -190,8 +205,8 @@ class Interleaved(RuleBasedStateMachine):
                 operation="create_customer",
                 key=new.business_key,
                 payload=new,
-                look=partial(self.erp.find_customer, new.business_key),
-                act=partial(self.erp.create_customer, new),
+                look=look,
+                act=act,
                 fence=fence,
                 agree=agreeing(new, "name"),
             )
