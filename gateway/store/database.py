@@ -53,11 +53,12 @@ def create_engine(url: str) -> AsyncEngine:
     driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}[backend]
     engine = create_async_engine(make_url(url).set(drivername=driver), pool_size=8, max_overflow=8)
     if backend == "sqlite":
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        event.listen(engine.sync_engine, "connect", set_up_sqlite)
     return engine
 
 
-def _set_up_sqlite(raw: Any, _record: Any) -> None:
+def set_up_sqlite(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection
+    """Set a fresh connection up."""
     raw.isolation_level = "IMMEDIATE"  # A transaction that begins as a reader could not become a writer.
     cursor = raw.cursor()
     for pragma in PRAGMAS:

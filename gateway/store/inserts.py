@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 INSERTS: Final[Mapping[str, Callable[[Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def insert_into(connection: AsyncConnection, table: Table) -> Any:  # noqa: ANN401 - the dialects share no type
+def insert_into(connection: AsyncConnection | Connection, table: Table) -> Any:  # noqa: ANN401 - the dialects share no type
     """Return an insert with `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return INSERTS[connection.dialect.name](table)

@@ -96,10 +96,9 @@ async def list_all(store: Store, caller: Caller, process_ids: Sequence[str]) -> 
     return found
 
 
-async def get(connection: AsyncConnection, key: StepKey) -> ProcessStep | None:
-    """Return the step, or None where it has not begun."""
-    row = (await connection.execute(select(tb_process_step).where(_of(key)))).one_or_none()
-    return ProcessStep.of(row) if row else None
+async def get(connection: AsyncConnection, key: StepKey) -> ProcessStep:
+    """Return the step, which has a row."""
+    return ProcessStep.of((await connection.execute(select(tb_process_step).where(_of(key)))).one())
 
 
 async def put(connection: AsyncConnection, key: StepKey, position: int, system: str | None = None) -> None:

@@ -44,13 +44,12 @@ tb_process_instance = Table(
     Column("correlation_id", String(128), nullable=False),
     Column("traceparent", String(128)),
     Column("pivot_at", Instant()),
-    Column("cancel_requested", Boolean, nullable=False),
+    Column("giving_up", Boolean, nullable=False),
     Column("parked_at", Instant()),
     Column("parked_step", Integer),
     Column("parked_code", String(80)),
     Column("blocked_by", String(40)),
     Column("rewind_to", Integer),
-    Column("rewound_at", Instant()),
     Column("tries", Integer, nullable=False),
     Column("next_try_at", Instant()),
     Column("created_at", Instant(), nullable=False),
@@ -110,7 +109,8 @@ class Process(Struct, frozen=True, kw_only=True):
     traceparent: str | None
     pivot_at: datetime | None
     """Since when it can only go on; None while it can be undone."""
-    cancel_requested: bool
+    giving_up: bool
+    """Whether it is decided that what it made is undone."""
     parked_at: datetime | None
     parked_step: int | None
     """Where the engine takes it up again."""
@@ -119,7 +119,6 @@ class Process(Struct, frozen=True, kw_only=True):
     """The process whose lock it met."""
     rewind_to: int | None
     """Where it was decided to be taken up again, until it has been."""
-    rewound_at: datetime | None
     tries: int
     """How often it was taken up again by itself since something last went well."""
     next_try_at: datetime | None

@@ -1,15 +1,15 @@
 """Who may carry out durable work: one worker at a time, by the database's clock, so that machines' clocks do not count.
 
-On SQLite a lock on the file beside does it better: it is free the moment its holder dies.
+On SQLite a lock on the file beside does it better: it is free the moment its holder dies. These run in a plain thread:
+a busy event loop must not cost the lease.
 """
 
 from typing import Final
 
-from sqlalchemy import Column, Float, String, Table, cast, delete, extract, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Connection, Float, String, Table, cast, delete, extract, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from gateway.store.database import Store, metadata
+from gateway.store.database import metadata
 from gateway.store.inserts import insert_into
 
 tb_worker_lease = Table(
@@ -22,30 +22,31 @@ tb_worker_lease = Table(
 _NAME: Final = "worker"
 
 
-async def take(store: Store, holder: str, lease_s: float) -> bool:
-    """Tell whether the holder has the lease now: taken, taken over after it ran out, or renewed. One statement."""
-    async with store.begin() as connection:
-        now = _database_now(connection)
-        row = {"name": _NAME, "holder": holder, "until_s": now + lease_s}
-        mine_or_over = (tb_worker_lease.c.holder == holder) | (tb_worker_lease.c.until_s < now)
-        taking = insert_into(connection, tb_worker_lease).values(row)
-        met = taking.on_conflict_do_update(index_elements=["name"], set_=row, where=mine_or_over)
-        return (await connection.execute(met.returning(tb_worker_lease.c.name))).one_or_none() is not None
+def take(connection: Connection, holder: str, lease_s: float, instead_of: str | None = None) -> bool:
+    """Tell whether the holder has the lease now: taken, taken over after it ran out, or renewed. One statement.
+
+    `instead_of` names a holder that is known to be dead, so that nobody waits for its lease to run out.
+    """
+    now = _now(connection)
+    row = {"name": _NAME, "holder": holder, "until_s": now + lease_s}
+    columns = tb_worker_lease.c
+    mine_or_over = columns.holder.in_([holder, instead_of or holder]) | (columns.until_s < now)
+    taking = insert_into(connection, tb_worker_lease).values(row)
+    met = taking.on_conflict_do_update(index_elements=["name"], set_=row, where=mine_or_over)
+    return connection.execute(met.returning(columns.name)).one_or_none() is not None
 
 
-async def holder_of(store: Store) -> str | None:
+def holder_of(connection: Connection) -> str | None:
     """Return who had the lease last, or None."""
-    async with store.begin() as connection:
-        return (await connection.execute(select(tb_worker_lease.c.holder))).scalar_one_or_none()
+    return connection.execute(select(tb_worker_lease.c.holder)).scalar_one_or_none()
 
 
-async def give_back(store: Store, holder: str) -> None:
+def give_back(connection: Connection, holder: str) -> None:
     """Let the next one take it at once."""
-    async with store.begin() as connection:
-        await connection.execute(delete(tb_worker_lease).where(tb_worker_lease.c.holder == holder))
+    connection.execute(delete(tb_worker_lease).where(tb_worker_lease.c.holder == holder))
 
 
-def _database_now(connection: AsyncConnection) -> ColumnElement[float]:
+def _now(connection: Connection) -> ColumnElement[float]:
     if connection.dialect.name == "sqlite":
         return (func.julianday("now") - 2440587.5) * 86400.0
     return cast(extract("epoch", func.clock_timestamp()), Float)

@@ -1,0 +1,57 @@
+"""Durable work: processes that survive every crash. The only package that knows the workflow engine.
+
+Workflows are written in `workflow`, `step`, `submit`, `undo`, `finish` and `skip`; handlers use `enqueue`,
+`wait_until_resting`, `resume` and `cancel`; a `Worker` carries out.
+"""
+
+from gateway.durable.decisions import cancel, resume
+from gateway.durable.engine import Engine
+from gateway.durable.moments import MOMENTS, Moments, undisturbed
+from gateway.durable.process import enqueue, wait_until_resting
+from gateway.durable.run import process_id
+from gateway.durable.settings import DurableSettings
+from gateway.durable.verbs import corrections, finish, skip, step, submit, undo
+from gateway.durable.worker import Worker
+from gateway.durable.worker_lock import AnotherWorker
+from gateway.durable.workflow import Workflow, Workflows, workflow
+from gateway.store.pages import Listed, Window
+from gateway.store.process_steps import ProcessStep, StepState
+from gateway.store.process_steps import list_all as list_steps
+from gateway.store.processes import Process, State
+from gateway.store.processes import find as find_process
+from gateway.store.processes import get as get_process
+from gateway.store.processes import list_all as list_processes
+
+__all__ = [
+    "MOMENTS",
+    "AnotherWorker",
+    "DurableSettings",
+    "Engine",
+    "Listed",
+    "Moments",
+    "Process",
+    "ProcessStep",
+    "State",
+    "StepState",
+    "Window",
+    "Worker",
+    "Workflow",
+    "Workflows",
+    "cancel",
+    "corrections",
+    "enqueue",
+    "find_process",
+    "finish",
+    "get_process",
+    "list_processes",
+    "list_steps",
+    "process_id",
+    "resume",
+    "skip",
+    "step",
+    "submit",
+    "undisturbed",
+    "undo",
+    "wait_until_resting",
+    "workflow",
+]

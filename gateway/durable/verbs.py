@@ -1,0 +1,124 @@
+"""The verbs of which workflows consist. A refusal leaves the workflow function; its wrapper undoes, or parks."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from gateway.agreement import agreeing
+from gateway.caller import INSTALLATION
+from gateway.durable.outcomes import Unwound
+from gateway.durable.run import Run, Skip, Undo, Work, current_run
+from gateway.durable.tries import carry_out
+from gateway.store import decisions, processes
+from gateway.store.database import Store
+from gateway.writes import Port
+
+P = ParamSpec("P")
+T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
+
+
+async def step(name: str, fn: Callable[..., Awaitable[T]], *args: object, on: str | None = None) -> T:
+    """Return what `fn` returns: a read of another system (`on` names the connection), or a change of our own tables."""
+    run = current_run.get()
+    work = Work(
+        name=run.name_of(name),
+        position=run.next_position(),
+        call=partial(fn, *args),
+        into=returned_by(fn),
+        system=on,
+    )
+    return cast("T", await _performed(run, work))
+
+
+async def submit(  # noqa: PLR0913 - one write has so many sides, and each is given by name
+    name: str,
+    *,
+    on: Port,
+    look: Callable[[], Awaitable[T | None]],
+    act: Callable[[], Awaitable[T]],
+    key: str | None = None,
+    object_id: str | None = None,
+    payload: Struct | None = None,
+    fence: Callable[[], Awaitable[None]] | None = None,
+    agree: Sequence[str] = (),
+    pivot: bool = False,
+) -> T:
+    """Return the effect of a write to another system, once it is known to be there, and there once.
+
+    A document is made with `key` and `payload`; an object is brought into a state with `object_id`, and there `look`
+    returns it only once it is in that state. `pivot` marks the one write after which nothing is undone.
+    """
+    run = current_run.get()
+    guard = run.writes.bound(on)
+    if key is not None and payload is not None:
+        agreed = agreeing(payload, *agree) if agree else None
+        made = partial(guard.once, key=key, payload=payload, agree=agreed)
+    elif object_id is not None:
+        made = partial(guard.change, object_id=object_id, payload=payload)
+    else:
+        raise TypeError(f"{name}: a document has a key and a payload, a change of state an object_id.")
+    work = Work(
+        name=run.name_of(name),
+        position=run.next_position(),
+        call=partial(made, operation=name, look=look, act=act, fence=fence),
+        into=returned_by(act),
+        key=key or object_id,
+        system=on.connection,
+        writes=True,
+        pivot=pivot,
+    )
+    done = await _performed(run, work)
+    run.after_pivot = run.after_pivot or pivot
+    return cast("T", done)
+
+
+async def _performed(run: Run, work: Work) -> Any:  # noqa: ANN401 - `work.into` says what it is
+    done = await carry_out(run, work)
+    run.last_step = work.name
+    return done
+
+
+def undo(name: str, fn: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Say what reverses the last step, should the process be given up.
+
+    Undos run backwards; what they write, they write through the guard.
+    """
+    run = current_run.get()
+    run.undos.append(Undo(name=run.name_of(name), call=partial(fn, *args, **kwargs), reverses=run.last_step))
+
+
+async def finish(work: Awaitable[T]) -> T:
+    """Return what the step or submit returns that stands after the pivot: a refusal parks, nothing is undone."""
+    try:
+        return await work
+    except Unwound as unwound:
+        unwound.after_pivot = True
+        raise
+
+
+def skip(name: str, reason: str, on: str | None = None) -> None:
+    """Say that a step is left out, and why, such as `capability`. It is shown with the next one."""
+    run = current_run.get()
+    run.skips.append(Skip(name=run.name_of(name), position=run.next_position(), reason=reason, system=on))
+
+
+async def corrections(store: Store, process_id: str, into: type[S]) -> S:
+    """Return what was decided about the process so far, together; nothing yet is the type with nothing in it."""
+    process = await processes.get(store, INSTALLATION, process_id)
+    async with store.begin() as connection:
+        return msgspec.convert(await decisions.merged(connection, process), into)
+
+
+def returned_by(fn: Callable[..., Any]) -> Any:  # noqa: ANN401 - a type
+    """Return the type that the function says it returns; what is recorded is read by it."""
+    inner: Any = fn
+    while isinstance(inner, partial):
+        inner = inner.func
+    hints = get_type_hints(inner, include_extras=True)
+    if "return" not in hints or isinstance(hints["return"], TypeVar):
+        raise TypeError(f"{getattr(inner, '__qualname__', inner)} must say what it returns.")
+    return hints["return"]
