@@ -208,17 +208,10 @@ async def park(run: Run, work: Unwound, outcome: Outcome, *, undoing: bool) -> K
 
 
 async def park_within(
-    connection: AsyncConnection,
-    store: Store,
-    settings: DurableSettings,
-    process: Process,
-    *,
-    step: str,
-    key: str | None,
-    outcome: Outcome,
+    connection: AsyncConnection, store: Store, settings: DurableSettings, process: Process, stop: Stop
 ) -> None:
     """Park in the caller's transaction."""
-    refusal, now = outcome.refusal, store.now()
+    outcome, refusal, now = stop.outcome, stop.outcome.refusal, store.now()
     if refusal is None:
         raise TypeError("What parks says why.")
     ends = process.pivot_at is None and not process.giving_up

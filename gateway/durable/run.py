@@ -48,6 +48,8 @@ class Work(Struct, frozen=True, kw_only=True):
     writes: bool = False
     """Whether it has an effect in another system: then a try that was cut short is uncertain."""
     pivot: bool = False
+    again_from: str | None = None
+    """The step at which a refusal is taken up again, where that is an earlier one."""
     undoes: str | None = None
     """The step that it reverses."""
 
@@ -95,6 +97,8 @@ class Run:
         self.skips: list[Skip] = []
         self.undos: list[Undo] = []
         self.last_step = ""
+        self.numbers: dict[str, int] = {}
+        """The engine's numbers of the steps that are done."""
         self.after_pivot = False
         self._positions = 0
         self._names: Counter[str] = Counter()

@@ -46,11 +46,13 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
     fence: Callable[[], Awaitable[None]] | None = None,
     agree: Sequence[str] = (),
     pivot: bool = False,
+    again_from: str | None = None,
 ) -> T:
     """Return the effect of a write to another system, once it is known to be there, and there once.
 
     A document is made with `key` and `payload`; an object is brought into a state with `object_id`, and there `look`
-    returns it only once it is in that state. `pivot` marks the one write after which nothing is undone.
+    returns it only once it is in that state. `pivot` marks the one write after which nothing is undone. A refusal is
+    taken up again at the write, or at the earlier step `again_from` that decides what is written.
     """
     run = current_run.get()
     guard = run.writes.bound(on)
@@ -70,6 +72,7 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
         system=on.connection,
         writes=True,
         pivot=pivot,
+        again_from=again_from,
     )
     done = await _performed(run, work)
     run.after_pivot = run.after_pivot or pivot

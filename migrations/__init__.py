@@ -1,0 +1,1 @@
+"""One history of our tables for both databases; `gateway.store.migrate` runs it."""
