@@ -1,0 +1,101 @@
+"""What the suite is given: a port, the guard of its writes, what the system's own books say, and what is in it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.writes import BoundWrites
+from openapi.common.types import Address, Dimension
+from system_apis.ports import Erp, Psa
+
+
+class ErpBooks(Protocol):
+    """An ERP's own books, over its own interface and by its own user: never through the connector."""
+
+    async def count_customers(self, business_key: str) -> int:
+        """Return how many customers carry the key, inactive ones included."""
+
+    async def count_projects(self, business_key: str) -> int:
+        """Return how many projects carry the key."""
+
+    async def plant_customer(self, business_key: str) -> bool:
+        """Make one more customer with the key; False where the ERP itself refuses a second one."""
+
+    async def plant_project(self, business_key: str) -> bool:
+        """Make one more project with the key; False where the ERP itself refuses a second one."""
+
+    async def touch_customer(self, customer_id: str) -> None:
+        """Change the customer's address, as somebody at a desk would."""
+
+    async def open_dimension(self, dimension: Dimension) -> None:
+        """Make the dimension's value one that projects may carry."""
+
+
+class PsaBooks(Protocol):
+    """A PSA's own books, over its own interface and by its own user: never through the connector."""
+
+    async def count_projects(self, business_key: str) -> int:
+        """Return how many projects carry the key."""
+
+    async def count_tasks(self, business_key: str) -> int:
+        """Return how many tasks carry the key."""
+
+    async def plant_project(self, business_key: str) -> bool:
+        """Make one more project with the key; False where the PSA itself refuses a second one."""
+
+    async def book(self, project_id: str, day: date) -> bool:
+        """Book an hour on the project or a task of it, as one of its people; False where the PSA refuses."""
+
+
+class ErpFacts(Struct, frozen=True, kw_only=True):
+    """What the tests may send to this ERP."""
+
+    legal_entity: str
+    currency: str
+    address: Address
+    other_address: Address
+    tax_ids: tuple[str, str]
+    """Valid in the country of the address; blanks in them do not count."""
+    bad_tax_id: str | None
+    """One that the ERP refuses, or None where it checks none."""
+    payment_terms: tuple[str, str]
+    dimension: Dimension | None
+    """One that projects may carry, or None where they carry none."""
+    staff: str | None
+    """The name of somebody who is in the ERP and no customer, or None where it keeps such people apart."""
+
+
+class PsaFacts(Struct, frozen=True, kw_only=True):
+    """What the tests may send to this PSA."""
+
+    legal_entity: str
+    person: str
+    """The e-mail address of somebody active."""
+    native_template: str | None
+    """A template that the PSA keeps, or None where it keeps none."""
+    template_tasks: tuple[str, ...] = ()
+    """The names of its tasks."""
+
+
+class ErpTarget(Struct, frozen=True, kw_only=True):
+    """A running ERP, connected."""
+
+    port: Erp
+    writes: BoundWrites
+    books: ErpBooks
+    facts: ErpFacts
+    lose_session: Callable[[], Awaitable[None]]
+    """Make the vendor forget whatever the connector is logged in with; does nothing where it keeps no session."""
+
+
+class PsaTarget(Struct, frozen=True, kw_only=True):
+    """A running PSA, connected."""
+
+    port: Psa
+    writes: BoundWrites
+    books: PsaBooks
+    facts: PsaFacts
+    lose_session: Callable[[], Awaitable[None]]
+    """Make the vendor forget whatever the connector is logged in with; does nothing where it keeps no session."""
