@@ -84,7 +84,8 @@ async def ensure_customer(connection: AsyncConnection, store: Store, new: NewCus
     return str((await connection.execute(select(tb_customer.c.id).where(mine))).scalar_one())
 
 
-async def mark_customer(connection: AsyncConnection, store: Store, customer_id: str, state: str) -> None:
+async def mark_customer(store: Store, customer_id: str, state: str) -> None:
     """Record where the customer is."""
     moving = update(tb_customer).where(tb_customer.c.id == customer_id)
-    await connection.execute(moving.values(state=state, updated_at=store.now()))
+    async with store.begin() as connection:
+        await connection.execute(moving.values(state=state, updated_at=store.now()))

@@ -1,5 +1,6 @@
 """Canonical projects: one for each opportunity that was won, whichever systems know it."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final, Self
 
@@ -33,6 +34,8 @@ DRAFT: Final = "draft"
 ONBOARDING: Final = "onboarding"
 ACTIVE: Final = "active"
 CANCELLED: Final = "cancelled"
+LIVE: Final = (ONBOARDING, ACTIVE, "on_hold", "completed", "closed")
+"""In these somebody may still need the project's customer."""
 
 tb_project = Table(
     "tb_project",
@@ -102,6 +105,20 @@ async def find_project(store: Store, caller: Caller, project_id: str) -> Project
 async def find_project_of(store: Store, caller: Caller, crm: str, opportunity: str) -> Project | None:
     """Return the project of the opportunity, or None where there is none that the caller may see."""
     return await _one(store, caller, (tb_project.c.crm == crm) & (tb_project.c.opportunity == opportunity))
+
+
+async def projects_by_id(store: Store, caller: Caller, project_ids: Sequence[str]) -> dict[str, Project]:
+    """Return those of the projects that the caller may see, by their ids."""
+    asked = select(tb_project).where(visible(caller), tb_project.c.id.in_(project_ids))
+    async with store.begin() as connection:
+        return {row.id: Project.of(row) for row in await connection.execute(asked)}
+
+
+async def projects_of_customers(store: Store, caller: Caller, customers: Sequence[str]) -> list[Project]:
+    """Return the customers' projects that the caller may see, the oldest first."""
+    asked = select(tb_project).where(visible(caller), tb_project.c.customer.in_(customers)).order_by(tb_project.c.id)
+    async with store.begin() as connection:
+        return [Project.of(row) for row in await connection.execute(asked)]
 
 
 async def list_projects(store: Store, caller: Caller, window: Window, *, code: str | None = None) -> Listed[Project]:

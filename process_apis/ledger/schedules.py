@@ -47,6 +47,11 @@ async def record_schedule(store: Store, contract_id: str, parts: list[ScheduleLi
     return len(rows)
 
 
+def total_of(parts: list[ScheduleLine]) -> Decimal:
+    """Return what the parts sum to."""
+    return total(Decimal(part.amount) for part in parts)
+
+
 async def scheduled_total(store: Store, contract_id: str) -> Decimal:
     """Return the sum of what is planned, as the database has it."""
     amounts = select(tb_schedule_line.c.amount).where(

@@ -28,10 +28,7 @@ class CodeQuestion(Struct, frozen=True, kw_only=True):
 
 async def reserve(store: Store, psa: Psa, erp: Erp, question: CodeQuestion) -> str:
     """Return the code that the project has from now on; raises Refused(project_code_collision), with another one."""
-    kept = await codes.kept_code(store, question.project)
-    if kept and question.wanted and kept.casefold() != question.wanted.casefold():
-        raise _collision(f"An earlier attempt has made the project as {kept}; it keeps that code.")
-    wanted = kept or question.wanted
+    wanted = await _kept(store, psa, question) or question.wanted
     if wanted:
         await check(store, psa, erp, question, wanted)
         if not await codes.reserve_code(store, wanted, question.project):
@@ -63,15 +60,34 @@ async def propose(store: Store, psa: Psa, erp: Erp, question: CodeQuestion) -> s
 
 async def is_free(store: Store, psa: Psa, erp: Erp, question: CodeQuestion, code: str) -> bool:
     """Tell whether neither system nor our history has the code for another project."""
-    opportunity = question.body.opportunity
     if await codes.owner_of(store, code) not in {None, question.project}:
         return False
-    own = keys.psa_project_key(opportunity.crm, opportunity.id)
-    if any(project.business_key != own for project in (await psa.search_projects(code=code)).items):
+    in_psa = (await psa.search_projects(code=code)).items
+    if any(project.business_key != _psa_key(question) for project in in_psa):
         return False
-    own = keys.erp_project_key(opportunity.crm, opportunity.id)
-    found = await erp.search_accounting_projects(code=code)
-    return all(project.business_key == own for project in found.items)
+    in_erp = (await erp.search_accounting_projects(code=code)).items
+    return all(project.business_key == _erp_key(question) for project in in_erp)
+
+
+async def _kept(store: Store, psa: Psa, question: CodeQuestion) -> str | None:
+    """Return the code from an earlier attempt or decision; one that no system has seen gives way to the one wanted."""
+    kept = await codes.kept_code(store, question.project)
+    if kept is None or question.wanted is None or kept.casefold() == question.wanted.casefold():
+        return kept
+    if await psa.find_project(_psa_key(question)):
+        raise _collision(f"The PSA has the project as {kept} from an earlier attempt; it keeps that code.")
+    await codes.release_code(store, kept, question.project)
+    return None
+
+
+def _psa_key(question: CodeQuestion) -> str:
+    opportunity = question.body.opportunity
+    return keys.psa_project_key(opportunity.crm, opportunity.id)
+
+
+def _erp_key(question: CodeQuestion) -> str:
+    opportunity = question.body.opportunity
+    return keys.erp_project_key(opportunity.crm, opportunity.id)
 
 
 def _collision(detail: str) -> Refused:
