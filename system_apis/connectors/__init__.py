@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from system_apis.connector import Connector
-from system_apis.connectors import tryton
+from system_apis.connectors import redmine, tryton
 
-CONNECTORS: Final[Mapping[str, Connector]] = {connector.name: connector for connector in (tryton.CONNECTOR,)}
+CONNECTORS: Final[Mapping[str, Connector]] = {
+    connector.name: connector for connector in (redmine.CONNECTOR, tryton.CONNECTOR)
+}

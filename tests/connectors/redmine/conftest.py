@@ -10,14 +10,9 @@ from httpx import AsyncClient
 
 from examples.servers.start_redmine import is_installed
 from gateway.egress import Http
-from gateway.secret import Secret
-from system_apis.connector import Connection
-from system_apis.connectors.redmine import Settings, psa
 from system_apis.connectors.redmine.adapter import RedminePsa
-from tests.connectors.redmine.conversation import Conversation, Live, Recorded
+from tests.connectors.redmine.conversation import Conversation, Live, Recorded, connected
 from tests.servers_redmine import redmine_server
-
-CONNECTION = Connection(name="delivery", environment="sandbox", legal_entities=("ES01",))
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +40,13 @@ async def conversation(request: pytest.FixtureRequest) -> AsyncIterator[Conversa
 
 
 @pytest.fixture
-def port(conversation: Live) -> RedminePsa:
+def port(conversation: Conversation) -> RedminePsa:
     """Give the connector at the other end."""
     return connected(conversation, conversation.base_url, conversation.api_key)
 
 
 @pytest.fixture
-def other_port(conversation: Live) -> Callable[[Http], RedminePsa]:
+def other_port(conversation: Conversation) -> Callable[[Http], RedminePsa]:
     """Give a way to connect once more, through what a test puts in between."""
     return lambda http: connected(http, conversation.base_url, conversation.api_key)
 
@@ -60,8 +55,3 @@ def recording_of(request: pytest.FixtureRequest) -> str:
     """Return the name of the test's recording, one for each of its parameters."""
     words = re.split(r"[^A-Za-z0-9_]+", request.node.name.removeprefix("test_"))
     return "-".join(word for word in words if word and word not in {"recorded", "live"})
-
-
-def connected(http: Http, base_url: str, api_key: str) -> RedminePsa:
-    """Return the connector."""
-    return psa(CONNECTION, Settings(base_url=base_url, api_key=Secret(api_key)), http)

@@ -4,28 +4,42 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, Required, TypedDict, Unpack
 
-import httpx
 from httpx import AsyncClient, Response
 
+from gateway.egress import Http
 from gateway.errors import Unavailable
+from gateway.secret import Secret
 from openapi.common.types import Code
+from system_apis.connector import Connection
+from system_apis.connectors.redmine import psa
+from system_apis.connectors.redmine.adapter import RedminePsa
+from system_apis.connectors.redmine.settings import Settings
 
 RECORDED = Path(__file__).parent / "recorded"
 REMOTE = "http://redmine.example"
+CONNECTION = Connection(name="delivery", environment="sandbox", legal_entities=("ES01",))
 
 
-class Conversation(Protocol):
+class Details(TypedDict, total=False):
+    """What `Http.call` is told by name."""
+
+    operation: Required[str]
+    write: Required[bool]
+    content: bytes | None
+    headers: Mapping[str, str] | None
+    no_effect: Callable[[Response], bool] | None
+
+
+class Conversation(Http, Protocol):
     """What a test may ask of the way to Redmine, beyond `Http`."""
 
     calls: list[str]
     base_url: str
-
-    async def call(self, method: str, url: str, **details: object) -> Response:
-        """Return the answer."""
+    api_key: str
 
 
 class Live:
@@ -34,33 +48,22 @@ class Live:
     def __init__(self, base_url: str, api_key: str, client: AsyncClient) -> None:
         self.base_url, self.api_key, self._client = base_url, api_key, client
         self.calls: list[str] = []
-        self.exchanges: list[dict[str, Any]] = []
+        self.exchanges: list[dict[str, object]] = []
 
-    async def call(
-        self,
-        method: str,
-        url: str,
-        *,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        **_: object,
-    ) -> Response:
+    async def call(self, method: str, url: str, **details: Unpack[Details]) -> Response:
         """Return what Redmine answers."""
-        path = url.removeprefix(self.base_url)
+        path, content = url.removeprefix(self.base_url), details.get("content")
         self.calls.append(f"{method} {path}")
-        response = await self._client.request(method, url, content=content, headers=headers)
-        self.exchanges.append(
-            {
-                "request": {"method": method, "path": path, "body": None if content is None else json.loads(content)},
-                "response": {"status": response.status_code, "body": _without_keys(response)},
-            }
-        )
+        response = await self._client.request(method, url, content=content, headers=details.get("headers"))
+        asked = {"method": method, "path": path, "body": None if content is None else json.loads(content)}
+        answered = {"status": response.status_code, "body": _without_keys(response)}
+        self.exchanges.append({"request": asked, "response": answered})
         return response
 
     def write_down(self, name: str) -> None:
         """Keep the conversation under the name."""
-        text = json.dumps(self.exchanges, indent=1, ensure_ascii=False).replace(self.base_url, REMOTE)
-        (RECORDED / f"{name}.json").write_text(f"{text}\n")
+        lines = ",\n".join(json.dumps(exchange, ensure_ascii=False) for exchange in self.exchanges)
+        (RECORDED / f"{name}.json").write_text(f"[\n{lines}\n]\n".replace(self.base_url, REMOTE))
 
 
 class Recorded:
@@ -73,9 +76,9 @@ class Recorded:
         self._exchanges = json.loads((RECORDED / f"{name}.json").read_text())
         self.calls: list[str] = []
 
-    async def call(self, method: str, url: str, *, content: bytes | None = None, **_: object) -> Response:
+    async def call(self, method: str, url: str, **details: Unpack[Details]) -> Response:
         """Return what Redmine answered then."""
-        path = url.removeprefix(self.base_url)
+        path, content = url.removeprefix(self.base_url), details.get("content")
         self.calls.append(f"{method} {path}")
         exchange = self._exchanges.pop(0)
         assert {"method": method, "path": path, "body": content and json.loads(content)} == exchange["request"]
@@ -90,25 +93,31 @@ class Cut:
     def __init__(self, through: Conversation, writes: int) -> None:
         self._through, self._left = through, writes
 
-    async def call(self, method: str, url: str, *, write: bool, **details: object) -> Response:
+    async def call(self, method: str, url: str, **details: Unpack[Details]) -> Response:
         """Return the answer, while there is one."""
-        if write and self._left == 0:
+        if details["write"] and self._left == 0:
             raise Unavailable(Code.upstream_unavailable, "The test cut the line.")
-        self._left -= write
-        return await self._through.call(method, url, write=write, **details)
+        self._left -= details["write"]
+        return await self._through.call(method, url, **details)
 
 
 class Scripted:
     """Answers what the test says, in turn; for what a real Redmine cannot be brought to say."""
 
-    def __init__(self, *answers: tuple[int, Any]) -> None:
-        self._answers, self.calls = list(answers), list[str]()
+    def __init__(self, *answers: tuple[int, object]) -> None:
+        self._answers = list(answers)
+        self.calls: list[str] = []
 
-    async def call(self, method: str, url: str, **_: object) -> Response:
+    async def call(self, method: str, url: str, **_: Unpack[Details]) -> Response:
         """Return the next answer."""
         self.calls.append(f"{method} {url.removeprefix(REMOTE)}")
         status, body = self._answers.pop(0)
-        return httpx.Response(status, content=body if isinstance(body, bytes) else json.dumps(body).encode())
+        return Response(status, content=body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def connected(http: Http, base_url: str = REMOTE, api_key: str = "recorded") -> RedminePsa:
+    """Return the connector at the other end."""
+    return psa(CONNECTION, Settings(base_url=base_url, api_key=Secret(api_key)), http)
 
 
 def _without_keys(response: Response) -> object:

@@ -4,32 +4,33 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from gateway.egress import Http
 from gateway.errors import ApiError, Refused, Unavailable
 from openapi.common.types import Code
 from openapi.system.psa.v1 import NewMilestone, NewProject, NewTask, ProjectCustomer, ProjectState, State
-from system_apis.connectors.redmine import mapping
 from system_apis.connectors.redmine.adapter import RedminePsa
-from tests.connectors.redmine.conversation import Conversation, Cut
+from tests.connectors.redmine.conversation import Conversation, Cut, connected
 
 ALDER = ProjectCustomer(business_key="cus_crm1_4711", name="Alder Foods S.A.")
 WRITES_OF_A_PROJECT = 3
 
 
-def project(number: str, **changed: object) -> NewProject:
+def project(number: str, **changed: str) -> NewProject:
     """Return a project of the test's own: recordings and a shared Redmine know no other."""
-    fields = {
-        "business_key": f"prj_crm1_{number}_psa",
-        "legal_entity": "ES01",
-        "code": f"P-{number}",
-        "name": "Data platform",
-        "customer": ALDER,
-        "start": date(2026, 12, 1),
-        "end": date(2027, 5, 31),
-        "manager": "ana.ruiz@example.com",
-    }
-    return NewProject(**{**fields, **changed})
+    new = NewProject(
+        business_key=f"prj_crm1_{number}_psa",
+        legal_entity="ES01",
+        code=f"P-{number}",
+        name="Data platform",
+        customer=ALDER,
+        start=date(2026, 12, 1),
+        end=date(2027, 5, 31),
+        manager="ana.ruiz@example.com",
+    )
+    return replace(new, **changed)
 
 
 async def test_examination_of_the_sample_finds_nothing_to_mend(port: RedminePsa) -> None:
@@ -85,14 +86,7 @@ async def test_project_reads_back_as_it_was_created_by_key_id_and_code(port: Red
 
 
 async def test_project_without_manager_takes_one_write(port: RedminePsa, conversation: Conversation) -> None:
-    new = NewProject(
-        business_key="prj_crm1_0110_psa",
-        legal_entity="ES01",
-        code="P-0110",
-        name="Data platform",
-        customer=ALDER,
-        start=date(2026, 12, 1),
-    )
+    new = replace(project("0110"), manager=UNSET, end=UNSET)
 
     created = await port.create_project(new)
 
@@ -283,14 +277,8 @@ async def test_project_that_somebody_made_by_hand_is_shown_without_key(port: Red
     assert (found.state, found.customer_name) == (ProjectState.open, "Alder Foods")
 
 
-async def test_wrong_key_is_told_by_the_examination(
-    other_port: Callable[[Http], RedminePsa], conversation: Conversation
-) -> None:
-    class WrongKey:
-        async def call(self, method: str, url: str, **details: object) -> object:
-            return await conversation.call(method, url, **{**details, "headers": {"X-Redmine-API-Key": "wrong"}})
-
-    port = other_port(WrongKey())  # type: ignore[arg-type]  # A test's way, with the one method that is used.
+async def test_wrong_key_is_told_by_the_examination(conversation: Conversation) -> None:
+    port = connected(conversation, conversation.base_url, "wrong")
 
     (finding,) = await port.examine()
 
@@ -303,7 +291,7 @@ async def test_wrong_key_is_told_by_the_examination(
 
 async def test_archived_project_is_not_there(port: RedminePsa, conversation: Conversation) -> None:
     created = await port.create_project(project("0240"))
-    headers = {"X-Redmine-API-Key": getattr(conversation, "api_key", "")}
+    headers = {"X-Redmine-API-Key": conversation.api_key}
     url = f"{conversation.base_url}/projects/{created.id}/archive.json"
     await conversation.call("PUT", url, write=True, operation="test", headers=headers)
 
@@ -315,7 +303,3 @@ async def test_archived_project_is_not_there(port: RedminePsa, conversation: Con
     with pytest.raises(Refused) as refused:
         await port.create_project(project("0240"))
     assert refused.value.code is Code.project_code_collision
-
-
-def test_marks_of_a_project_are_values_of_the_sample() -> None:
-    assert {mapping.SETTING_UP, mapping.CANCELLED} == {"Setting up", "Cancelled"}
