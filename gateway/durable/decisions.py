@@ -105,10 +105,10 @@ def _verdict(caller: Caller, kind: DecisionKind, corrections: Mapping[str, Any] 
 
 async def take_up(connection: AsyncConnection, store: Store, process: Process) -> Process:
     """Return the parked process, set to go on where it was refused; `deliver` tells the engine afterwards."""
-    state = State.compensating if process.giving_up else State.running
-    return await marks.move(
-        connection, store, process, state, rewind_to=process.parked_step, parked_at=None, next_try_at=None
-    )
+    state, at = State.running, process.resume_step
+    if process.giving_up:
+        state, at = State.compensating, process.parked_step
+    return await marks.move(connection, store, process, state, rewind_to=at, parked_at=None, next_try_at=None)
 
 
 async def deliver(engine: Engine, process: Process) -> None:

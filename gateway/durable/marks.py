@@ -65,6 +65,8 @@ class Begun(Struct, frozen=True, kw_only=True):
     """What it ends with where it may not."""
     cut_short: bool = False
     """Whether an earlier try may have had an effect."""
+    value: str | None = None
+    """What it returned when it was done, where it is not done again."""
 
 
 async def begin(run: Run, work: Work, *, probe: bool) -> Begun:
@@ -78,8 +80,11 @@ async def begin(run: Run, work: Work, *, probe: bool) -> Begun:
         await process_steps.put(connection, key, work.position, work.system)
         step = await process_steps.get(connection, key)
         cut_short = step.state not in NO_EFFECT
-        if process.giving_up and process.pivot_at is None and work.undoes is None and not cut_short:
-            return Begun(instead=Kind.given_up)
+        if process.giving_up and process.pivot_at is None and work.undoes is None:
+            if step.value is not None:  # Done, and then taken up from further back: what comes after it is undone too.
+                return Begun(instead=Kind.done, value=step.value)
+            if not cut_short:
+                return Begun(instead=Kind.given_up)
         await _begin_step(connection, run, key, step)
         await move(connection, run.store, process, _state_in(work, probe=probe), **_begun(run, process, work))
         return Begun(cut_short=cut_short)
@@ -100,6 +105,7 @@ def _begun(run: Run, process: Process, work: Work) -> dict[str, object]:
 FREE: Final[Mapping[str, object]] = {
     "parked_at": None,
     "parked_step": None,
+    "resume_step": None,
     "parked_code": None,
     "blocked_by": None,
     "rewind_to": None,
@@ -144,9 +150,10 @@ async def _end_well(connection: AsyncConnection, run: Run, work: Work, outcome: 
     store, now = run.store, run.store.now()
     done = {"state": StepState.done.value, "ended_at": now, "code": None, "detail": None}
     external_id = _id_in(outcome.value) if work.system else None
-    await process_steps.change(connection, run.key_of(work.name), **done, external_id=external_id)
+    value = json.encode(outcome.value).decode()
+    await process_steps.change(connection, run.key_of(work.name), **done, external_id=external_id, value=value)
     if work.undoes:
-        await process_steps.change(connection, run.key_of(work.undoes), state=StepState.undone.value)
+        await process_steps.change(connection, run.key_of(work.undoes), state=StepState.undone.value, value=None)
     await work_items.resolve(connection, store, run.process_id, step=work.name)
     effect = Effect.applied if process.pivot_at and not work.undoes else Effect.none
     state = State.compensating if work.undoes else State.running
@@ -187,6 +194,8 @@ class Stop(Struct, frozen=True, kw_only=True):
     key: str | None = None
     """The business key of what could not be done."""
     outcome: Outcome
+    resume_at: int | None = None
+    """The engine's number of an earlier step that reads the decision; left out, the refused one does."""
 
 
 async def park(run: Run, work: Unwound, outcome: Outcome, *, undoing: bool) -> Kind:
@@ -202,7 +211,7 @@ async def park(run: Run, work: Unwound, outcome: Outcome, *, undoing: bool) -> K
         if process.giving_up and process.pivot_at is None and outcome.is_a_no and not undoing:
             return Kind.given_up
         if process.rewind_to is None:
-            stop = Stop(step=work.step, key=work.key, outcome=outcome)
+            stop = Stop(step=work.step, key=work.key, outcome=outcome, resume_at=work.resume_at)
             await park_within(connection, run.store, run.settings, process, stop)
         return Kind.done
 
@@ -229,6 +238,7 @@ async def park_within(
         "current_step": stop.step,
         "parked_at": now,
         "parked_step": outcome.at,
+        "resume_step": stop.resume_at or outcome.at,
         "parked_code": refusal.code.value,
         "blocked_by": refusal.process_id if refusal.code is Code.lock_held else None,
         "rewind_to": None,

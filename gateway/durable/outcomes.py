@@ -84,6 +84,7 @@ class Unwound(BaseException):
         super().__init__(step)
         self.step, self.key, self.outcome = step, key, outcome
         self.after_pivot = False
+        self.resume_at: int | None = None
 
 
 class Parked(Exception):

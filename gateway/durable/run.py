@@ -52,11 +52,8 @@ class Work(Struct, frozen=True, kw_only=True):
     """The step at which a refusal is taken up again, where that is an earlier one."""
     undoes: str | None = None
     """The step that it reverses."""
-
-    @property
-    def may_be_given_up(self) -> bool:
-        """Tell whether it is left out once the process is given up."""
-        return self.undoes is None
+    again_from: str | None = None
+    """The earlier step that reads what is decided about a refusal of this one."""
 
 
 class Skip(Struct, frozen=True, kw_only=True):
@@ -97,6 +94,8 @@ class Run:
         self.skips: list[Skip] = []
         self.undos: list[Undo] = []
         self.last_step = ""
+        self.engine_steps: dict[str, int] = {}
+        """The engine's number of each step that is done."""
         self.numbers: dict[str, int] = {}
         """The engine's numbers of the steps that are done."""
         self.after_pivot = False

@@ -63,7 +63,8 @@ async def recorded(run: Run, name: str, call: Callable[[], Awaitable[Outcome]]) 
 async def _try(run: Run, work: Work, probe: int, waited_s: float) -> Outcome:
     begun = await marks.begin(run, work, probe=probe > 0)
     if begun.instead is not None:
-        return Outcome(kind=begun.instead)
+        value = None if begun.value is None else msgspec.json.decode(begun.value)
+        return Outcome(kind=begun.instead, at=run.engine.step_id(), value=value)
     with belonging(process_id=run.process_id, step=work.name):
         await run.moments(BEFORE, work.name)
         outcome = await _outcome_of(run, work)

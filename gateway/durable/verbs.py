@@ -21,15 +21,27 @@ T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
 
-async def step(name: str, fn: Callable[..., Awaitable[T]], *args: object, on: str | None = None) -> T:
-    """Return what `fn` returns: a read of another system (`on` names the connection), or a change of our own tables."""
+async def step(
+    name: str,
+    fn: Callable[..., Awaitable[T]],
+    *args: object,
+    on: str | None = None,
+    again_from: str | None = None,
+    **kwargs: object,
+) -> T:
+    """Return what `fn` returns: a read of another system (`on` names the connection), or a change of our own tables.
+
+    After a refusal a resume begins here, or at the earlier step `again_from`, which then reads what was decided; the
+    steps between run again.
+    """
     run = current_run.get()
     work = Work(
         name=run.name_of(name),
         position=run.next_position(),
-        call=partial(fn, *args),
+        call=partial(fn, *args, **kwargs),
         into=returned_by(fn),
         system=on,
+        again_from=again_from,
     )
     return cast("T", await _performed(run, work))
 
@@ -51,7 +63,8 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
     """Return the effect of a write to another system, once it is known to be there, and there once.
 
     A document is made with `key` and `payload`; an object is brought into a state with `object_id`, and there `look`
-    returns it only once it is in that state. `pivot` marks the one write after which nothing is undone. A refusal is
+    returns it only once it is in that state. `pivot` marks the one write after which nothing is undone,
+    `again_from` the earlier step that reads what is decided about a refusal. A refusal is
     taken up again at the write, or at the earlier step `again_from` that decides what is written.
     """
     run = current_run.get()
@@ -72,6 +85,7 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
         system=on.connection,
         writes=True,
         pivot=pivot,
+        again_from=again_from,
         again_from=again_from,
     )
     done = await _performed(run, work)

@@ -31,6 +31,7 @@ tb_process_step = Table(
     Column("external_id", String(200)),
     Column("code", String(80)),
     Column("detail", Text),
+    Column("value", Text),
     Column("started_at", Instant()),
     Column("ended_at", Instant()),
 )
@@ -67,6 +68,8 @@ class ProcessStep(Struct, frozen=True, kw_only=True):
     external_id: str | None
     code: Code | None
     detail: str | None
+    value: str | None
+    """What it returned, as JSON, until it is undone."""
     started_at: datetime | None
     ended_at: datetime | None
 

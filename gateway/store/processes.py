@@ -47,6 +47,7 @@ tb_process_instance = Table(
     Column("giving_up", Boolean, nullable=False),
     Column("parked_at", Instant()),
     Column("parked_step", Integer),
+    Column("resume_step", Integer),
     Column("parked_code", String(80)),
     Column("blocked_by", String(40)),
     Column("rewind_to", Integer),
@@ -113,7 +114,9 @@ class Process(Struct, frozen=True, kw_only=True):
     """Whether it is decided that what it made is undone."""
     parked_at: datetime | None
     parked_step: int | None
-    """Where the engine takes it up again."""
+    """Where it was refused: there it is taken up to be undone."""
+    resume_step: int | None
+    """Where it is taken up to go on: at the refused step, or at an earlier one that reads the decision."""
     parked_code: str | None
     blocked_by: str | None
     """The process whose lock it met."""

@@ -60,6 +60,7 @@ def _processes() -> None:
         sa.Column("giving_up", sa.Boolean, nullable=False),
         sa.Column("parked_at", sa.DateTime(timezone=True)),
         sa.Column("parked_step", sa.Integer),
+        sa.Column("resume_step", sa.Integer),
         sa.Column("parked_code", sa.String(80)),
         sa.Column("blocked_by", sa.String(40)),
         sa.Column("rewind_to", sa.Integer),
@@ -87,6 +88,7 @@ def _processes() -> None:
         sa.Column("external_id", sa.String(200)),
         sa.Column("code", sa.String(80)),
         sa.Column("detail", sa.Text),
+        sa.Column("value", sa.Text),
         sa.Column("started_at", sa.DateTime(timezone=True)),
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(
