@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 
 from gateway.counters import Counters
 from gateway.counters.memory import MemoryCounters
@@ -52,7 +53,6 @@ class Upstreams:
         self._limiters: dict[str, Limiter] = {}
         self._https: dict[str, ConnectionHttp] = {}
         self._transports: list[Transport] = []
-        self._tls = ssl.create_default_context()
 
     def http(self, connection: str) -> Http:
         """Return the way to the connection's system, the same one each time."""
@@ -70,7 +70,7 @@ class Upstreams:
             connections=places_of(terms.quota, self._part).all,
             connect_s=terms.patience.connect_s,
             max_answer_bytes=terms.max_answer_bytes,
-            tls=self._tls,
+            tls=_tls(),
         )
         self._transports.append(transport)
         return ConnectionHttp(
@@ -88,6 +88,12 @@ class Upstreams:
                 scope, quota, self._part, self._counters, self._tools.clock, self._tools.sleep
             )
         return self._limiters[scope]
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return one context for all: reading the system's certificates takes 40 ms."""
+    return ssl.create_default_context()
 
 
 def _untraced(_connection: str, transport: Sends) -> Sends:

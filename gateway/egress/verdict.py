@@ -17,8 +17,8 @@ from msgspec import Struct
 from gateway.errors import ApiError, Unavailable, Uncertain
 from openapi.common.types import Code
 
-NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-"""Refused, no such name, TLS; not connected in time, or the pool was full; no address at all."""
+NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""Refused, no such name, no TLS; not connected in time, or the pool was full."""
 LOST: Final = (httpx.TransportError, aiohttp.ClientError, OSError)
 """What a call ends with when there is no answer (TimeoutError is an OSError); anything else is a mistake of ours."""
 

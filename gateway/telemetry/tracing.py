@@ -113,9 +113,10 @@ class Tracing:
             span.end()
 
 
-def start(endpoint: str, service: str, processor: SpanProcessor | None = None) -> Tracing:
-    """Let this process record spans and send them to the OTLP endpoint (HTTP)."""
-    tracing = Tracing(service, processor or BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+def start(endpoint: str, service: str) -> Tracing:
+    """Let this process record spans and send them to the endpoint, which is named as OTEL_EXPORTER_OTLP_ENDPOINT is."""
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    tracing = Tracing(service, BatchSpanProcessor(exporter))
     Spans.recorder = tracing
     return tracing
 

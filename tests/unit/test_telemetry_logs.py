@@ -1,0 +1,153 @@
+"""What a line of the log tells, and what it never does."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.correlation import belonging
+from gateway.secret import Secret
+from gateway.telemetry.logs import JsonLines, redacted, start_logging
+from gateway.trace import Trace
+from tests.egress_world import BOOKS, upstreams
+from tests.scripted_server import scripted_server
+
+
+class Lines(logging.Handler):
+    """Keeps lines as the log would have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(JsonLines())
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """Return the newest line, read back."""
+        line: dict[str, Any] = json.loads(self.lines[-1])
+        return line
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    handler, root = Lines(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel("INFO")
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def test_line_says_what_the_work_belongs_to(lines: Lines) -> None:
+    trace = Trace(trace_id="a" * 32, span_id="b" * 16, flags=1)
+
+    with belonging(correlation_id="cor_12345678", trace=trace, process_id="prc_1", step="check_customer"):
+        logging.getLogger("tiebeam").info("%d done", 3, extra={"connection": BOOKS})
+
+    time = lines.last.pop("time")
+    assert time.endswith("+00:00")
+    assert lines.last | {"time": ""} == {
+        "time": "",
+        "level": "info",
+        "logger": "tiebeam",
+        "message": "3 done",
+        "correlation_id": "cor_12345678",
+        "trace_id": "a" * 32,
+        "process_id": "prc_1",
+        "step": "check_customer",
+        "connection": BOOKS,
+    }
+
+
+def test_line_of_work_that_belongs_nowhere_has_no_empty_fields(lines: Lines) -> None:
+    logging.getLogger("tiebeam").warning("started")
+
+    assert set(lines.last) == {"time", "level", "logger", "message"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer …"),
+        ("sent Session YWRtaW46MTphYmM=", "sent Session …"),
+        ("got eyJhbGciOi.eyJzdWIi.c2ln here", "got … here"),
+        ("at https://user:pw@erp.example/a", "at https://…@erp.example/a"),
+        ("GET https://erp.example/a?key=1&name=Alpha HTTP", "GET https://erp.example/a?… HTTP"),
+        ('{"password": "hunter2", "id": 1}', '{"password": "…", "id": 1}'),
+        ("api_key=abc123&x=1", "api_key=…&x=1"),
+        ("nothing to hide: 3 tokens left", "nothing to hide: 3 tokens left"),
+    ],
+)
+def test_text_that_somebody_wrote_a_secret_into_is_redacted(text: str, shown: str) -> None:
+    assert redacted(text) == shown
+
+
+def test_fields_that_are_or_name_secrets_are_hidden_at_any_depth(lines: Lines) -> None:
+    extra = {
+        "api_key": "abc",
+        "held": Secret("def"),
+        "settings": {"user": "gateway", "password": "ghi", "others": [{"token": "jkl"}, 7]},
+        "day": object,
+    }
+
+    logging.getLogger("tiebeam").info("connected", extra=extra)
+
+    line = lines.last
+    assert (line["api_key"], line["held"]) == ("…", "…")
+    assert line["settings"] == {"user": "gateway", "password": "…", "others": [{"token": "…"}, 7]}
+
+
+def test_exception_is_told_with_its_stack_and_without_its_secrets(lines: Lines) -> None:
+    try:
+        raise ValueError("Bearer abcdefghijk was refused")  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("tiebeam").exception("failed")
+
+    assert "test_telemetry_logs.py" in lines.last["exception"]
+    assert "ValueError: Bearer … was refused" in lines.last["exception"]
+
+
+async def test_call_to_a_vendor_is_told_without_values_headers_and_bodies(lines: Lines) -> None:
+    async with scripted_server() as server, upstreams() as egress:
+        await egress.http(BOOKS).call(
+            "POST",
+            f"{server.url}/customers?name=hush1&sort=hush1",
+            operation="find_customer",
+            write=False,
+            content=b"hush2",
+            headers={"X-Redmine-API-Key": "hush3"},
+        )
+
+    told = {name: lines.last[name] for name in ("connection", "operation", "method", "host", "path", "parameters")}
+    assert told == {
+        "connection": BOOKS,
+        "operation": "find_customer",
+        "method": "POST",
+        "host": "127.0.0.1",
+        "path": "/customers",
+        "parameters": ["name", "sort"],
+    }
+    assert lines.last["outcome"] == "200"
+    assert "hush" not in "".join(lines.lines)
+
+
+def test_started_logging_writes_lines_from_its_level_on() -> None:
+    root, stream = logging.getLogger(), io.StringIO()
+    before, level = root.handlers[:], root.level
+    root.handlers.clear()  # `force` would close pytest's.
+    try:
+        start_logging("warning", stream)
+        logging.getLogger("tiebeam").info("not told")
+        logging.getLogger("tiebeam").warning("told")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["told"]
