@@ -34,7 +34,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         """Return the response that carries the value."""
         headers = {}
         if self.tagged:
-            headers["etag"] = entity_tag(value.version)
+            headers["etag"] = entity_tag(str(value.version))
         if self.locate:
             headers["location"] = self.locate(value)
         content = b"" if value is None else msgspec.json.encode(value)

@@ -135,7 +135,7 @@ def _texts(
             return [path[parameter.name]]
         case "query":
             return query.get(parameter.name, [])
-        case "header":
+        case _:
             return header_values(scope, parameter.name.lower().encode())
 
 

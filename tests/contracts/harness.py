@@ -1,0 +1,141 @@
+"""Serves one contract in process, calls it with everything that its schemas allow and forbid, and keeps the score."""
+
+import asyncio
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import httpx
+import msgspec
+import requests
+import schemathesis
+from schemathesis import Case
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from gateway.contract import Api, Document
+from gateway.contract.parameters import EDGE_HEADERS
+from gateway.contract.path_segments import encode_segment
+from openapi.common.types import Problem
+from tests.sample_api import client
+
+T = TypeVar("T")
+ENOUGH = 3
+"""Valid answers of each operation, below which its schema has not been tried."""
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+PREPARED = 0.7
+"""The share of valid calls that get an object that exists."""
+OF_TRANSPORT = ("method", "url", "headers", "params", "data", "json", "cookies")
+
+Prepare = Callable[[Case], None]
+
+
+def schema_of(contract: str, base: str) -> BaseSchema:
+    """Return the contract as schemathesis wants it, without what the edge looks at before the binder does."""
+    document = Document(contract).bundled(base)
+    del document["security"]
+    for item in document["paths"].values():
+        for operation in (operation for method, operation in item.items() if method != "parameters"):
+            del operation["security"]
+            parameters = operation.get("parameters", [])
+            operation["parameters"] = [each for each in parameters if each["name"] not in EDGE_HEADERS]
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=f"http://test{base}")
+    schema.config.generation.update(allow_x00=False)  # A NUL is refused wherever it stands; patterns do not say so.
+    return schema
+
+
+class Harness:
+    """One mounted API and its caller; `pool` puts objects that exist into valid calls."""
+
+    def __init__(self, pool: Mapping[str, Prepare]) -> None:
+        self._runner, self._resources, self._pool = asyncio.Runner(), AsyncExitStack(), pool
+        self._seen: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        self._client: httpx.AsyncClient | None = None
+        self._api: Api | None = None
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what comes of it, on the one loop that everything here lives on."""
+        return self._runner.run(work)
+
+    def serve(self, api: Api) -> None:
+        """Serve the API to a caller who may see everything."""
+        self._api, self._client = api, self.open(client(api))
+
+    def open(self, resource: AbstractAsyncContextManager[T]) -> T:
+        """Return what the resource opens; it is closed with the harness."""
+        return self.run(self._resources.enter_async_context(resource))
+
+    def close(self) -> None:
+        """Close what was opened, and end the loop."""
+        self.run(self._resources.aclose())
+        self._runner.close()
+
+    def try_out(self, case: Case) -> None:
+        """Make the call, and check its answer against the contract."""
+        operation_id = case.operation.definition.raw["operationId"]
+        counts = self._seen[operation_id]
+        valid = case.meta is None or case.meta.generation.mode is GenerationMode.POSITIVE
+        if valid and operation_id in self._pool and _share_of(case) < PREPARED:
+            self._pool[operation_id](case)
+        if valid:
+            _write_ids(case)
+        response = self.run(self._call(case))
+        counts[response.status_code] += 1
+        if valid and response.status_code == 400:
+            self._check_refusal_of_valid_data(operation_id, response)
+        case.validate_response(response, checks=CHECKS)
+
+    def lacking(self, schema: BaseSchema) -> dict[str, Counter[int]]:
+        """Return the operations that had too few valid answers, with the statuses that they had."""
+        names = [operation.ok().definition.raw["operationId"] for operation in schema.get_all_operations()]
+        return {name: self._seen[name] for name in names if self._succeeded(name) < ENOUGH}
+
+    def _succeeded(self, operation_id: str) -> int:
+        return sum(number for status, number in self._seen[operation_id].items() if 200 <= status < 300)
+
+    async def _call(self, case: Case) -> httpx.Response:
+        assert self._client
+        arguments = {key: value for key, value in case.as_transport_kwargs().items() if key in OF_TRANSPORT}
+        prepared = requests.Request(**arguments).prepare()
+        return await self._client.request(
+            prepared.method or "GET", prepared.url or "", content=prepared.body, headers=dict(prepared.headers)
+        )
+
+    def _check_refusal_of_valid_data(self, operation_id: str, response: httpx.Response) -> None:
+        """Valid data is refused only for what the operation lists among its problems."""
+        assert self._api
+        operation = next(each for each in self._api.operations if each.operation_id == operation_id)
+        problem = msgspec.json.decode(response.content, type=Problem)
+        errors = problem.errors if isinstance(problem.errors, list) else []
+        assert {problem.code, *(error.code for error in errors)} <= {"request.malformed", *operation.problems}, (
+            response.text
+        )
+
+
+def _write_ids(case: Case) -> None:
+    """Write the ids in the path as contracts ask for it; schemathesis has encoded them once."""
+    for name, value in (case.path_parameters or {}).items():
+        case.path_parameters[name] = encode_segment(unquote(str(value)))
+
+
+def _share_of(case: Case) -> float:
+    """Return a number between 0 and 1 that stays the same for the same call, so that failures can be replayed."""
+    text = repr((case.path_parameters, case.query, case.headers, case.body))
+    return zlib.crc32(text.encode("utf-8", "replace")) / 2**32
