@@ -52,8 +52,6 @@ class Work(Struct, frozen=True, kw_only=True):
     """The step at which a refusal is taken up again, where that is an earlier one."""
     undoes: str | None = None
     """The step that it reverses."""
-    again_from: str | None = None
-    """The earlier step that reads what is decided about a refusal of this one."""
 
 
 class Skip(Struct, frozen=True, kw_only=True):
@@ -94,8 +92,6 @@ class Run:
         self.skips: list[Skip] = []
         self.undos: list[Undo] = []
         self.last_step = ""
-        self.engine_steps: dict[str, int] = {}
-        """The engine's number of each step that is done."""
         self.numbers: dict[str, int] = {}
         """The engine's numbers of the steps that are done."""
         self.after_pivot = False

@@ -36,10 +36,11 @@ async def carry_out(run: Run, work: Work) -> Any:  # noqa: ANN401 - `work.into` 
             break
         await run.engine.sleep(outcome.wait_s)
         probe, waited_s = probe + 1, waited_s + outcome.wait_s
-    if outcome.kind is Kind.refused and work.again_from:
-        outcome = msgspec.structs.replace(outcome, at=run.numbers[work.again_from])
     if outcome.kind is not Kind.done:
-        raise Unwound(work.name, work.key, outcome)
+        unwound = Unwound(work.name, work.key, outcome)
+        if outcome.kind is Kind.refused and work.again_from:
+            unwound.resume_at = run.numbers[work.again_from]
+        raise unwound
     run.numbers[work.name] = outcome.at
     return msgspec.convert(outcome.value, work.into)
 

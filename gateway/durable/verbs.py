@@ -31,8 +31,7 @@ async def step(
 ) -> T:
     """Return what `fn` returns: a read of another system (`on` names the connection), or a change of our own tables.
 
-    After a refusal a resume begins here, or at the earlier step `again_from`, which then reads what was decided; the
-    steps between run again.
+    A refusal is taken up again at the step, or at the earlier one `again_from`; the steps between run again.
     """
     run = current_run.get()
     work = Work(
@@ -63,9 +62,9 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
     """Return the effect of a write to another system, once it is known to be there, and there once.
 
     A document is made with `key` and `payload`; an object is brought into a state with `object_id`, and there `look`
-    returns it only once it is in that state. `pivot` marks the one write after which nothing is undone,
-    `again_from` the earlier step that reads what is decided about a refusal. A refusal is
-    taken up again at the write, or at the earlier step `again_from` that decides what is written.
+    returns it only once it is in that state. `pivot` marks the one write after which nothing is undone. A
+    refusal is taken up again at the write, or at the earlier step `again_from` that decides what is written; the steps
+    between run again.
     """
     run = current_run.get()
     guard = run.writes.bound(on)
@@ -85,7 +84,6 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
         system=on.connection,
         writes=True,
         pivot=pivot,
-        again_from=again_from,
         again_from=again_from,
     )
     done = await _performed(run, work)
