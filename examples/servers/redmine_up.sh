@@ -131,8 +131,8 @@ key() {
 {
   printf '{"base_url": "http://%s:%s", "user": "gateway", "password": "%s", "api_key": "%s", ' \
     "$host" "$port" "$PASSWORD" "$(key gateway)"
-  printf '"user_api_keys": {"ana.ruiz": "%s", "ben.okafor": "%s"}, "database": "%s", ' \
-    "$(key ana.ruiz)" "$(key ben.okafor)" "$db"
+  printf '"user_api_keys": {"admin": "%s", "ana.ruiz": "%s", "ben.okafor": "%s"}, "database": "%s", ' \
+    "$(key admin)" "$(key ana.ruiz)" "$(key ben.okafor)" "$db"
   printf '"origin": "%s", "version": "%s", "pid": %s, "ready_in_s": %s.%02d}\n' \
     "$origin" "$version" "$$" $((elapsed / 100)) $((elapsed % 100))
 } > "$data/ready.json.part"
