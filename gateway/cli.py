@@ -2,12 +2,14 @@
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from gateway import main as product
+from gateway import commands
 from gateway import settings as config
+from gateway.main import CannotStart
 from gateway.settings import Settings, SettingsError
 from gateway.shipped import shipped
 
@@ -44,14 +46,16 @@ def init(folder: Path) -> None:
         raise click.ClickException(f"{target} exists. Choose another folder, or change what is there.")
     shutil.copytree(shipped("sample"), folder, dirs_exist_ok=True)
     shutil.copytree(shipped("policies"), folder / "policies", dirs_exist_ok=True)
-    click.echo(f"Wrote {target}, policies/ and templates/. Enter your connections, then: tiebeam check --config {target}")
+    click.echo(
+        f"Wrote {target}, policies/ and templates/. Enter your connections, then: tiebeam check --config {target}"
+    )
 
 
 @main.command()
 @CONFIG
 def migrate(config: str | None) -> None:
     """Bring the database to the version of this release, the workflow engine's tables included."""
-    click.echo(product.migrate(settings_of(config)))
+    _explained(lambda: click.echo(commands.migrate(settings_of(config))))
 
 
 @main.command()
@@ -60,7 +64,7 @@ def migrate(config: str | None) -> None:
 def serve(config: str | None, *, no_worker: bool) -> None:
     """Serve the APIs, with a worker beside that is started again when it dies."""
     settings = settings_of(config)
-    _explained(lambda: product.serve(settings, with_worker=not no_worker))
+    _explained(lambda: commands.serve(settings, with_worker=not no_worker))
 
 
 @main.command()
@@ -68,7 +72,7 @@ def serve(config: str | None, *, no_worker: bool) -> None:
 def worker(config: str | None) -> None:
     """Carry out what was accepted: the processes, their retries and schedules."""
     settings = settings_of(config)
-    _explained(lambda: product.work(settings))
+    _explained(lambda: commands.work(settings))
 
 
 @main.command()
@@ -76,7 +80,7 @@ def worker(config: str | None) -> None:
 @click.option("--connections", is_flag=True, help="Also ask each connected system for what we need of it.")
 def check(config: str | None, *, connections: bool) -> None:
     """Say whether settings, contracts, policies and templates hold; and how to mend what does not."""
-    findings = product.check(settings_of(config), connections=connections)
+    findings = commands.check(settings_of(config), connections=connections)
     for finding in findings:
         click.echo(f"{click.style('ok  ', fg='green') if finding.holds else click.style('FAIL', fg='red')}  ", nl=False)
         click.echo(f"{finding.subject}: {finding.detail}")
@@ -91,7 +95,7 @@ def check(config: str | None, *, connections: bool) -> None:
 @click.argument("operation", required=False)
 def plan(config: str | None, operation: str | None) -> None:
     """Print what the policies do for each OPERATION (or those that contain the text given)."""
-    _explained(lambda: click.echo(product.plans(settings_of(config), operation)))
+    _explained(lambda: click.echo(commands.plans(settings_of(config), operation)))
 
 
 @main.command()
@@ -102,7 +106,7 @@ def plan(config: str | None, operation: str | None) -> None:
 @click.option("--customer", "customers", multiple=True, help="Limit the token to a customer; may be repeated.")
 @click.option("--project", "projects", multiple=True, help="Limit the token to a project; may be repeated.")
 @click.option("--minutes", default=60, show_default=True, help="How long it is accepted.")
-def token(  # noqa: PLR0913  # One argument an option.
+def token(  # One argument an option.
     config: str | None,
     *,
     client: str,
@@ -113,8 +117,8 @@ def token(  # noqa: PLR0913  # One argument an option.
     minutes: int,
 ) -> None:
     """Sign an access token with the development key. Production settings refuse its issuer."""
-    claims = product.Claims(client=client, scopes=scopes, entities=entities, customers=customers, projects=projects)
-    _explained(lambda: click.echo(product.development_token(settings_of(config), claims, minutes * 60)))
+    claims = commands.Claims(client=client, scopes=scopes, entities=entities, customers=customers, projects=projects)
+    _explained(lambda: click.echo(commands.development_token(settings_of(config), claims, minutes * 60)))
 
 
 @main.group("work-items")
@@ -128,7 +132,7 @@ def work_items() -> None:
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
 def list_items(config: str | None, *, owner: str | None, everything: bool) -> None:
     """List the work items, the newest first."""
-    click.echo(product.work_item_list(settings_of(config), owner=owner, everything=everything))
+    _explained(lambda: click.echo(commands.work_item_list(settings_of(config), owner=owner, everything=everything)))
 
 
 @work_items.command("assign")
@@ -137,7 +141,7 @@ def list_items(config: str | None, *, owner: str | None, everything: bool) -> No
 @click.argument("assignee")
 def assign_item(config: str | None, work_item_id: str, assignee: str) -> None:
     """Say who works an item."""
-    _explained(lambda: click.echo(product.assign_work_item(settings_of(config), work_item_id, assignee)))
+    _explained(lambda: click.echo(commands.assign_work_item(settings_of(config), work_item_id, assignee)))
 
 
 @work_items.command("resume")
@@ -146,14 +150,14 @@ def assign_item(config: str | None, work_item_id: str, assignee: str) -> None:
 @click.option("--decision", default="{}", help="The decision as JSON; the process's `resume` operation has its fields.")
 def resume_item(config: str | None, work_item_id: str, decision: str) -> None:
     """Let the process go on from where it is parked."""
-    _explained(lambda: click.echo(product.resume_work_item(settings_of(config), work_item_id, decision)))
+    _explained(lambda: click.echo(commands.resume_work_item(settings_of(config), work_item_id, decision)))
 
 
-def _explained(act: product.Act) -> None:
+def _explained(act: Callable[[], object]) -> None:
     """Run it; what stops it is said in words, without a stack."""
     try:
         act()
-    except product.CannotStart as error:
+    except CannotStart as error:
         raise click.ClickException(str(error)) from error
 
 

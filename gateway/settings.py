@@ -5,7 +5,6 @@ stand as `{file: …}` or `{env: …}` and are read from there.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -139,12 +138,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who answers for each API version and connection: by contract (`process/status/v1`) or connection name."""
     processes: Processes = Processes()
     telemetry: Telemetry = Telemetry()
-    base_dir: str = ""
-    """The folder of the file; set by the loader."""
+    file: str = ""
+    """Where all this was read from; set by the loader."""
 
     def path(self, *parts: str) -> Path:
         """Return a path below the file's folder; an absolute one stays."""
-        return Path(self.base_dir, *parts)
+        return Path(self.file).parent.joinpath(*parts)
 
     @property
     def data(self) -> Path:
@@ -172,11 +171,12 @@ def load(file: str | None = None, environ: Mapping[str, str] | None = None) -> S
         raise SettingsError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{path} has no settings in it.")
-    document["base_dir"] = str(path.resolve().parent)
-    settings = convert(overridden(document, environ), Settings, str(path), environ)
+    path = path.resolve()
+    document["file"] = str(path)
+    settings = convert(overridden(document, environ), Settings, path.name, base=path.parent, environ=environ)
     mistakes = contradictions(settings)
     if mistakes:
-        raise SettingsError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+        raise SettingsError("\n".join(f"{path.name}: {mistake}" for mistake in mistakes))
     return settings
 
 
@@ -198,16 +198,20 @@ def _key(section: Mapping[str, Any], name: str) -> str:
     return next((key for key in section if key.upper().replace("-", "_") == name.upper()), name.lower())
 
 
-def convert(raw: object, into: type[T], where: str, environ: Mapping[str, str] | None = None) -> T:
-    """Return the settings as `into`; raises SettingsError with every mistake, each with its place."""
+def convert(
+    raw: object, into: type[T], where: str, *, base: Path | None = None, environ: Mapping[str, str] | None = None
+) -> T:
+    """Return the settings as `into`; raises SettingsError with every mistake, each with its place.
+
+    `base` is the folder that files of secrets are relative to.
+    """
     environ = os.environ if environ is None else environ
     schema = msgspec.json.schema(into, schema_hook=_secret_schema)
     validator = jsonschema_rs.Draft202012Validator(schema, mask="the value")  # A secret may stand in the wrong place.
     mistakes = [f"{where}: {_place(error.instance_path)}: {error.message}" for error in validator.iter_errors(raw)]
     if mistakes:
         raise SettingsError("\n".join(mistakes))
-    base = Path(raw.get("base_dir", "")) if isinstance(raw, dict) else Path()
-    return msgspec.convert(raw, into, dec_hook=partial(_secret, base=base, environ=environ))
+    return msgspec.convert(raw, into, dec_hook=partial(_secret, base=base or Path(), environ=environ))
 
 
 def _place(path: list[str | int]) -> str:
@@ -262,9 +266,3 @@ def contradictions(settings: Settings) -> list[str]:
             if issuer.development
         ]
     return found
-
-
-def faults_requested(environ: Mapping[str, str] | None = None) -> str | None:
-    """Return the fault switch of a test campaign, or None; production settings refuse it."""
-    text = (os.environ if environ is None else environ).get("TIEBEAM_FAULTS")
-    return text if text and re.search(r":", text) else None

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from process_apis.project_onboarding import templates
+from gateway.shipped import shipped
 from process_apis.project_onboarding.templates import TemplateError, load_templates
 
-SAMPLES = Path(templates.__file__).parent / "sample_templates"
+SAMPLES = shipped("sample") / "templates"
 PLAIN = "code: internal\nversion: 2\nname: Internal\nproject_type: internal\n"
 
 

@@ -144,8 +144,3 @@ def test_missing_file_says_what_to_do_next(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="tiebeam init"):
         settings.load(str(tmp_path / "none.yaml"), {})
 
-
-def test_fault_switch_needs_a_moment_and_a_step() -> None:
-    assert settings.faults_requested({"TIEBEAM_FAULTS": "before:create_customer"}) == "before:create_customer"
-    assert settings.faults_requested({"TIEBEAM_FAULTS": "yes"}) is None
-    assert settings.faults_requested({}) is None

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from gateway import durable
 from gateway.caller import Caller
 from gateway.cursors import Cursors
+from gateway.durable import Engine, Workflows, resume
 from gateway.listing import Listing
 from gateway.store import process_steps, processes, work_items
 from gateway.store.database import Store
@@ -91,20 +91,13 @@ async def assign_work_item(*, store: Store, caller: Caller, work_item_id: str, b
     return _item(await work_items.assign(store, caller, work_item_id, body.assignee))
 
 
-async def resume_work_item(
-    *,
-    store: Store,
-    engine: durable.Client,
-    caller: Caller,
-    work_item_id: str,
-    body: Resumption,
-    correlation_id: str,
+async def resume_work_item(  # noqa: PLR0913 - the contract's parameters
+    *, store: Store, engine: Engine, workflows: Workflows, caller: Caller, work_item_id: str, body: Resumption
 ) -> ProcessInstance:
     """Return the process, going on from where it was parked."""
     item = await work_items.get(store, caller, work_item_id)
-    process = await durable.resume_item(
-        store, engine, caller, item, corrections=body.decision, correlation_id=correlation_id
-    )
+    workflow = workflows[item.process_kind]
+    process = await resume(store, engine, workflow, caller, item.process_id, body.decision)
     return (await _shown(store, caller, [process]))[0]
 
 

@@ -1,0 +1,66 @@
+"""`make demo`: tells the story on real systems, proves it in their own books, then keeps serving."""
+
+import argparse
+import signal
+import sys
+import threading
+
+from examples.demo import proof, stage, story
+from examples.demo.books import Tryton
+from examples.demo.crm import Crm
+from examples.demo.stage import Scene
+from examples.demo.telling import paint, progress, say
+
+
+def main() -> int:
+    """Return 0 where the story went as it should and the systems' own books say so."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--psa", choices=("tryton", "redmine"), default="tryton", help="who plays the PSA")
+    parser.add_argument("--once", action="store_true", help="end after the story")
+    parser.add_argument("--verbose", action="store_true", help="show what the gateway logs")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with stage.scene(arguments.psa, verbose=arguments.verbose) as scene:
+        went_well = tell(scene)
+        if not arguments.once:
+            keep_serving(scene)
+    return 0 if went_well else 1
+
+
+def tell(scene: Scene) -> bool:
+    """Return whether every chapter and the proof went well."""
+    erp = books(scene, "erp")
+    players = story.Stage(Crm(scene.url, scene.token), erp)
+    outcomes = {chapter.__name__: chapter(players) for chapter in story.CHAPTERS}
+    outcomes["the_ledger"] = proof.ledger(erp)
+    if scene.delivery_vendor == "tryton":
+        outcomes["delivery"] = proof.delivery(books(scene, "psa"))
+    failed = [name for name, well in outcomes.items() if not well]
+    verdict = paint("The story went as it should.", "bold", "green")
+    print(f"\n{verdict if not failed else paint('It did not go as it should: ' + ', '.join(failed), 'bold', 'red')}")
+    return not failed
+
+
+def books(scene: Scene, database: str) -> Tryton:
+    """Return the database as its administrator sees it in Tryton itself."""
+    ready = scene.tryton["databases"][database]
+    return Tryton(ready["rpc_url"], ready["admin_user"], ready["admin_password"])
+
+
+def keep_serving(scene: Scene) -> None:
+    """Show where to go on, and serve until interrupted."""
+    print()
+    say(f"API pages    {scene.url}/docs      (Authorize with the token below, then try any call)")
+    say(f"Tryton       {scene.tryton['base_url']}  databases erp and psa, user admin, {scene.tryton['admin_password']}")
+    say(f"Commands     tiebeam work-items list --config {scene.config}")
+    say(f"Token        {scene.token}")
+    progress("Serving; end with Ctrl-C.")
+    with_interrupt = threading.Event()
+    try:
+        with_interrupt.wait()
+    except KeyboardInterrupt:
+        progress("Stopping …")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Sets the stage: the real systems, an installation of the gateway beside them, and the tokens to call it with."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import yaml
+
+from examples.demo.telling import progress
+from examples.servers.start import start_tryton
+
+HOME = Path(".demo")
+READY_WITHIN_S = 60.0
+STOPPED_WITHIN_S = 30.0
+TIEBEAM = (sys.executable, "-m", "gateway.cli")
+
+Ready = dict[str, Any]
+
+
+class Scene(NamedTuple):
+    """What the story plays on."""
+
+    url: str
+    token: str
+    config: Path
+    tryton: Ready
+    delivery_vendor: str
+
+
+@contextlib.contextmanager
+def scene(psa: str, *, verbose: bool) -> Iterator[Scene]:
+    """Start everything, afresh, and stop it at the end."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir()
+    with contextlib.ExitStack() as stack:
+        tryton = start_tryton(HOME / "tryton", progress=progress)
+        stack.callback(tryton.stop)
+        redmine = stack.enter_context(_redmine()) if psa == "redmine" else None
+        config = installation(tryton.ready, redmine)
+        progress("Starting the gateway and its worker …")
+        gateway = subprocess.Popen(  # noqa: S603 - our own
+            [*TIEBEAM, "serve", "--config", config], stdout=None if verbose else _log(), stderr=subprocess.STDOUT
+        )
+        stack.callback(_stop, gateway)
+        url = yaml.safe_load(config.read_text())["http"]
+        address = f"http://{url['host']}:{url['port']}"
+        _wait_until_ready(address, gateway)
+        yield Scene(address, token(config), config, tryton.ready, psa)
+
+
+def installation(tryton: Ready, redmine: Ready | None) -> Path:
+    """Return the settings file of an installation as `tiebeam init` writes it, with the systems entered."""
+    folder = HOME / "installation"
+    subprocess.run([*TIEBEAM, "init", folder], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
+    config = folder / "tiebeam.yaml"
+    settings = yaml.safe_load(config.read_text())
+    (folder / "tryton-password").write_text(tryton["password"])
+    for name in ("books", "delivery"):
+        own = settings["connections"][name]["settings"]
+        own |= {"base_url": tryton["base_url"], "password": {"file": "tryton-password"}}
+    if redmine:
+        settings["connections"]["redmine"] = _redmine_connection(folder, redmine)
+        settings["entities"]["ES01"]["psa"] = "redmine"  # The one line that exchanges the PSA.
+    settings["http"]["port"] = free_port()
+    config.write_text(yaml.safe_dump(settings, sort_keys=False))
+    return config
+
+
+def _redmine_connection(folder: Path, redmine: Ready) -> dict[str, Any]:
+    (folder / "redmine-key").write_text(redmine["api_key"])
+    return {
+        "vendor": "redmine",
+        "family": "psa",
+        "environment": "sandbox",
+        "owner": "project-operations",
+        "legal_entities": ["ES01"],
+        "settings": {"base_url": redmine["base_url"], "api_key": {"file": "redmine-key"}},
+    }
+
+
+@contextlib.contextmanager
+def _redmine() -> Iterator[Ready]:
+    from examples.servers.start_redmine import redmine  # noqa: PLC0415 - needed by one of the two stages only
+
+    progress("Starting Redmine …")
+    with redmine(HOME / "redmine") as ready:
+        yield ready
+
+
+def token(config: Path, *limits: str) -> str:
+    """Return an access token of the development issuer, as `tiebeam token` prints it."""
+    command = [*TIEBEAM, "token", "--config", config, *limits]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - our own
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _log() -> int:
+    return (HOME / "gateway.log").open("w").fileno()
+
+
+def _wait_until_ready(url: str, gateway: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/health/ready").is_success:
+                return
+        if gateway.poll() is not None:
+            break
+        time.sleep(0.1)
+    said = (HOME / "gateway.log").read_text()[-4000:] if (HOME / "gateway.log").exists() else ""
+    raise SystemExit(f"The gateway did not become ready. It said:\n{said}")
+
+
+def _stop(gateway: subprocess.Popen[bytes]) -> None:
+    gateway.terminate()
+    try:
+        gateway.wait(STOPPED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        gateway.kill()
+        gateway.wait()

@@ -1,0 +1,256 @@
+"""What the commands of `tiebeam` do, without the typing: each takes the settings, and raises CannotStart in words."""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import yaml
+from granian.constants import Interfaces, Loops
+from granian.server import Server
+from msgspec import Struct
+
+from gateway import main, token_minting
+from gateway.caller import INSTALLATION
+from gateway.durable import AnotherWorker, resume
+from gateway.durable import migrate as database
+from gateway.edge import Edge
+from gateway.egress.limits import Part
+from gateway.errors import ApiError
+from gateway.main import CannotStart, Parts
+from gateway.policy.plan import shown
+from gateway.settings import CONFIG_VARIABLE, Settings, load
+from gateway.store import work_items
+from gateway.store.database import is_sqlite
+from gateway.store.pages import Window
+from gateway.store.work_items import ItemState, WorkItem
+from gateway.supervisor import Supervisor
+from gateway.telemetry.logs import start_logging
+from openapi.common.types import OwnerQueue
+from process_apis import WORKFLOWS
+from system_apis.ports import Finding
+
+T = TypeVar("T")
+SHOWN: Final = 100
+"""Work items in one listing."""
+
+
+class Claims(Struct, frozen=True, kw_only=True):
+    """What a development token is to say; an empty tuple limits nothing."""
+
+    client: str
+    scopes: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+
+
+def migrate(settings: Settings) -> str:
+    """Return a sentence that says to which version the database was brought."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return f"The database is at {database.migrate(settings.database_url)}, the version of this release."
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the embedded database up to date; in service somebody decides when, and the start says so."""
+    if is_sqlite(settings.database_url):
+        migrate(settings)
+        return
+    if coming := database.pending(settings.database_url):
+        raise CannotStart(f"The database lacks {', '.join(coming)}. Run `tiebeam migrate` first.")
+
+
+def serve(settings: Settings, *, with_worker: bool) -> None:
+    """Serve until told to stop."""
+    main.read(settings)
+    prepare(settings)
+    if with_worker:
+        code = Supervisor(settings.file).run()
+        if code:
+            raise CannotStart(f"The web server ended with {code}; what it said stands above.")
+        return
+    os.environ[CONFIG_VARIABLE] = settings.file  # Granian's child builds the application from it.
+    Server(
+        "gateway.commands:application",
+        address=settings.http.host,
+        port=settings.http.port,
+        interface=Interfaces.ASGINL,
+        loop=Loops.uvloop,
+        factory=True,
+        websockets=False,
+        log_enabled=False,
+    ).serve()
+
+
+def application() -> Edge:
+    """Return the web process's application; what Granian calls in the process that serves."""
+    settings = load()
+    start_logging(settings.telemetry.log_level)
+    return main.web(main.parts(main.read(settings), Part.web))
+
+
+def work(settings: Settings) -> None:
+    """Carry out what was accepted, until told to stop."""
+    start_logging(settings.telemetry.log_level)
+    prepare(settings)
+
+    async def run(parts: Parts) -> None:
+        await main.worker(parts).run()
+
+    try:
+        _run(settings, run, Part.worker)
+    except AnotherWorker as error:
+        raise CannotStart(str(error)) from error
+
+
+def check(settings: Settings, *, connections: bool) -> list[Finding]:
+    """Return what was looked at; with `connections`, also what each connected system was asked."""
+    try:
+        installation = main.read(settings)
+    except CannotStart as error:
+        return [Finding(subject="policies and templates", holds=False, detail=str(error))]
+    return asyncio.run(_checked(main.parts(installation, Part.whole), connections=connections))
+
+
+async def _checked(parts: Parts, *, connections: bool) -> list[Finding]:
+    installation = parts.installation
+    found = [
+        Finding(subject="settings", holds=True, detail=f"{len(installation.settings.connections)} connections."),
+        Finding(subject="policies", holds=True, detail=f"{len(installation.rows)} rows."),
+        Finding(subject="templates", holds=bool(installation.templates), detail=", ".join(installation.templates)),
+    ]
+    async with contextlib.aclosing(parts):
+        try:
+            plans = main.plans_for(parts, main.apis_of(parts))
+        except CannotStart as error:
+            return [*found, Finding(subject="contracts", holds=False, detail=str(error))]
+        found.append(Finding(subject="contracts", holds=True, detail=f"{len(plans)} operations, each with its plan."))
+        if connections:
+            examined = {name: port.examine for name, port in parts.erps.items()}
+            examined |= {name: port.examine for name, port in parts.psas.items()}
+            for name, examine in examined.items():
+                found += [_of_connection(name, one) for one in await _examined(examine)]
+    return found
+
+
+def _of_connection(name: str, finding: Finding) -> Finding:
+    return Finding(subject=f"{name}: {finding.subject}", holds=finding.holds, detail=finding.detail, mend=finding.mend)
+
+
+async def _examined(examine: Callable[[], Coroutine[Any, Any, list[Finding]]]) -> list[Finding]:
+    try:
+        return await examine()
+    except ApiError as error:
+        mend = "Look at the connection's address and credentials in the settings, and at the system itself."
+        return [Finding(subject="connection", holds=False, detail=f"{error.code}: {error.detail}", mend=mend)]
+
+
+def plans(settings: Settings, operation: str | None) -> str:
+    """Return the plan of each operation whose name holds the text, as YAML."""
+    parts = main.parts(main.read(settings), Part.whole)
+    found = shown(main.plans_for(parts, main.apis_of(parts)))
+    wanted = {name: rows for name, rows in found.items() if operation is None or operation in name}
+    if not wanted:
+        raise CannotStart(f"No operation's name holds {operation!r}; `tiebeam plan` lists all.")
+    return yaml.safe_dump(json.loads(json.dumps(wanted)), sort_keys=False).rstrip()
+
+
+def development_token(settings: Settings, claims: Claims, seconds: int) -> str:
+    """Return a signed token of the development issuer; raises CannotStart where there is none."""
+    issuer = next((one for one in settings.issuers if one.development), None)
+    if issuer is None:
+        raise CannotStart("No issuer in the settings is for development; tokens come from your identity provider.")
+    grant = token_minting.Grant(
+        client_id=claims.client,
+        scopes=claims.scopes or all_scopes(settings),
+        legal_entities=claims.entities or "*",
+        customers=claims.customers or None,
+        projects=claims.projects or None,
+        lifetime_s=seconds,
+    )
+    return token_minting.mint(settings.data, grant, issuer=issuer.issuer, audience=issuer.audience)
+
+
+def all_scopes(settings: Settings) -> tuple[str, ...]:
+    """Return every scope that an operation asks for."""
+    parts = main.parts(main.read(settings), Part.whole)
+    operations = [operation for api in main.apis_of(parts) for operation in api.operations]
+    return tuple(sorted({scope for operation in operations for scope in operation.scopes}))
+
+
+def work_item_list(settings: Settings, *, owner: str | None, everything: bool) -> str:
+    """Return a line for each work item, the newest first."""
+    queue = _queue(owner)
+
+    async def listed(parts: Parts) -> list[WorkItem]:
+        states: list[ItemState | None] = list(ItemState) if everything else [None]
+        found = [
+            await work_items.list_all(parts.store, INSTALLATION, Window(limit=SHOWN), state=state, owner_queue=queue)
+            for state in states
+        ]
+        return sorted((item for page in found for item in page.items), key=lambda item: item.id, reverse=True)
+
+    items = _run(settings, listed)
+    return "\n".join(map(_line, items)) if items else "Nothing waits for anybody."
+
+
+def _queue(owner: str | None) -> OwnerQueue | None:
+    try:
+        return OwnerQueue(owner) if owner else None
+    except ValueError as error:
+        raise CannotStart(f"There is no queue {owner!r}; there are {', '.join(OwnerQueue)}.") from error
+
+
+def _line(item: WorkItem) -> str:
+    money = f"{item.amount_at_risk.amount} {item.amount_at_risk.currency}" if item.amount_at_risk else "-"
+    until = f"{item.deadline:%Y-%m-%d %H:%M}" if item.deadline else "-"
+    who = item.assignee or item.owner_queue
+    return f"{item.id}  {item.state:<13} {until:<16}  {money:>16}  {who:<20}  {item.code}  {item.step}: {item.detail}"
+
+
+def assign_work_item(settings: Settings, work_item_id: str, assignee: str) -> str:
+    """Return the item's line, now the assignee's."""
+
+    async def assigned(parts: Parts) -> WorkItem:
+        return await work_items.assign(parts.store, INSTALLATION, work_item_id, assignee)
+
+    return _line(_run(settings, assigned))
+
+
+def resume_work_item(settings: Settings, work_item_id: str, decision: str) -> str:
+    """Return a sentence that says where the process goes on."""
+    try:
+        corrections = json.loads(decision)
+    except ValueError as error:
+        raise CannotStart(f"The decision is no JSON: {error}") from error
+
+    async def resumed(parts: Parts) -> str:
+        item = await work_items.get(parts.store, INSTALLATION, work_item_id)
+        workflow = WORKFLOWS[item.process_kind]
+        process = await resume(parts.store, parts.engine, workflow, INSTALLATION, item.process_id, corrections)
+        return f"{process.id} goes on at {item.step}."
+
+    return _run(settings, resumed)
+
+
+def _run(settings: Settings, act: Callable[[Parts], Coroutine[Any, Any, T]], part: Part = Part.whole) -> T:
+    """Return what the act returns, given everything that it may need; what is refused is said in words."""
+
+    async def run() -> T:
+        async with _open(settings, part) as parts:
+            return await act(parts)
+
+    try:
+        return asyncio.run(run())
+    except ApiError as error:
+        places = "".join(f"\n  {one.pointer}: {one.detail}" for one in error.violations)
+        raise CannotStart(f"{error.code}: {error.detail}{places}") from error
+
+
+@asynccontextmanager
+async def _open(settings: Settings, part: Part) -> AsyncIterator[Parts]:
+    async with contextlib.aclosing(main.parts(main.read(settings), part)) as parts:
+        yield parts

@@ -1,0 +1,298 @@
+"""The composition root: everything is put together here, once for each process, and handed on as arguments.
+
+What does not fit stops the start: settings, contracts, policies, templates and connectors are all read before anything
+is served, and every mistake is named.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import process_apis
+from gateway import health, lifecycle, portal, token_minting
+from gateway.contract import Api, ContractError, Mount, bind, build_application
+from gateway.counters import Counters
+from gateway.counters.file import FileCounters
+from gateway.counters.valkey import ValkeyCounters
+from gateway.cursors import Cursors
+from gateway.durable import DurableSettings, Engine, Moments, Worker, migrate, undisturbed
+from gateway.edge import Edge, operations_of
+from gateway.edge.answers import App
+from gateway.egress.limits import Part
+from gateway.egress.upstreams import Upstreams
+from gateway.identity import Verifier
+from gateway.installation_key import installation_key
+from gateway.key_ring import KeyRing, KeySetError, TrustedIssuer
+from gateway.platform.operations import v1 as operations_v1
+from gateway.policy import document as policy_document
+from gateway.policy.document import PolicyError, Row
+from gateway.policy.kinds.upstream import Upstream
+from gateway.policy.plan import Plan, connection_policies, plans_of
+from gateway.settings import ConnectionSettings, Processes, Settings, SettingsError, convert
+from gateway.store.database import Store, create_engine
+from gateway.telemetry.metrics import Metrics
+from gateway.writes import Moments as WriteMoments
+from gateway.writes import Writes, WriteSettings
+from gateway.writes import undisturbed as undisturbed_writes
+from openapi.process.status.v1 import Family
+from process_apis.ledger.entities import LegalEntity
+from process_apis.project_onboarding.templates import TemplateError, Templates, load_templates
+from process_apis.status.systems import Systems
+from system_apis.connector import Connection
+from system_apis.connectors import CONNECTORS
+from system_apis.erp import v1 as erp_v1
+from system_apis.landscape import Configured
+from system_apis.ports import Erp, Psa
+from system_apis.psa import v1 as psa_v1
+
+log = logging.getLogger(__name__)
+
+
+class CannotStart(Exception):
+    """What keeps the product from starting, in words; every mistake that was found."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """What the installation wrote down, read and checked: nothing of it is open or running."""
+
+    settings: Settings
+    rows: list[Row]
+    upstreams: Mapping[str, Upstream]
+    templates: Templates
+    versions: Mapping[str, lifecycle.Version]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What both processes are built from."""
+
+    installation: Installation
+    store: Store
+    engine: Engine
+    counters: Counters
+    upstreams: Upstreams
+    landscape: Configured
+    erps: Mapping[str, Erp]
+    psas: Mapping[str, Psa]
+    writes: Writes
+
+    async def aclose(self) -> None:
+        """Hang up, and give connections back."""
+        await self.upstreams.close()
+        await self.counters.close()
+        self.engine.close()
+        await self.store.close()
+
+
+def read(settings: Settings) -> Installation:
+    """Return the installation; raises CannotStart with all mistakes in policies and templates."""
+    try:
+        rows = policy_document.load(settings.path("policies"))
+        upstreams = connection_policies(rows, Upstream, settings.connections)
+        templates = load_templates(settings.path("templates"))
+        versions = lifecycle.load()
+    except (PolicyError, TemplateError, lifecycle.LifecycleError) as error:
+        raise CannotStart(str(error)) from error
+    return Installation(
+        settings=settings,
+        rows=rows,
+        upstreams=cast("Mapping[str, Upstream]", upstreams),
+        templates=templates,
+        versions=versions,
+    )
+
+
+def parts(
+    installation: Installation,
+    part: Part,
+    *,
+    metrics: Metrics | None = None,
+    write_moments: WriteMoments = undisturbed_writes,
+) -> Parts:
+    """Return what a process is built from; raises CannotStart where a connection's settings do not hold."""
+    settings = installation.settings
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store, counters = Store(create_engine(settings.database_url)), counters_of(settings)
+    terms = {name: policy.terms for name, policy in installation.upstreams.items()}
+    upstreams = Upstreams(terms, part=part, counters=counters, metrics=metrics)
+    erps = ports(settings, "erp", upstreams)
+    psas = ports(settings, "psa", upstreams)
+    clocks = settings.processes
+    write_settings = WriteSettings(lease_s=clocks.write_lease_s, deadline_s=clocks.write_deadline_s)
+    return Parts(
+        installation=installation,
+        store=store,
+        engine=Engine(settings.database_url),
+        counters=counters,
+        upstreams=upstreams,
+        landscape=landscape_of(settings, erps, psas),
+        erps=erps,
+        psas=psas,
+        writes=Writes(store, write_settings, write_moments),
+    )
+
+
+def counters_of(settings: Settings) -> Counters:
+    """Return where quotas are counted: Redis where there is one, a file that web and worker share otherwise."""
+    return ValkeyCounters(settings.redis.url) if settings.redis else FileCounters(settings.data / "counters.sqlite")
+
+
+def ports(settings: Settings, family: str, upstreams: Upstreams) -> dict[str, Any]:
+    """Return the port of each connection of the family, by name; raises CannotStart with every mistake."""
+    built, mistakes = {}, []
+    for name, connection in settings.connections.items():
+        if connection.family != family:
+            continue
+        try:
+            built[name] = _port(settings, name, connection, upstreams)
+        except (SettingsError, ValueError) as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise CannotStart("\n".join(mistakes))
+    return built
+
+
+def _port(settings: Settings, name: str, connection: ConnectionSettings, upstreams: Upstreams) -> object:
+    connector = CONNECTORS.get(connection.vendor)
+    if connector is None:
+        raise SettingsError(
+            f"connections.{name}.vendor: {connection.vendor} is none; there are {', '.join(CONNECTORS)}."
+        )
+    builder = connector.families.get(connection.family)
+    if builder is None:
+        raise SettingsError(f"connections.{name}.family: {connection.vendor} cannot be a {connection.family}.")
+    own = convert(connection.settings, connector.settings, f"connections.{name}.settings", base=settings.path())
+    account = Connection(name=name, environment=connection.environment, legal_entities=tuple(connection.legal_entities))
+    return builder(account, own, upstreams.http(name))
+
+
+def landscape_of(settings: Settings, erps: Mapping[str, Erp], psas: Mapping[str, Psa]) -> Configured:
+    """Return which connection serves whom."""
+    return Configured(
+        erps=erps,
+        psas=psas,
+        erp_of={code: entity.erp for code, entity in settings.entities.items()},
+        psa_of={code: entity.psa for code, entity in settings.entities.items()},
+    )
+
+
+def entities_of(settings: Settings) -> dict[str, LegalEntity]:
+    """Return the legal entities as processes know them."""
+    return {
+        code: LegalEntity(
+            code=code,
+            name=entity.name,
+            currency=entity.currency,
+            country=entity.country,
+            time_zone=entity.time_zone,
+            code_pattern=entity.code_pattern,
+        )
+        for code, entity in settings.entities.items()
+    }
+
+
+def apis_of(built: Parts) -> tuple[Api, ...]:
+    """Return every API, its contract joined with its module; raises CannotStart with every mismatch."""
+    settings = built.installation.settings
+    cursors = Cursors(installation_key(settings.data))
+    families = {name: Family(connection.family) for name, connection in settings.connections.items()}
+    max_age_s = {name: policy.cache_s for name, policy in built.installation.upstreams.items()}
+    provided: dict[str, object] = {
+        "store": built.store,
+        "engine": built.engine,
+        "cursors": cursors,
+        "landscape": built.landscape,
+        "entities": entities_of(settings),
+        "templates": built.installation.templates,
+        "systems": Systems(built.store, built.landscape, families, max_age_s),
+        "workflows": process_apis.WORKFLOWS,
+    }
+    mounts = [
+        *(
+            Mount(
+                contract=f"system/{family}/v1",
+                module=module,
+                connection=name,
+                provided={family: port, "writes": built.writes.bound(port), "cursors": cursors},
+            )
+            for family, module, served in (("erp", erp_v1, built.erps), ("psa", psa_v1, built.psas))
+            for name, port in served.items()
+        ),
+        *(Mount(contract=name, module=module, provided=provided) for name, module in process_apis.APIS.items()),
+        Mount(contract="platform/operations/v1", module=operations_v1, provided=provided),
+    ]
+    try:
+        apis = bind(mounts)
+        lifecycle.check(built.installation.versions, {api.contract: api.document.digest for api in apis})
+    except (ContractError, lifecycle.LifecycleError) as error:
+        raise CannotStart(str(error)) from error
+    return apis
+
+
+def plans_for(built: Parts, apis: tuple[Api, ...]) -> dict[str, Plan]:
+    """Return each operation's plan; raises CannotStart with every row that does not fit."""
+    issuers = [issuer.issuer for issuer in built.installation.settings.issuers]
+    try:
+        return plans_of(built.installation.rows, operations_of(apis), issuers)
+    except PolicyError as error:
+        raise CannotStart(str(error)) from error
+
+
+def verifier_of(settings: Settings) -> Verifier:
+    """Return what verifies tokens; raises CannotStart where an issuer's keys cannot be read."""
+    for issuer in settings.issuers:
+        if issuer.development:
+            token_minting.ensure_development_key(settings.data)
+    trusted = [
+        TrustedIssuer(issuer=one.issuer, audience=one.audience, jwks_file=settings.path(one.jwks_file))
+        for one in settings.issuers
+    ]
+    try:
+        return Verifier(KeyRing(trusted))
+    except KeySetError as error:
+        raise CannotStart(str(error)) from error
+
+
+def web(built: Parts) -> Edge:
+    """Return the web process's application: the edge, and behind it the framework that only routes."""
+    apis = apis_of(built)
+    plans = plans_for(built, apis)
+    checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built)}
+    pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
+    application = cast("App", build_application(apis, pages))
+    verifier = verifier_of(built.installation.settings)
+    return Edge(application, plans, verifier=verifier, counters=built.counters, store=built.store)
+
+
+async def _migrated(built: Parts) -> bool:
+    return not await asyncio.to_thread(migrate.pending, built.installation.settings.database_url)
+
+
+def worker(built: Parts, moments: Moments = undisturbed) -> Worker:
+    """Return the worker process; its ports are bare: a workflow always asks the system itself."""
+    clocks = built.installation.settings.processes
+    return Worker(
+        url=built.installation.settings.database_url,
+        store=built.store,
+        writes=built.writes,
+        workflows=list(process_apis.WORKFLOWS.values()),
+        resources={"landscape": built.landscape},
+        settings=durable_settings(clocks),
+        moments=moments,
+    )
+
+
+def durable_settings(clocks: Processes) -> DurableSettings:
+    """Return the clocks of durable work as the installation set them."""
+    return DurableSettings(
+        retry_attempts=clocks.retry_attempts,
+        retry_interval_s=clocks.retry_interval_s,
+        probes_s=clocks.probes_s,
+        write_deadline_s=clocks.write_deadline_s,
+        poll_interval_s=clocks.poll_interval_s,
+        unavailable_resume_s=clocks.unavailable_resume_s,
+        hold_forward_s=clocks.hold_forward_h * 3600,
+    )
