@@ -3,7 +3,7 @@
 import asyncio
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -62,10 +62,10 @@ def schema_of(contract: str, base: str) -> BaseSchema:
 
 
 class Harness:
-    """One mounted API and its caller; `pool` puts objects that exist into valid calls."""
+    """One mounted API and its caller; `pool` puts objects that exist into valid calls, by operation."""
 
-    def __init__(self, pool: Mapping[str, Prepare]) -> None:
-        self._runner, self._resources, self._pool = asyncio.Runner(), AsyncExitStack(), pool
+    def __init__(self) -> None:
+        self._runner, self._resources, self.pool = asyncio.Runner(), AsyncExitStack(), dict[str, Prepare]()
         self._seen: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self._client: httpx.AsyncClient | None = None
         self._api: Api | None = None
@@ -92,8 +92,8 @@ class Harness:
         operation_id = case.operation.definition.raw["operationId"]
         counts = self._seen[operation_id]
         valid = case.meta is None or case.meta.generation.mode is GenerationMode.POSITIVE
-        if valid and operation_id in self._pool and _share_of(case) < PREPARED:
-            self._pool[operation_id](case)
+        if valid and operation_id in self.pool and _share_of(case) < PREPARED:
+            self.pool[operation_id](case)
         if valid:
             _write_ids(case)
         response = self.run(self._call(case))

@@ -85,20 +85,19 @@ class Books:
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     erp = FakeErp()
     books = Books(erp)
-    it = Harness(
-        {
-            "list_legal_entities": books.list_from_the_start,
-            "search_customers": books.search_customer,
-            "create_customer": books.new_customer,
-            "get_customer": books.name_customer,
-            "update_customer": books.change,
-            "search_accounting_projects": books.search_project,
-            "create_accounting_project": books.new_project,
-            "get_accounting_project": books.name_project,
-            "activate_accounting_project": books.name_project,
-            "deactivate_accounting_project": books.name_project,
-        }
-    )
+    it = Harness()
+    it.pool = {
+        "list_legal_entities": books.list_from_the_start,
+        "search_customers": books.search_customer,
+        "create_customer": books.new_customer,
+        "get_customer": books.name_customer,
+        "update_customer": books.change,
+        "search_accounting_projects": books.search_project,
+        "create_accounting_project": books.new_project,
+        "get_accounting_project": books.name_project,
+        "activate_accounting_project": books.name_project,
+        "deactivate_accounting_project": books.name_project,
+    }
     it.run(books.fill())
     store = it.open(guard_store(f"sqlite:///{tmp_path_factory.mktemp('erp')}/guard.sqlite"))
     writes = Writes(store, WriteSettings()).bound(erp)

@@ -79,21 +79,20 @@ class Projects:
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     psa = FakePsa()
     projects = Projects(psa)
-    it = Harness(
-        {
-            "list_resources": projects.list_from_the_start,
-            "search_projects": projects.search,
-            "create_project": projects.new_project,
-            "get_project": projects.name_one,
-            "open_project": projects.name_one_to_change,
-            "close_project": projects.name_one_to_change,
-            "cancel_project": projects.name_one_to_change,
-            "list_tasks": projects.list_of_one,
-            "create_task": projects.new_part,
-            "list_milestones": projects.list_of_one,
-            "create_milestone": projects.new_part,
-        }
-    )
+    it = Harness()
+    it.pool = {
+        "list_resources": projects.list_from_the_start,
+        "search_projects": projects.search,
+        "create_project": projects.new_project,
+        "get_project": projects.name_one,
+        "open_project": projects.name_one_to_change,
+        "close_project": projects.name_one_to_change,
+        "cancel_project": projects.name_one_to_change,
+        "list_tasks": projects.list_of_one,
+        "create_task": projects.new_part,
+        "list_milestones": projects.list_of_one,
+        "create_milestone": projects.new_part,
+    }
     it.run(projects.fill())
     store = it.open(guard_store(f"sqlite:///{tmp_path_factory.mktemp('psa')}/guard.sqlite"))
     writes = Writes(store, WriteSettings()).bound(psa)
