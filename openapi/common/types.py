@@ -59,7 +59,7 @@ Name: TypeAlias = Annotated[
 ExternalId: TypeAlias = Annotated[
     str,
     Meta(
-        description="An id of the connected system, as that system writes it.",
+        description="An id of the connected system, as that system writes it. In a path, the characters `%`, `/`, `\\` and blank of an id are percent-encoded once more than usual: `A/1` is `A%252F1`.",
         max_length=200,
         min_length=1,
         pattern="^[^\\x00-\\x1f\\x7f]+\\Z",
