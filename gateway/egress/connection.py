@@ -151,7 +151,7 @@ class ConnectionHttp:
             "method": asked.request.method,
             "host": url.host,
             "path": url.path,
-            "parameters": sorted(set(url.params)),
+            "parameters": sorted(set(url.params)) if url.query else [],
             "outcome": told,
             "ms": round(seconds * 1000, 1),
         }

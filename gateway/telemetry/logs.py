@@ -31,6 +31,9 @@ SECRETS: Final = (
 )
 """What must not be read in a log, where somebody wrote it into a text: the last line of defence, not the first."""
 
+SUSPECT: Final = re.compile(r"[=:]|eyJ|(?i:bearer|basic|digest|session)\s").search
+"""What every text has that one of SECRETS matches: most have nothing of it, and cost one look instead of five."""
+
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _BELONGINGS: Final = (
     ("correlation_id", current_correlation_id),
@@ -74,6 +77,8 @@ def belongings() -> dict[str, str]:
 
 def redacted(text: str) -> str:
     """Return the text without what looks like a secret, a query, or a user in an address."""
+    if not SUSPECT(text):
+        return text
     for pattern, instead in SECRETS:
         text = pattern.sub(instead, text)
     return text
