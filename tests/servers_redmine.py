@@ -1,47 +1,69 @@
-"""A real Redmine for tests, and its own books: what its database holds, read past its interface and ours."""
+"""A real Redmine for tests, and its own books: read past our connector, in its database and by its own users."""
 
 import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from httpx import AsyncClient
 
 from examples.servers.start_redmine import redmine
 
+CREATED = 201
+
 
 class RedmineBooks:
-    """The SQLite file of a running Redmine, opened for reading only."""
+    """The `PsaBooks` of the conformance suite; `ready` is what the server said of itself."""
 
-    def __init__(self, database: str) -> None:
-        self._url = f"file:{database}?mode=ro"
+    def __init__(self, ready: dict[str, Any]) -> None:
+        self._url, self._database = ready["base_url"], f"file:{ready['database']}?mode=ro"
+        self._keys = ready["user_api_keys"]
 
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return what the query finds."""
-        with closing(sqlite3.connect(self._url, uri=True)) as connection:
-            return connection.execute(query, values).fetchall()
+    async def count_projects(self, business_key: str) -> int:
+        """Return how many projects carry the key, those that are half made included."""
+        return self._count("Project", business_key)
 
-    def count(self, of: str, business_key: str) -> int:
-        """Return how many projects, issues or versions carry the key: `of` is Project, Issue or Version."""
+    async def count_tasks(self, business_key: str) -> int:
+        """Return how many issues carry the key."""
+        return self._count("Issue", business_key)
+
+    async def plant_project(self, business_key: str) -> bool:
+        """Make one more project with the key, as an administrator could."""
+        ((field_id,),) = self._rows(
+            "SELECT id FROM custom_fields WHERE name = 'Tiebeam key' AND type = 'ProjectCustomField'"
+        )
+        fields = [{"id": field_id, "value": business_key}]
+        project = {"name": "Planted", "identifier": f"planted-{uuid4().hex}", "custom_fields": fields}
+        return await self._post("/projects.json", {"project": project}, "admin")
+
+    async def book(self, project_id: str, day: date) -> bool:
+        """Book an hour as Ana, who leads the project."""
+        ((activity_id,),) = self._rows(
+            "SELECT id FROM enumerations WHERE name = 'Development' AND type = 'TimeEntryActivity'"
+        )
+        entry = {"project_id": project_id, "spent_on": day.isoformat(), "hours": 1, "activity_id": activity_id}
+        return await self._post("/time_entries.json", {"time_entry": entry}, "ana.ruiz")
+
+    def _count(self, of: str, business_key: str) -> int:
         query = """
             SELECT count(*) FROM custom_values v JOIN custom_fields f ON f.id = v.custom_field_id
             WHERE f.name = 'Tiebeam key' AND v.customized_type = ? AND v.value = ?
         """
-        return int(self.rows(query, of, business_key)[0][0])
+        return int(self._rows(query, of, business_key)[0][0])
 
-    def modules(self, identifier: str) -> set[str]:
-        """Return what a project can be used for."""
-        query = "SELECT m.name FROM enabled_modules m JOIN projects p ON p.id = m.project_id WHERE p.identifier = ?"
-        return {str(name) for (name,) in self.rows(query, identifier)}
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._database, uri=True)) as connection:
+            return connection.execute(query, values).fetchall()
 
-    def members(self, identifier: str) -> list[tuple[str, str]]:
-        """Return who is in a project, as what."""
-        query = """
-            SELECT u.login, r.name FROM members m JOIN projects p ON p.id = m.project_id
-            JOIN users u ON u.id = m.user_id JOIN member_roles x ON x.member_id = m.id
-            JOIN roles r ON r.id = x.role_id WHERE p.identifier = ? ORDER BY u.login
-        """
-        return [(str(login), str(role)) for login, role in self.rows(query, identifier)]
+    async def _post(self, path: str, body: dict[str, Any], login: str) -> bool:
+        async with AsyncClient(timeout=60) as client:
+            headers = {"X-Redmine-API-Key": self._keys[login]}
+            answer = await client.post(f"{self._url}{path}", json=body, headers=headers)
+        return answer.status_code == CREATED
 
 
 @contextmanager
