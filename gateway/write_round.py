@@ -113,7 +113,7 @@ class Rounds:
         if not write.makes:
             return
         if wait_s and intent.outcome is Outcome.none:
-            # The port said that its last send had no effect. Should it have been wrong, a look will show it by then.
+            # The port said that its last send never arrived. Clients are wrong there: a look will show it by then.
             raise in_progress(retry_after_s=ceil(wait_s))
         if wait_s:
             raise self._uncertain(write, None, wait_s)  # It was made, and the index does not show it yet.
@@ -141,7 +141,11 @@ class Rounds:
         try:
             done = await self._act(write)
             await self._moments("between_act_and_record", write.operation, write.key)
-        except (Refused, Unavailable):
+        except Refused:
+            # Somebody answered: nothing is under way any more, and a mended document may take the key at once.
+            await _completed(self._intents.record(lease, Outcome.none, settles_from=None))
+            raise
+        except Unavailable:
             await self._record_sent(lease, Outcome.none)
             raise
         except CancelledError:

