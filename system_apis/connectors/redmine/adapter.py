@@ -90,7 +90,7 @@ class RedminePsa:
 
     async def create_task(self, project_id: str, new: NewTask) -> Task:
         tracker_id, ids = await self._names.tracker(self._settings.tracker), await self._names.fields("issue")
-        made = await self._client.create_issue(mapping.from_new_task(_number(project_id), new, tracker_id, ids))
+        made = await self._client.create_issue(_number(project_id), mapping.from_new_task(new, tracker_id, ids))
         row = self._names.checked(made, new.business_key)
         with _written():
             return mapping.to_task(row)

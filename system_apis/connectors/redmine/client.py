@@ -124,10 +124,12 @@ class RedmineClient:
         found = await self._get("find_task", f"/issues.json?{urlencode(query)}", wire.Issues)
         return _those_asked_for(found.issues, value)
 
-    async def create_issue(self, fields: wire.IssueFields) -> wire.Issue:
+    async def create_issue(self, project_id: int, fields: wire.IssueFields) -> wire.Issue:
         """Return the new issue."""
         # https://www.redmine.org/projects/redmine/wiki/Rest_Issues#Creating-an-issue
-        return (await self._write("create_task", "POST", "/issues.json", {"issue": fields}, wire.OneIssue)).issue
+        # Below its project, so that one that is not there is 404 and one that is closed 403, not both 422.
+        path = f"/projects/{project_id}/issues.json"
+        return (await self._write("create_task", "POST", path, {"issue": fields}, wire.OneIssue)).issue
 
     async def versions(self, project_id: int) -> list[wire.Version]:
         """Return the versions of a project, all at once, and not those that others share with it."""

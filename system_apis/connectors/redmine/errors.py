@@ -42,10 +42,6 @@ ERRORS: Final[Mapping[tuple[int, str], Row]] = {
     (422, "Principal cannot be blank"): Row(
         Refused, Code.resource_not_mapped, "The manager is gone from Redmine. Name somebody who is active there."
     ),
-    # Redmine's way to say that the project takes no issues: closed, or without the module for them.
-    (422, "Project cannot be blank"): Row(
-        Refused, Code.upstream_rejected, "The project takes no tasks. Open it in Redmine."
-    ),
 }
 
 READS: Final[Mapping[int, Row]] = {

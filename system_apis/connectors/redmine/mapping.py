@@ -187,10 +187,9 @@ def from_new_project(new: NewProject, ids: Mapping[str, int]) -> wire.ProjectFie
     )
 
 
-def from_new_task(project_id: int, new: NewTask, tracker_id: int, ids: Mapping[str, int]) -> wire.IssueFields:
+def from_new_task(new: NewTask, tracker_id: int, ids: Mapping[str, int]) -> wire.IssueFields:
     """Return what the issue is made with."""
     return wire.IssueFields(
-        project_id=project_id,
         tracker_id=tracker_id,
         subject=new.name,
         parent_issue_id=new.parent_id,

@@ -116,7 +116,7 @@ class OneProject(Struct, frozen=True, kw_only=True):
 
 
 class OneIssue(Struct, frozen=True, kw_only=True):
-    """`POST /issues.json`."""
+    """`POST /projects/1/issues.json`."""
 
     issue: Issue
 
@@ -211,7 +211,6 @@ class ProjectFields(Struct, frozen=True, kw_only=True):
 class IssueFields(Struct, frozen=True, kw_only=True):
     """What an issue is made with."""
 
-    project_id: int
     tracker_id: int
     subject: str
     parent_issue_id: str | UnsetType = UNSET
