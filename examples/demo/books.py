@@ -20,6 +20,10 @@ class Tryton:
         self._context = {key: preferences.get(key) for key in ("company", "companies", "employee", "groups")}
         self._context["language"] = "en"
 
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
     def _call(self, method: str, *params: object) -> Any:  # noqa: ANN401  # What a vendor answers is anything.
         answer = self._http.post("", json={"id": 1, "method": method, "params": list(params)}).raise_for_status().json()
         if "error" in answer:

@@ -19,6 +19,7 @@ from examples.servers.start import start_tryton
 HOME = Path(".demo")
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 30.0
+SETTLE_S = 2.0  # This Tryton answers within milliseconds; a real one is given half a minute.
 TIEBEAM = (sys.executable, "-m", "gateway.cli")
 
 Ready = dict[str, Any]
@@ -45,9 +46,9 @@ def scene(psa: str, *, verbose: bool) -> Iterator[Scene]:
         redmine = stack.enter_context(_redmine()) if psa == "redmine" else None
         config = installation(tryton.ready, redmine)
         progress("Starting the gateway and its worker …")
-        gateway = subprocess.Popen(  # noqa: S603 - our own
-            [*TIEBEAM, "serve", "--config", config], stdout=None if verbose else _log(), stderr=subprocess.STDOUT
-        )
+        log = None if verbose else stack.enter_context((HOME / "gateway.log").open("w"))
+        command = [*TIEBEAM, "serve", "--config", config]
+        gateway = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - our own
         stack.callback(_stop, gateway)
         url = yaml.safe_load(config.read_text())["http"]
         address = f"http://{url['host']}:{url['port']}"
@@ -65,6 +66,7 @@ def installation(tryton: Ready, redmine: Ready | None) -> Path:
     for name in ("books", "delivery"):
         own = settings["connections"][name]["settings"]
         own |= {"base_url": tryton["base_url"], "password": {"file": "tryton-password"}}
+        own["settle_s"] = SETTLE_S
     if redmine:
         settings["connections"]["redmine"] = _redmine_connection(folder, redmine)
         settings["entities"]["ES01"]["psa"] = "redmine"  # The one line that exchanges the PSA.
@@ -105,10 +107,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _log() -> int:
-    return (HOME / "gateway.log").open("w").fileno()
 
 
 def _wait_until_ready(url: str, gateway: subprocess.Popen[bytes]) -> None:

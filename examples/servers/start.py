@@ -73,7 +73,7 @@ def environment(requirements: Path, progress: Progress = silent) -> Path:
         if not complete.exists():
             progress(f"Setting up an environment of {requirements.name} …")
             subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)  # noqa: S603 - our own
-            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+            pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes"]
             subprocess.run([*pip, "-r", requirements], check=True)  # noqa: S603 - our own
             complete.touch()
     return python
