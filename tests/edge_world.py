@@ -11,6 +11,8 @@ from gateway.contract.model import CALLER
 from gateway.counters import Counters
 from gateway.counters.memory import MemoryCounters
 from gateway.edge import Edge
+from gateway.edge.answers import Send
+from gateway.edge.limits import Receive
 from gateway.identity import Verifier
 from gateway.key_ring import KeyRing, TrustedIssuer
 from gateway.policy.document import policies_of
@@ -22,6 +24,7 @@ from gateway.store.database import Store, create_engine
 from gateway.token_minting import Grant, ensure_development_key, mint
 from tests.fakes.clock import Clock
 
+OWN = "the CRM's own"
 ISSUER, AUDIENCE = "https://login.example", "tiebeam"
 SCOPES = ("status:read", "onboardings:start", "customers:read", "customers:create")
 POLICIES = """
@@ -108,7 +111,7 @@ class Framework:
         status = 202 if seen.method == "POST" else 200
         return status, {"content-type": "application/json"}, json.dumps({"number": len(self.seen)}).encode()
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         body = (await receive())["body"]
         assert (await receive())["type"] == "http.disconnect"
         seen = Seen(scope, body)
@@ -129,7 +132,7 @@ class Reply:
         self.body = b"".join(message["body"] for message in messages[1:])
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - a document is anything.
         """Return the body's document."""
         return json.loads(self.body)
 
@@ -166,17 +169,17 @@ class World:
         """Return the moment as a number."""
         return self.clock().timestamp()
 
-    def token(self, client_id: str = "crm", scopes: Sequence[str] = SCOPES, **limits: Any) -> str:
+    def token(self, client_id: str = "crm", scopes: Sequence[str] = SCOPES, **limits: Any) -> str:  # noqa: ANN401 - fields of a grant.
         """Return a token that sees everything, unless it is limited."""
         grant = Grant(client_id=client_id, scopes=tuple(scopes), **({"legal_entities": "*"} | limits))
         return mint(self.folder, grant, issuer=ISSUER, audience=AUDIENCE, now=self.seconds())
 
-    async def send(  # noqa: PLR0913 - a request has that many parts.
+    async def send(
         self,
         method: str,
         target: str,
         *,
-        token: str | None = "mint",
+        token: str | None = OWN,
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         parts: int = 1,
@@ -184,7 +187,7 @@ class World:
         """Return the answer to a request of the CRM, or of whoever the token names."""
         fields = list(headers)
         if token is not None:
-            fields.append(("authorization", f"Bearer {self.token() if token == 'mint' else token}"))
+            fields.append(("authorization", f"Bearer {self.token() if token == OWN else token}"))
         path, _, query = target.partition("?")
         scope = {
             "type": "http",

@@ -89,12 +89,7 @@ class Edge:
 
     async def _serve(self, call: Call) -> Answer:
         """Return the framework's answer, and tell the caches of a write."""
-        state: dict[str, object] = {CORRELATION_ID: call.correlation_id, DECISION_ID: call.decision_id, OPERATION: call.operation.name}
-        if call.known_caller:
-            state[CALLER] = call.known_caller
-        method = "GET" if call.scope["method"] == "HEAD" else call.scope["method"]
-        scope = {**call.scope, "method": method, "path": call.path, "state": {**call.scope.get("state", {}), **state}}
-        answer = await collect(self._app, scope, await call.body())
+        answer = await collect(self._app, _told(call), await call.body())
         if not call.operation.is_safe:
             await note_write(call, self._kit, answer.status)
         return answer
@@ -146,6 +141,17 @@ def _call_of(scope: Scope, receive: Receive) -> Call:
         return await read_body(receive, call.header(b"content-length"), call.operation.max_body_bytes)
 
     return Call(PAGE, scope, correlation_id, read)
+
+
+def _told(call: Call) -> Scope:
+    """Return the scope as the framework gets it: the one form of the path, and what the edge knows by now."""
+    state: dict[str, object] = {CORRELATION_ID: call.correlation_id, DECISION_ID: call.decision_id}
+    if call.operation is not PAGE:
+        state[OPERATION] = call.operation.name
+    if call.known_caller:
+        state[CALLER] = call.known_caller
+    method = "GET" if call.scope["method"] == "HEAD" else call.scope["method"]
+    return {**call.scope, "method": method, "path": call.path, "state": {**call.scope.get("state", {}), **state}}
 
 
 def _way(policies: Iterable[Policy], kit: Kit, end: Proceed) -> Proceed:

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from gateway.store.database import Store, metadata
+from gateway.store.inserts import insert_into
 from gateway.store.instant import Instant
-from gateway.store.write_intents import INSERTS
 
 TABLE: Final = Table(
     "tb_idempotency_record",
@@ -111,7 +111,7 @@ class IdempotencyRecords:
 
 async def _insert(connection: AsyncConnection, key: RecordKey, values: Mapping[str, Any]) -> bool:
     """Tell whether the row is new."""
-    statement = INSERTS[connection.dialect.name](TABLE).values(**msgspec.structs.asdict(key), **values)
+    statement = insert_into(connection, TABLE).values(**msgspec.structs.asdict(key), **values)
     inserted = await connection.execute(statement.on_conflict_do_nothing().returning(TABLE.c.operation))
     return inserted.one_or_none() is not None  # The number of rows is not known of every driver's INSERT.
 

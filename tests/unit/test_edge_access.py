@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from gateway.caller import Caller
 from gateway.store.audit import GENESIS, TABLE, broken_rows
 from gateway.token_minting import Grant, mint
-from tests.edge_world import AUDIENCE, CUSTOMER, CUSTOMERS, ISSUER, STATUS, World
+from tests.edge_world import CUSTOMER, CUSTOMERS, ISSUER, STATUS, World
 
 
 async def test_missing_token_is_401_without_an_error_in_the_challenge(world: World) -> None:

@@ -19,6 +19,8 @@ LIMITED = """
 
 
 class AwayCounters(MemoryCounters):
+    """Nobody counts."""
+
     async def draw(self, name: str, rate: float, burst: float, cost: float = 1.0) -> Draw:
         raise CountersAway(f"{name} {rate} {burst} {cost}")
 

@@ -1,6 +1,7 @@
 """Tokens that are accepted, and the many that are not. A new attack is a new row."""
 
 import base64
+import hmac
 import json
 import os
 from collections.abc import Callable
@@ -19,17 +20,19 @@ from gateway.key_ring import KeyRing, KeySetError, TrustedIssuer
 from gateway.token_minting import JWKS_FILE, KEY_FILE, Grant, claims_of, ensure_development_key, mint
 from openapi.common.types import Code
 
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
 NOW = 1_795_000_000.0
 ISSUER, OTHER, AUDIENCE = "https://login.example", "https://partner.example", "tiebeam"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-WEAK_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+WEAK_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - it must be refused.
 EC_KEY, WRONG_CURVE = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
 ED_KEY, STRANGE_KEY = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
 PEM = RSA_KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 GRANT = Grant(client_id="crm", scopes=("status:read", "onboardings:start"), legal_entities=("ES01",), lifetime_s=600)
 
 
-def jwk(key: Any, kid: str, **fields: Any) -> dict[str, Any]:
+def jwk(key: PrivateKey, kid: str, **fields: object) -> dict[str, Any]:
     kinds = {rsa.RSAPrivateKey: RSAAlgorithm, ec.EllipticCurvePrivateKey: ECAlgorithm}
     algorithm = next((found for kind, found in kinds.items() if isinstance(key, kind)), OKPAlgorithm)
     public: dict[str, Any] = algorithm.to_jwk(key.public_key(), as_dict=True)
@@ -40,6 +43,8 @@ KEYS = [jwk(RSA_KEY, "r", alg="RS256"), jwk(EC_KEY, "e"), jwk(ED_KEY, "d", alg="
 
 
 class Clock:
+    """Seconds that stand still."""
+
     def __init__(self) -> None:
         self.now = NOW
 
@@ -72,24 +77,25 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(Verifier(KeyRing(issuers, clock), clock), clock, files)
 
 
-def claims(**changes: Any) -> dict[str, Any]:
+def claims(**changes: object) -> dict[str, Any]:
     """Return good claims with changes; one of None is left out."""
     found = claims_of(GRANT, issuer=ISSUER, audience=AUDIENCE, now=NOW) | changes
     return {name: value for name, value in found.items() if value is not None}
 
 
-def token(key: Any = ED_KEY, algorithm: str = "EdDSA", kid: str | None = "d", **parts: Any) -> bytes:
-    headers = {"typ": "at+jwt", "kid": kid} | parts.pop("headers", {})
-    headers = {name: value for name, value in headers.items() if value is not None}
+def token(key: PrivateKey = ED_KEY, algorithm: str = "EdDSA", kid: str | None = "d", **parts: object) -> bytes:
+    given = parts.pop("headers", {})
+    assert isinstance(given, dict)
+    headers = {name: value for name, value in ({"typ": "at+jwt", "kid": kid} | given).items() if value is not None}
     return jwt.encode(claims(**parts), key, algorithm, headers=headers).encode()
 
 
-def text(part: Any) -> bytes:
+def text(part: object) -> bytes:
     raw = part if isinstance(part, bytes) else json.dumps(part).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-def unsigned(header: Any, body: Any, signature: bytes = b"") -> bytes:
+def unsigned(header: object, body: object, signature: bytes = b"") -> bytes:
     return b".".join((text(header), text(body), text(signature)))
 
 
@@ -100,8 +106,6 @@ def tampered() -> bytes:
 
 def confused() -> bytes:
     """Return a token whose HMAC secret is the public key, as CVE-2022-29217 and CVE-2026-39999 had it."""
-    import hmac
-
     signed = text({"alg": "HS256", "typ": "at+jwt", "kid": "r"}) + b"." + text(claims())
     return signed + b"." + text(hmac.digest(PEM, signed, "sha256"))
 
@@ -194,7 +198,7 @@ def test_bad_token_is_refused(desk: Desk, name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "algorithm", "kid"), [(RSA_KEY, "RS256", "r"), (EC_KEY, "ES256", "e"), (ED_KEY, "EdDSA", "d")]
 )
-def test_token_of_each_algorithm_says_who_calls(desk: Desk, key: Any, algorithm: str, kid: str) -> None:
+def test_token_of_each_algorithm_says_who_calls(desk: Desk, key: PrivateKey, algorithm: str, kid: str) -> None:
     identity = desk.verifier.verify(token(key, algorithm, kid))
 
     assert (identity.issuer, identity.caller.client_id) == (ISSUER, "crm")
@@ -216,7 +220,7 @@ def test_absent_entities_are_none_and_absent_customers_are_all(desk: Desk) -> No
 
 
 @pytest.mark.parametrize("limits", [{"customers": []}, {"projects": ["prj_1"]}, {"customers": ["17"], "projects": "*"}])
-def test_portal_is_limited(desk: Desk, limits: dict[str, Any]) -> None:
+def test_portal_is_limited(desk: Desk, limits: dict[str, object]) -> None:
     assert desk.verifier.verify(token(**limits)).caller.is_limited
 
 
@@ -309,7 +313,7 @@ def test_keys_stay_as_they_were_while_their_file_is_away(desk: Desk) -> None:
         jwk(ED_KEY, "r") | {"x": "c2hvcnQ"},
     ],
 )
-def test_key_of_no_use_is_passed_over(tmp_path: Path, useless: Any) -> None:
+def test_key_of_no_use_is_passed_over(tmp_path: Path, useless: object) -> None:
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"keys": [useless, jwk(ED_KEY, "d")]}))
     ring = KeyRing([TrustedIssuer(issuer=ISSUER, audience=AUDIENCE, jwks_file=file)])

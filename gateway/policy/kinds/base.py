@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, to_builtins
 
 from gateway.counters import Counters
 from gateway.identity import Verifier
@@ -71,5 +71,5 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
 def fields_of(policy: Policy) -> dict[str, Any]:
     """Return the row as it is written, without its match: what `tiebeam plan` and golden files show."""
-    named = {name: getattr(policy, name) for name in policy.__struct_fields__ if name != "match"}
-    return {"kind": policy.kind} | named
+    row: dict[str, Any] = to_builtins(policy)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in row.items() if name != "match"}
