@@ -20,6 +20,8 @@ from system_apis.connectors.tryton.wire import Configuration, Domain, Rights, Va
 
 T = TypeVar("T")
 BY_ID: Final = [["id", "ASC"]]
+HEADERS: Final = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+"""Tryton 8.2 labels longer answers gzip whoever asks, and compresses them only for those who ask."""
 Stamps = Mapping[str, str]
 
 
@@ -27,7 +29,8 @@ class TrytonClient:
     """One database of one server. Each method returns wire types, or raises what `errors.py` says."""
 
     def __init__(self, settings: Settings, http: Http, clock: Callable[[], float] = time.monotonic) -> None:
-        self._http, self._url = http, f"{settings.base_url}/{settings.database}/rpc/"
+        self._http, self._server = http, f"{settings.base_url}/rpc/"
+        self._url = f"{settings.base_url}/{settings.database}/rpc/"
         self._companies = sorted(settings.companies.values())
         self._sessions = Sessions(settings, self._transmit, clock)
 
@@ -73,8 +76,13 @@ class TrytonClient:
         await self._call(f"model.{model}.write", list(changes), object, write=True, stamps=stamps)
 
     async def server_version(self) -> str:
-        """Return the server's version."""
-        return await self._call("common.server.version", [], str, write=False)
+        """Return the server's series; it is asked without a log-in, and of no database."""
+        method = "common.server.version"
+        request = encoded(method, [])
+        answer = await self._http.call(
+            "POST", self._server, operation=method, write=False, content=request, headers=HEADERS
+        )
+        return result_of(answer, str, write=False)
 
     async def _call(
         self,
@@ -97,8 +105,7 @@ class TrytonClient:
         for last in (False, True):
             session = await self._sessions.present()
             context = {**self._context(session, company), **extras}
-            own = [] if method.startswith("common.server.") else [context]
-            answer = await self._transmit(method, [*params, *own], write=write, authorization=session.authorization)
+            answer = await self._transmit(method, [*params, context], write=write, authorization=session.authorization)
             if answer.status_code != httpx.codes.UNAUTHORIZED or last:
                 break
             self._sessions.drop(session)
@@ -111,15 +118,13 @@ class TrytonClient:
     async def _transmit(
         self, method: str, params: list[Any], *, write: bool, authorization: str | None = None
     ) -> httpx.Response:
-        # Longer answers are labelled gzip whoever asks, and compressed only for those who ask: hence Accept-Encoding.
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
         return await self._http.call(
             "POST",
             self._url,
             operation=method.removeprefix("model."),
             write=write,
             content=encoded(method, params),
-            headers={**headers, "Authorization": authorization} if authorization else headers,
+            headers={**HEADERS, "Authorization": authorization} if authorization else HEADERS,
             no_effect=had_no_effect,
         )
 

@@ -1,8 +1,10 @@
 """What Tryton's refusals mean, a row each. 429, 5xx and lost answers are `gateway.egress`'s.
 
-Tryton has no error codes: the class comes first, then a part of its English text, which the log-in asks for.
+Tryton has no error codes: the class comes first, then its English text, which the log-in asks for. What a caller sent
+may stand in it, so that the patterns begin with Tryton's own words.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -33,14 +35,27 @@ CLASSES: Final[Mapping[str, tuple[type[ApiError], Code, str]]] = {
         "Tryton asks the gateway's user for more than a password. Give it a user without a second factor.",
     ),
 }
-TEXTS: Final[Sequence[tuple[str, Code, str]]] = (  # The first that is found decides.
-    (" VAT ", Code.customer_tax_id_invalid, "Tryton checks tax ids, and this one is not valid."),
-    ("for party", Code.customer_tax_id_invalid, "Tryton checks tax ids, and this one is not valid."),
-    ("must be unique", Code.upstream_conflict_stale, "Something else carries this key in Tryton already."),
-    ("that don't exist", Code.resource_not_found, "Tryton does not know this id."),
-    ("does not exist", Code.resource_not_found, "Tryton does not know this id."),
-    ("because of at least one of these rules", Code.upstream_rejected, "A rule of Tryton keeps this from the gateway."),
-    ("not allowed to access", Code.upstream_rejected, "The gateway's user lacks a group in Tryton."),
+TEXTS: Final[Sequence[tuple[re.Pattern[str], Code, str]]] = (  # The first that fits from the start decides.
+    (
+        re.compile(r'The .+ "[^"]*" for party ".*" is not valid\.\Z', re.DOTALL),
+        Code.customer_tax_id_invalid,
+        "Tryton checks tax ids, and this one is not valid.",
+    ),
+    (
+        re.compile(r"The code on party must be unique\."),
+        Code.upstream_conflict_stale,
+        "Another party of Tryton carries this key already.",
+    ),
+    (
+        re.compile(r"You are trying to .+ that don't exist\.\Z", re.DOTALL),
+        Code.resource_not_found,
+        "Tryton does not know this id.",
+    ),
+    (
+        re.compile(r"You are not allowed to "),
+        Code.upstream_rejected,
+        "Tryton does not let the gateway's user do this. `tiebeam check --connections` says which group it lacks.",
+    ),
 )
 STATUSES: Final[Mapping[int, tuple[Code, str]]] = {  # Refused before anything was run, hence without effect.
     401: (
@@ -64,8 +79,8 @@ def error_for(error: Sequence[object], *, write: bool) -> ApiError:
         return unanswered(write=write)(Code.upstream_contract_violation, detail)
     arguments = error[1] if len(error) > 1 and isinstance(error[1], list) else []
     text = str(arguments[0]) if arguments else ""
-    for part, code, detail in TEXTS:
-        if part in text:
+    for pattern, code, detail in TEXTS:
+        if pattern.match(text):
             return Refused(code, detail)
     return Refused(Code.upstream_rejected, "Tryton refused the content. Its log names the field and the reason.")
 

@@ -44,7 +44,7 @@ async def server(client: TrytonClient) -> Finding:
     """Return whether the server is of the series that we speak with."""
     version = await client.server_version()
     lacks = [] if version.startswith(SERIES) else [f"Tryton {SERIES}x, this one is {version}"]
-    return found("server", f"Tryton {version} answers, and takes the user.", lacks=lacks, mend="Upgrade the server.")
+    return found("server", f"Tryton {version} answers.", lacks=lacks, mend="Upgrade the server.")
 
 
 async def companies(client: TrytonClient, settings: Settings) -> Finding:

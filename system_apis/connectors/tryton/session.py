@@ -58,10 +58,10 @@ class Sessions:
             self._present = None
 
     def _refuse_while_silent(self) -> None:
-        left_s = math.ceil(self._silent_until - self._clock())
+        left_s = self._silent_until - self._clock()
         if left_s > 0:
             detail = "Tryton refused the gateway's log-in; it is asked again once its count of failures has run out."
-            raise Unavailable(Code.upstream_auth_expired, detail, retry_after_s=left_s)
+            raise Unavailable(Code.upstream_auth_expired, detail, retry_after_s=math.ceil(left_s))
 
     async def _log_in(self) -> Session:
         settings = self._settings
@@ -93,7 +93,9 @@ class Sessions:
         }
 
     def _not_logged_in(self, error: ApiError) -> Unavailable:
-        if error.code is Code.upstream_rate_limited:
+        if (
+            error.code is Code.upstream_rate_limited and error.retry_after_s is None
+        ):  # Tryton's own; ours says how long.
             return self._turned_away(Code.upstream_rate_limited)
         return Unavailable(
             Code.upstream_unavailable, "Tryton cannot be reached to log in.", retry_after_s=error.retry_after_s

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Final
 
 from msgspec import UNSET, Struct
@@ -32,9 +33,14 @@ class Tree(Struct, frozen=True, kw_only=True):
     tasks: Sequence[wire.Work]
 
     @property
+    def works(self) -> list[wire.Work]:
+        """Return the project and its tasks."""
+        return [self.root, *self.tasks]
+
+    @property
     def timed(self) -> list[wire.Work]:
         """Return what time could be booked on."""
-        return [work for work in (self.root, *self.tasks) if work.timesheet_works]
+        return [work for work in self.works if work.timesheet_works]
 
 
 def trees(works: Sequence[wire.Work], roots: Sequence[int]) -> list[Tree]:
@@ -68,6 +74,12 @@ def state_of(tree: Tree, settings: Settings, today: date) -> ProjectState:
     return ProjectState.cancelled if cancelled else ProjectState.closed
 
 
+def version_of(tree: Tree) -> str:
+    """Return the version of a project: what is changed on its tasks, or on their days, leaves its own stamp alone."""
+    parts = [f"{work.id} {work.stamp} {work.timesheet_start_date} {work.timesheet_end_date}" for work in tree.works]
+    return sha256("\n".join(parts).encode()).hexdigest()[:20]
+
+
 def name_of(code: str, name: str) -> str:
     """Return the name of a work: the code leads it, so that people see it in every list."""
     return f"{code} - {name.strip()}"
@@ -87,7 +99,7 @@ def to_project(tree: Tree, settings: Settings, today: date) -> Project:
     number = [Reference(type="number", value=root.number)] if root.number else []
     return Project(
         id=str(root.id),
-        version=root.stamp,
+        version=version_of(tree),
         business_key=lines.get(marks.KEY),
         legal_entity=entity_of(root.company, settings),
         code=code,
@@ -124,7 +136,7 @@ def to_task(work: wire.Work, project_id: int, today: date) -> Task:
     """Return the canonical task."""
     return Task(
         id=str(work.id),
-        version=work.stamp,
+        version=f"{work.stamp}/{work.timesheet_start_date}/{work.timesheet_end_date}",
         business_key=marks.key_of(work.comment),
         project_id=str(project_id),
         name=work.name,
