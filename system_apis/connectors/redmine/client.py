@@ -70,14 +70,14 @@ class RedmineClient:
                 raise Refused(Code.resource_not_found, "The project is archived. Unarchive it in Redmine.") from error
             raise
 
-    async def projects_with(self, field_id: int, value: str) -> list[wire.Project]:
-        """Return up to two projects whose custom field has the value, those that are closed included."""
+    async def projects_with(self, field_id: int, key: str) -> list[wire.Project]:
+        """Return the projects whose custom field has the key, those that are closed included."""
         # https://www.redmine.org/projects/redmine/wiki/Rest_Projects#Listing-projects
         # `status=*` finds nothing, without a word.
         states = f"{wire.ACTIVE}|{wire.CLOSED}"
-        query = {f"cf_{field_id}": f"={value}", "status": states, "include": "enabled_modules", "limit": 2}
+        query = {f"cf_{field_id}": f"={key}", "status": states, "include": "enabled_modules", "limit": PAGE}
         found = await self._get("find_project", f"/projects.json?{urlencode(query)}", wire.Projects)
-        return _those_asked_for(found.projects, value)
+        return _those_asked_for(found.projects, key)
 
     async def create_project(self, fields: wire.ProjectFields) -> wire.Project:
         """Return the new project; an identifier that is taken is refused."""
@@ -118,11 +118,11 @@ class RedmineClient:
         query = {**_of_project(project_id), "sort": "parent", "offset": offset, "limit": limit}
         return await self._get("list_tasks", f"/issues.json?{urlencode(query)}", wire.Issues)
 
-    async def issues_with(self, project_id: int, field_id: int, value: str) -> list[wire.Issue]:
-        """Return up to two of a project's issues whose custom field has the value."""
-        query = {**_of_project(project_id), f"cf_{field_id}": f"={value}", "limit": 2}
+    async def issues_with(self, project_id: int, field_id: int, key: str) -> list[wire.Issue]:
+        """Return those of a project's issues whose custom field has the key."""
+        query = {**_of_project(project_id), f"cf_{field_id}": f"={key}", "limit": PAGE}
         found = await self._get("find_task", f"/issues.json?{urlencode(query)}", wire.Issues)
-        return _those_asked_for(found.issues, value)
+        return _those_asked_for(found.issues, key)
 
     async def create_issue(self, project_id: int, fields: wire.IssueFields) -> wire.Issue:
         """Return the new issue."""
@@ -185,9 +185,12 @@ def _sentences(content: bytes) -> list[str]:
         return []  # 401, 403 and 404 come with an empty body, or with a page.
 
 
-def _those_asked_for(rows: list[R], value: str) -> list[R]:
-    """Return the rows. A filter that Redmine does not know is passed over, and then everything is found."""
-    if any(mapping.key_of(row) != value for row in rows):
+def _those_asked_for(rows: list[R], key: str) -> list[R]:
+    """Return the rows with the key. A filter that Redmine does not know is passed over, and then everything is found.
+
+    On MySQL case does not count; to us it does, as some CRMs have ids that differ in nothing else.
+    """
+    if any((mapping.key_of(row) or "").casefold() != key.casefold() for row in rows):
         detail = f"Mark the custom field {mapping.KEY!r} as used as a filter, in Redmine's administration."
         raise Unavailable(Code.upstream_contract_violation, detail)
-    return rows
+    return [row for row in rows if mapping.key_of(row) == key]

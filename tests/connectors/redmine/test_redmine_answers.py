@@ -83,6 +83,16 @@ async def test_find_by_a_field_that_is_no_filter_knows_nothing() -> None:
     assert "filter" in away.value.detail
 
 
+async def test_find_takes_the_key_in_its_own_case_only() -> None:
+    alike = {"projects": [project(1, "prj_A"), project(2, "prj_a")]}
+    http = Scripted((200, FIELDS), (200, alike), (200, {"memberships": [], "total_count": 0}))
+
+    found = await connected(http).find_project("prj_a")
+
+    assert found is not None
+    assert found.id == "2"
+
+
 async def test_find_of_two_with_one_key_chooses_neither() -> None:
     http = Scripted((200, FIELDS), (200, {"projects": [project(1, "prj_1"), project(2, "prj_1")]}))
 
