@@ -93,7 +93,7 @@ async def meet(store: Store, accepted: Accepted) -> Process | None:
     if accepted.project:
         others = await list_processes(store, INSTALLATION, Window(limit=100), kind=KIND, project=accepted.project)
         for other in others.items:
-            if other.state != State.cancelled:
+            if other.business_key != key and other.state != State.cancelled:
                 detail = "Another version of this statement of work is under way or active."
                 raise Refused(Code.amendment_conflict, detail, process_id=other.id)
     return None

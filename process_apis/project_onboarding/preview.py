@@ -1,10 +1,12 @@
 """What an onboarding would do, step by step, with the exact payloads. Pure; nothing is written."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from openapi.process.project_onboarding.v1 import (
     NewOnboarding,
@@ -18,6 +20,7 @@ from openapi.system.psa.v1 import Capabilities
 from process_apis.project_onboarding import documents
 from process_apis.project_onboarding.customers import Choice
 from process_apis.project_onboarding.templates import ProjectTemplate
+from process_apis.project_onboarding.workflow import CAPABILITY, EXISTS
 
 UNKNOWN_ID: Final = "…"
 """Stands for an id that only the system can give."""
@@ -46,7 +49,7 @@ def preview(body: NewOnboarding, prospect: Prospect) -> OnboardingPreview:
             external_id=customer.id if customer else None,
             action=PreviewAction.link if customer else PreviewAction.create,
         ),
-        steps=list(_steps(body, prospect)),
+        steps=list(_numbered(_steps(body, prospect))),
     )
 
 
@@ -55,47 +58,59 @@ def _steps(body: NewOnboarding, prospect: Prospect) -> Iterator[PreviewedStep]:
     ledger_project = documents.new_erp_project(
         body, prospect.code, customer.id if customer else UNKNOWN_ID, body.project.dimensions
     )
-    yield _step("lock_opportunity")
-    yield _step("lock_customer")
+    yield _step("lock_customer_and_opportunity")
     yield _step("check_customer", prospect.erp)
     yield from _customer_steps(body, prospect)
     yield _step("link_customer")
-    yield _step("reserve_code", prospect.psa)
+    yield _step("reserve_code")
     yield _step("record_contract")
-    yield _step("create_contract", skipped="capability")
+    yield _step("create_contract", prospect.erp, skipped=CAPABILITY)
+    yield _step("create_contract", prospect.psa, skipped=CAPABILITY)
     yield from _delivery_steps(body, prospect)
-    yield _step("create_erp_project", prospect.erp, ledger_project)
+    yield _step("decide_dimensions")
+    yield _step("create_accounting_project", prospect.erp, ledger_project)
+    yield _step("link_accounting_project")
     yield _step("record_schedule")
-    yield _step("create_schedule", skipped="capability")
+    yield _step("create_schedule", prospect.erp, skipped=CAPABILITY)
+    yield _step("create_schedule", prospect.psa, skipped=CAPABILITY)
     yield _step("read_back")
-    yield _step("activate_erp_project", prospect.erp)
-    yield _step("open_psa_project", prospect.psa)
+    yield _step("activate_accounting_project", prospect.erp)
+    yield _step("open_project", prospect.psa)
     yield _step("activate_references")
     yield _step("announce_activation")
-    yield _step("notify_crm", skipped="capability")
+    yield _step("notify_crm", skipped=CAPABILITY)
 
 
 def _customer_steps(body: NewOnboarding, prospect: Prospect) -> Iterator[PreviewedStep]:
     if prospect.choice.customer is None:
         yield _step("create_customer", prospect.erp, documents.new_customer(body))
     elif prospect.choice.to_reactivate:
-        yield _step("reactivate_customer", prospect.erp, documents.reactivation())
+        yield _step("update_customer", prospect.erp, documents.reactivation())
     else:
-        yield _step("create_customer", prospect.erp, skipped="exists")
+        yield _step("create_customer", prospect.erp, skipped=EXISTS)
 
 
 def _delivery_steps(body: NewOnboarding, prospect: Prospect) -> Iterator[PreviewedStep]:
     native = documents.native_template(prospect.template, prospect.psa_capabilities)
-    yield _step("create_psa_project", prospect.psa, documents.new_psa_project(body, prospect.code, native))
+    yield _step("create_project", prospect.psa, documents.new_psa_project(body, prospect.code, native))
+    yield _step("link_project")
     plan = documents.plan(body, prospect.template, prospect.psa_capabilities)
     for task in plan.tasks:
-        yield _step(f"create_task_{task.code}", prospect.psa, task.under(UNKNOWN_ID if task.parent_key else None))
+        yield _step("create_task", prospect.psa, task.under(UNKNOWN_ID if task.parent_key else None))
     if plan.no_tasks:
-        yield _step("create_tasks", prospect.psa, skipped=plan.no_tasks)
+        yield _step("create_task", prospect.psa, skipped=plan.no_tasks)
     for milestone in plan.milestones:
-        yield _step(f"create_milestone_{milestone.code}", prospect.psa, milestone.new)
+        yield _step("create_milestone", prospect.psa, milestone.new)
     if plan.no_milestones:
-        yield _step("create_milestones", prospect.psa, skipped=plan.no_milestones)
+        yield _step("create_milestone", prospect.psa, skipped=plan.no_milestones)
+
+
+def _numbered(steps: Iterable[PreviewedStep]) -> Iterator[PreviewedStep]:
+    """Yield the steps under the names that a run gives them: the second of a name is `name:2`."""
+    seen: Counter[str] = Counter()
+    for step in steps:
+        seen[step.name] += 1
+        yield step if seen[step.name] == 1 else replace(step, name=f"{step.name}:{seen[step.name]}")
 
 
 def _step(
