@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -22,7 +21,7 @@ from gateway.egress.limits import Part
 from gateway.errors import ApiError
 from gateway.main import CannotStart, Parts
 from gateway.policy.plan import shown
-from gateway.settings import CONFIG_VARIABLE, Settings, load
+from gateway.settings import Settings, hand_on, load
 from gateway.store import work_items
 from gateway.store.database import is_sqlite
 from gateway.store.pages import Window
@@ -72,7 +71,7 @@ def serve(settings: Settings, *, with_worker: bool) -> None:
         if code:
             raise CannotStart(f"The web server ended with {code}; what it said stands above.")
         return
-    os.environ[CONFIG_VARIABLE] = settings.file  # Granian's child builds the application from it.
+    hand_on(settings)  # Granian's child builds the application from it.
     Server(
         "gateway.commands:application",
         address=settings.http.host,

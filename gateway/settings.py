@@ -180,6 +180,11 @@ def load(file: str | None = None, environ: Mapping[str, str] | None = None) -> S
     return settings
 
 
+def hand_on(settings: Settings) -> None:
+    """Let the processes that this one starts read the same file."""
+    os.environ[CONFIG_VARIABLE] = settings.file
+
+
 def overridden(document: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the document with `TIEBEAM__SECTION__FIELD=value` put over it; a value is read as YAML."""
     for name, text in sorted(environ.items()):
