@@ -1,7 +1,8 @@
 """What people decide about a process: that it goes on, with what they corrected, or that it is undone."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +20,9 @@ from gateway.store.processes import Process, State
 from gateway.trace import current_correlation_id
 from openapi.common.types import Code, Violation
 from openapi.common.types import Outcome as Effect
+
+DELIVERIES: Final = 4
+DELIVERY_S: Final = 0.05
 
 
 async def resume(
@@ -112,6 +116,10 @@ async def take_up(connection: AsyncConnection, store: Store, process: Process) -
 
 
 async def deliver(engine: Engine, process: Process) -> None:
-    """Tell the engine where the process goes on. Where that is not possible yet, the worker's sweep does it."""
-    if process.rewind_to is not None:
-        await engine.rewind(process.workflow_id, process.rewind_to)
+    """Tell the engine where the process goes on; where it is not ready for that, the worker's sweep tells it."""
+    if process.rewind_to is None:
+        return
+    for _ in range(DELIVERIES):
+        if await engine.rewind(process.workflow_id, process.rewind_to):
+            return
+        await asyncio.sleep(DELIVERY_S)  # It is still putting down the run that has just parked.

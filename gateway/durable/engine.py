@@ -4,11 +4,13 @@
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, cast
 
 import sqlalchemy
@@ -18,6 +20,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 
+from gateway.durable.outcomes import Parked
 from gateway.durable.serializer import Json
 from gateway.durable.settings import APPLICATION_VERSION, EXECUTOR, DurableSettings
 from gateway.store.database import is_sqlite, set_up_sqlite
@@ -159,12 +162,17 @@ class Engine:
         self._database.dispose()
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether the engine's record is worth a line: that a process is parked stands in its work item."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], Parked)
+
+
 class Runtime:
     """The engine from inside: carries workflows out in the present event loop."""
 
     def __init__(self, url: str, names: Sequence[str], body: Body) -> None:
         self._database = sync_engine(url, pool_size=8)
-        self._body = body
+        self._body, self._under_way = body, 0
         DBOS(
             config={
                 "name": APPLICATION,
@@ -176,6 +184,7 @@ class Runtime:
                 "log_level": "WARNING",
             }
         )
+        logging.getLogger("dbos").addFilter(_is_news)
         for name in names:
             DBOS.workflow(name=name, max_recovery_attempts=MAX_RECOVERIES)(self._workflow(name))
 
@@ -190,7 +199,11 @@ class Runtime:
                 correlation_id=correlation_id,
                 traceparent=traceparent,
             )
-            await self._body(name, start)
+            self._under_way += 1
+            try:
+                await self._body(name, start)
+            finally:
+                self._under_way -= 1
 
         carried_out.__qualname__ = name
         return carried_out
@@ -203,7 +216,9 @@ class Runtime:
         """Take no more, wait for what is under way, and stop. What is not done by then is taken up by the next one."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1) as thread:  # Not the loop's own: that one is the engine's, and ends with it.
-            await loop.run_in_executor(thread, lambda: self._destroy(drain_s))
+            # The engine looks each second whether all is done; where nothing is under way there is no need to ask it.
+            await loop.run_in_executor(thread, partial(self._destroy, drain_s if self._under_way else 0))
+        logging.getLogger("dbos").removeFilter(_is_news)
         loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="worker"))
         self._database.dispose()
 

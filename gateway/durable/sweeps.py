@@ -1,6 +1,7 @@
 """What the worker looks for again and again: processes that ought to go on by themselves, or that nobody would miss."""
 
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, select
 
@@ -16,9 +17,9 @@ from gateway.store.locks import tb_lock
 from gateway.store.processes import MOVING, Process, State, tb_process_instance
 from openapi.common.types import Outcome as Effect
 
-COLUMNS = tb_process_instance.c
-REDELIVER_AFTER = timedelta(seconds=2)
-_BATCH = 100
+COLUMNS: Final = tb_process_instance.c
+REDELIVER_AFTER: Final = timedelta(seconds=1)
+_BATCH: Final = 100
 
 
 class Sweeps:

@@ -72,7 +72,7 @@ async def _try(run: Run, work: Work, probe: int, waited_s: float) -> Outcome:
         await run.moments(AFTER, work.name)
     if work.writes and begun.cut_short and outcome.kind is Kind.unavailable:
         # Nothing of this try happened; but an earlier one was cut short, and nobody could be asked about it.
-        outcome = msgspec.structs.replace(outcome, kind=Kind.uncertain)
+        outcome = Outcome.failed(Kind.uncertain, UNKNOWN, at=outcome.at)
     outcome = _timed(run.settings, outcome, probe, waited_s)
     await marks.end(run, work, outcome)
     return outcome
@@ -89,6 +89,9 @@ async def _outcome_of(run: Run, work: Work) -> Outcome:
     return Outcome(kind=Kind.done, at=at, value=value)
 
 
+UNKNOWN: Final = Uncertain(
+    Code.upstream_timeout_uncertain, "An earlier try may have done it, and the system cannot be asked just now."
+)
 KINDS: Final[Mapping[type[ApiError], Kind]] = {
     Refused: Kind.refused,
     Overdue: Kind.overdue,

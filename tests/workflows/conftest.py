@@ -1,0 +1,35 @@
+"""A database under migrations, a worker in this process, and the toy's vendor: on SQLite and on PostgreSQL."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.durable.migrate import migrate
+from tests.servers_postgres import Postgres, postgres
+from tests.workflows.stage import Stage
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a fresh database with all tables."""
+    url = f"sqlite:///{tmp_path / 'tiebeam.sqlite'}"
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres_server")
+        url = server.database()
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+async def stage(url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    """Return the stage: web and worker side of one installation."""
+    opened = Stage(url, tmp_path / "desk")
+    yield opened
+    await opened.close()

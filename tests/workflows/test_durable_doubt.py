@@ -1,0 +1,181 @@
+"""Answers that get lost, systems that are away, locks, workers that come too late: what becomes of a process."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.caller import INSTALLATION
+from gateway.durable import AnotherWorker, State, cancel, resume
+from gateway.durable.sweeps import Sweeps
+from gateway.errors import Refused
+from gateway.store import locks
+from gateway.store.processes import tb_process_instance
+from gateway.store.work_items import Severity
+from openapi.common.types import Code, OwnerQueue
+from tests.workflows.stage import Stage
+from tests.workflows.toy import QUICK, sell, told
+
+
+async def test_a_lost_answer_is_looked_for_and_the_effect_adopted(stage: Stage) -> None:
+    stage.desk.plan("create_deal", "lose")
+    async with stage.working():
+        done = await stage.rest(await stage.ask())
+
+    assert told(done) == ("active", "applied")
+    assert stage.desk.effects() == ["create deal_1", "open deal_1"]
+    assert await stage.told(done) == ["accepted", "running", "in_doubt", "running", "active"]
+    assert "create_deal?1" in await stage.engine.steps_of(done.workflow_id)
+
+
+async def test_a_lost_call_is_looked_for_and_sent_again(stage: Stage) -> None:
+    stage.desk.plan("create_deal", "drop")
+    async with stage.working():
+        done = await stage.rest(await stage.ask())
+
+    assert stage.desk.effects() == ["create deal_1", "open deal_1"]
+    assert done.state == "active"
+
+
+async def test_what_stays_unknown_parks_for_finance_and_cannot_be_cancelled_blindly(stage: Stage) -> None:
+    stage.desk.plan("create_deal", "drop")
+    stage.desk.plan("find", "", *["away"] * 60)
+    async with stage.working():
+        parked = await stage.rest(await stage.ask())
+        [item] = await stage.items(parked)
+        with pytest.raises(Refused) as refused:
+            await cancel(stage.store, stage.engine, INSTALLATION, parked.id)
+        stage.desk.plan("find")
+        await resume(stage.store, stage.engine, sell, INSTALLATION, parked.id, {})
+        done = await stage.rest(parked)
+
+    assert told(parked) == ("parked", "uncertain")
+    assert (item.code, item.owner_queue) == (Code.upstream_timeout_uncertain, OwnerQueue.Finance_Ops)
+    assert item.severity is Severity.high
+    assert refused.value.code is Code.process_illegal_transition
+    assert told(done) == ("active", "applied")
+
+
+async def test_a_cancel_while_in_doubt_waits_until_it_is_known(stage: Stage) -> None:
+    stage.desk.plan("create_deal", "lose")
+    process = await stage.ask()
+
+    async def moments(moment: str, step: str) -> None:
+        if (moment, step) == ("recorded", "create_deal"):
+            await cancel(stage.store, stage.engine, INSTALLATION, process.id)
+
+    async with stage.working(moments):
+        cancelled = await stage.rest(process)
+
+    assert told(cancelled) == ("cancelled", "none")
+    assert stage.desk.effects() == ["create deal_1", "cancel deal_1"]
+
+
+async def test_a_system_that_is_away_for_a_moment_is_asked_again_in_the_step(stage: Stage) -> None:
+    stage.desk.plan("check", "away", "away")
+    async with stage.working():
+        done = await stage.rest(await stage.ask())
+
+    assert await stage.told(done) == ["accepted", "running", "active"]
+
+
+async def test_a_system_that_stays_away_parks_and_is_taken_up_by_itself(stage: Stage) -> None:
+    stage.desk.plan("check", *["away"] * 4)
+    async with stage.working():
+        process = await stage.ask()
+        parked = await stage.rest(process)
+        done = await stage.until(process, lambda seen: seen.state == "active")
+
+    assert (parked.parked_code, parked.tries) == ("upstream.unavailable", 1)
+    assert parked.next_try_at is not None
+    assert told(done) == ("active", "applied")
+
+
+async def test_after_its_tries_it_is_left_to_a_person(stage: Stage) -> None:
+    stage.desk.plan("check", *["away"] * 60)
+    async with stage.working(unavailable_tries=1):
+        process = await stage.ask()
+        parked = await stage.until(process, lambda seen: seen.state == State.parked and seen.next_try_at is None)
+
+    assert [item.attempts for item in await stage.items(parked)] == [2]
+
+
+async def test_who_meets_a_lock_parks_and_goes_on_once_it_is_free(stage: Stage) -> None:
+    stage.desk.plan("open_deal", "refuse")
+    async with stage.working():
+        owner = await stage.rest(await stage.ask(lock="customer_1"))
+        waiting = await stage.ask("deal_2", lock="customer_1")
+        parked = await stage.rest(waiting)
+        await resume(stage.store, stage.engine, sell, INSTALLATION, owner.id, {})
+        done = await stage.until(waiting, lambda seen: seen.state == "active")
+
+    assert (parked.parked_code, parked.blocked_by) == ("lock.held", owner.id)
+    assert done.state == "active"
+    assert await locks.held_by(stage.store, owner.id) == []
+
+
+async def test_what_is_held_forward_too_long_is_undone(stage: Stage) -> None:
+    stage.desk.plan("open_deal", "refuse")
+    async with stage.working():
+        process = await stage.ask()
+        await stage.rest(process)
+        late = Sweeps(stage.store, stage.engine, QUICK)
+        await late.give_up()
+        held = await stage.rest(process)
+        async with stage.store.begin() as connection:
+            old = tb_process_instance.update().values(parked_at=stage.store.now() - timedelta(hours=25))
+            await connection.execute(old)
+        await late.give_up()
+        cancelled = await stage.rest(process)
+
+    assert held.state == State.parked
+    assert told(cancelled) == ("cancelled", "none")
+    assert stage.desk.effects() == ["create deal_1", "cancel deal_1"]
+
+
+async def test_what_the_engine_has_lost_becomes_a_work_item(stage: Stage) -> None:
+    process = await stage.ask()
+    async with stage.store.begin() as connection:
+        old = tb_process_instance.update().values(updated_at=stage.store.now() - timedelta(hours=1))
+        await connection.execute(old)
+    await stage.engine.prune(-3600)
+    sweeps = Sweeps(stage.store, stage.engine, QUICK)
+    await sweeps.find_stranded()
+    untouched = await stage.items(process)
+    await asyncio.to_thread(stage.engine._client.delete_workflow, process.workflow_id)  # noqa: SLF001 - no other way
+    await sweeps.find_stranded()
+    [item] = await stage.items(process)
+
+    assert untouched == []
+    assert (item.code, item.owner_queue) == (Code.internal, OwnerQueue.Integration)
+
+
+async def test_a_second_worker_is_refused_and_told_who_runs(stage: Stage) -> None:
+    async with stage.working():
+        with pytest.raises(AnotherWorker, match=r"Another worker \(\d+"):
+            await stage.worker().run()
+    async with stage.working():
+        done = await stage.rest(await stage.ask())
+
+    assert done.state == "active"
+
+
+async def test_a_worker_that_is_told_to_stop_comes_to_its_end(stage: Stage) -> None:
+    worker, asked = stage.worker(), await stage.ask()
+    running = asyncio.create_task(worker.run())
+    process = await stage.rest(asked)
+    worker.stop()
+    await asyncio.wait_for(running, 20)
+
+    assert process.state == "active"
+
+
+async def test_ended_runs_are_forgotten_and_their_processes_kept(stage: Stage) -> None:
+    async with stage.working():
+        done = await stage.rest(await stage.ask())
+    forgotten = await stage.engine.prune(-3600)
+    again = await stage.ask()
+
+    assert forgotten == 1
+    assert await stage.engine.steps_of(done.workflow_id) == []
+    assert (again.id, again.state) == (done.id, "active")
