@@ -1,7 +1,7 @@
 """How a project comes to be: three calls, any of which may be the last one before a crash.
 
 It is marked as being set up in the call that makes it, and the mark is taken off last. Until then no look finds it; the
-next try meets its identifier, knows its own key in it, and goes on from there.
+next try meets its identifier, knows its own key in it, and goes on from there. After a refusal half-way it waits closed.
 """
 
 from msgspec import UNSET
@@ -28,9 +28,7 @@ class ProjectSetup:
         ids = await self._names.fields("project")
         row = await self._begun(new, mapping.from_new_project(new, ids))
         if manager and mapping.is_begun_only(row):
-            await self._join(row.id, manager)
-            settled = mapping.from_values({mapping.STATE: mapping.SETTLED}, ids)
-            await self._client.change_project("create_project", row.id, wire.ProjectFields(custom_fields=settled))
+            await self._finish(row.id, manager, mapping.from_values({mapping.STATE: mapping.SETTLED}, ids))
         return row.id
 
     async def project_with(self, identifier: str) -> wire.Project | None:
@@ -70,9 +68,19 @@ class ProjectSetup:
             detail = "A project of Redmine has this code, or one that differs in its case only. Take another."
             raise Refused(Code.project_code_collision, detail) from error
         if mapping.is_begun_only(row):  # The payload may have been corrected since.
+            if row.status == wire.CLOSED:
+                await self._client.reopen("create_project", row.id)
             wanted = replace(fields, identifier=UNSET, enabled_module_names=UNSET)
             await self._client.change_project("create_project", row.id, wanted)
         return row
+
+    async def _finish(self, project_id: int, manager: wire.MembershipFields, settled: list[wire.NewValue]) -> None:
+        try:
+            await self._join(project_id, manager)
+            await self._client.change_project("create_project", project_id, wire.ProjectFields(custom_fields=settled))
+        except Refused:
+            await self._client.close("create_project", project_id)  # Out of people's way, until the next try.
+            raise
 
     async def _join(self, project_id: int, manager: wire.MembershipFields) -> None:
         try:

@@ -19,7 +19,8 @@ from tests.servers_redmine import redmine_server
 def redmine_ready() -> Iterator[dict[str, Any]]:
     """Start one Redmine for all live tests."""
     if not is_installed():
-        pytest.skip("Redmine is not installed; examples/servers/install_redmine.sh does it, as root.")
+        required = "redmine" in os.environ.get("TIEBEAM_REQUIRE", "")
+        (pytest.fail if required else pytest.skip)("Run examples/servers/install_redmine.sh, as root.")
     with redmine_server() as ready:
         yield ready
 

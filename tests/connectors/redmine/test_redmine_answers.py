@@ -4,10 +4,12 @@ from datetime import date
 from typing import Any
 
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from gateway.errors import Refused, Unavailable, Uncertain
 from openapi.common.types import Code
-from openapi.system.psa.v1 import NewMilestone, NewProject, NewTask, ProjectCustomer
+from openapi.system.psa.v1 import NewMilestone, NewProject, NewTask, ProjectCustomer, ProjectState
 from tests.connectors.redmine.conversation import Scripted, connected
 
 STAMP = "2026-11-24T10:15:00Z"
@@ -67,6 +69,12 @@ def project(number: int, key: str | None) -> dict[str, Any]:
         "updated_on": STAMP,
         "custom_fields": keyed(key),
     }
+
+
+def begun_project() -> dict[str, Any]:
+    begun = project(9, "prj_1")
+    begun["custom_fields"].append({"id": 2, "name": "Tiebeam state", "value": "Setting up"})
+    return begun
 
 
 def member(number: int, role: str, who: str = "user") -> dict[str, Any]:
@@ -222,35 +230,55 @@ async def test_milestones_shared_by_other_projects_are_not_shown() -> None:
     assert [milestone.name for milestone in found.items] == ["Ours"]
 
 
-async def test_manager_who_vanished_after_the_look_is_refused() -> None:
-    begun = project(9, "prj_1")
-    begun["custom_fields"].append({"id": 2, "name": "Tiebeam state", "value": "Setting up"})
+async def test_project_whose_manager_vanished_after_the_look_waits_closed() -> None:
     ana = {"id": 6, "login": "ana.ruiz", "firstname": "Ana", "lastname": "Ruiz", "mail": "ana.ruiz@example.com"}
     http = Scripted(
         (200, {"users": [ana], "total_count": 1}),
         (200, {"roles": [{"id": 3, "name": "Manager"}]}),
         (200, FIELDS),
-        (201, {"project": begun}),
+        (201, {"project": begun_project()}),
         (422, {"errors": ["Principal cannot be blank"]}),
         (200, {"memberships": [], "total_count": 0}),
+        (204, b""),
     )
 
     with pytest.raises(Refused) as refused:
         await connected(http).create_project(new_project("prj_1"))
 
     assert refused.value.code is Code.resource_not_mapped
+    assert http.calls[-1] == "PUT /projects/9/close.json"
+
+
+async def test_project_that_waits_closed_is_taken_up_again() -> None:
+    waiting = {**begun_project(), "status": 5}
+    nobody = {"memberships": [], "total_count": 0}
+    http = Scripted(
+        (200, FIELDS),
+        (422, {"errors": ["Identifier has already been taken"]}),
+        (200, {"project": waiting}),
+        (204, b""),
+        (204, b""),
+        (200, {"project": project(9, "prj_1")}),
+        (200, nobody),
+    )
+
+    created = await connected(http).create_project(replace(new_project("prj_1"), manager=UNSET))
+
+    assert created.state is ProjectState.closed
+    assert [call for call in http.calls if call.startswith("PUT")] == [
+        "PUT /projects/9/reopen.json",
+        "PUT /projects/9.json",
+    ]
 
 
 async def test_manager_who_joined_in_an_earlier_try_is_met() -> None:
-    begun = project(9, "prj_1")
-    begun["custom_fields"].append({"id": 2, "name": "Tiebeam state", "value": "Setting up"})
     ana = {"id": 6, "login": "ana.ruiz", "firstname": "Ana", "lastname": "Ruiz", "mail": "ana.ruiz@example.com"}
     there = {"memberships": [member(6, "Manager")], "total_count": 1}
     http = Scripted(
         (200, {"users": [ana], "total_count": 1}),
         (200, {"roles": [{"id": 3, "name": "Manager"}]}),
         (200, FIELDS),
-        (201, {"project": begun}),
+        (201, {"project": begun_project()}),
         (422, {"errors": ["User has already been taken"]}),
         (200, there),
         (204, b""),
