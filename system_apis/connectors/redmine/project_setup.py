@@ -1,7 +1,7 @@
 """How a project comes to be: three calls, any of which may be the last one before a crash.
 
 It is marked as being set up in the call that makes it, and the mark is taken off last. Until then no look finds it; the
-next try meets its identifier, knows its own key in it, and goes on from there. After a refusal half-way it waits closed.
+next try meets its identifier, knows its own key in it, and goes on from there. After a refusal it waits closed.
 """
 
 from msgspec import UNSET
