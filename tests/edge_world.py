@@ -125,7 +125,7 @@ class Framework:
 class Reply:
     """What the caller got."""
 
-    def __init__(self, messages: list[dict[str, Any]]) -> None:
+    def __init__(self, messages: list[MutableMapping[str, Any]]) -> None:
         self.status: int = messages[0]["status"]
         self.fields = [(name.decode(), value.decode()) for name, value in messages[0]["headers"]]
         self.headers = dict(self.fields)
@@ -189,7 +189,7 @@ class World:
         if token is not None:
             fields.append(("authorization", f"Bearer {self.token() if token == OWN else token}"))
         path, _, query = target.partition("?")
-        scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "method": method,
             "path": "never read",
@@ -199,23 +199,23 @@ class World:
         }
         size = -(-len(body) // parts) or 1
         pieces = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
-        messages = [
+        messages: list[MutableMapping[str, Any]] = [
             {"type": "http.request", "body": piece, "more_body": number < len(pieces)}
             for number, piece in enumerate(pieces, 1)
         ]
-        sent: list[dict[str, Any]] = []
+        sent: list[MutableMapping[str, Any]] = []
 
-        async def receive() -> dict[str, Any]:
+        async def receive() -> MutableMapping[str, Any]:
             return messages.pop(0) if messages else {"type": "http.disconnect"}
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
-        await self.edge(scope, receive, send)  # type: ignore[arg-type] - a dictionary is a mapping.
+        await self.edge(scope, receive, send)
         return Reply(sent)
 
 
-async def edge_store(url: str, clock: Clock) -> Store:
+async def open_edge_store(url: str, clock: Clock) -> Store:
     """Return a store that has the edge's tables."""
     store = Store(create_engine(url), clock)
     async with store.begin() as connection:

@@ -31,7 +31,7 @@ TERMS = {
 
 
 def operation_of(line: str) -> Operation:
-    """Return the operation of a line such as `GET process/status/v1:get_status@books`; `!` is public, `+key` idempotent."""
+    """Return the operation of a line such as `GET system/erp/v1:get_x@books`; `!` is public, `+key` takes keys."""
     method, _, name = line.partition(" ")
     name, _, connection = name.partition("@")
     return Operation(

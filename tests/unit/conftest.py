@@ -1,18 +1,44 @@
 """What several unit tests stand on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.edge_world import World, edge_store
+from gateway.store.database import Store
+from tests.edge_world import World, open_edge_store
 from tests.fakes.clock import Clock
+from tests.servers_postgres import Postgres, postgres
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """Return an edge with its surroundings, on a clock that stands still."""
     clock = Clock()
-    store = await edge_store(f"sqlite:///{tmp_path}/edge.sqlite", clock)
+    store = await open_edge_store(f"sqlite:///{tmp_path}/edge.sqlite", clock)
     yield World(tmp_path, store, clock)
     await store.close()
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[Postgres]:
+    """Return a running PostgreSQL."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def edge_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """Return a store with the edge's tables, on one database after the other."""
+    sqlite = f"sqlite:///{tmp_path}/either.sqlite"
+    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
+    store = await open_edge_store(url, Clock())
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def here(edge_store: Store, tmp_path: Path) -> World:
+    """Return the same as `world`, on one database after the other."""
+    assert isinstance(edge_store.now, Clock)
+    return World(tmp_path, edge_store, edge_store.now)
