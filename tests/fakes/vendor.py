@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Any, Generic, NoReturn, TypeVar
 
 from msgspec import UNSET, Struct
@@ -23,16 +23,26 @@ AUTHOR: ContextVar[str] = ContextVar("author", default="somebody")
 class Fault(StrEnum):
     """What goes wrong with one call."""
 
-    lost_before = "The call never arrives; the port says so rightly: uncertain."
-    lost_after = "The effect is there, its answer is lost; the port says so rightly: uncertain."
-    hangs_before = "The call is never answered and has no effect."
-    hangs_after = "The effect is there, and the call is never answered."
-    misnamed_before = "The call never arrives; the port raises something of its transport."
-    misnamed_after = "The effect is there; the port raises something of its transport."
-    denied_after = "The effect is there; the port says wrongly that there certainly is none."
-    refused_after = "The effect is there; the port says wrongly that it was refused."
-    unavailable = "Nothing could be sent, and the port says so."
-    refused = "The vendor says no."
+    lost_before = auto()
+    """The call never arrives; the port says so rightly: uncertain."""
+    lost_after = auto()
+    """The effect is there, its answer is lost; the port says so rightly: uncertain."""
+    hangs_before = auto()
+    """The call is never answered and has no effect."""
+    hangs_after = auto()
+    """The effect is there, and the call is never answered."""
+    misnamed_before = auto()
+    """The call never arrives; the port raises something of its transport."""
+    misnamed_after = auto()
+    """The effect is there; the port raises something of its transport."""
+    denied_after = auto()
+    """The effect is there; the port says wrongly that there certainly is none."""
+    refused_after = auto()
+    """The effect is there; the port says wrongly that it was refused."""
+    unavailable = auto()
+    """Nothing could be sent, and the port says so."""
+    refused = auto()
+    """The vendor says no."""
 
 
 BEFORE = {Fault.lost_before, Fault.hangs_before, Fault.misnamed_before, Fault.unavailable, Fault.refused}

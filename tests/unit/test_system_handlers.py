@@ -180,6 +180,14 @@ async def test_customer_by_id_is_there_for_whom_the_connection_serves(stage: Sta
     assert told[0].detail == told[1].detail
 
 
+async def test_read_that_the_vendor_refuses_otherwise_is_passed_on(stage: Stage) -> None:
+    stage.erp.plan("get_customer", Fault.refused)
+
+    assert (await refusal(erp_api.get_customer(erp=stage.erp, caller=SPAIN, customer_id="1"))).code is (
+        Code.upstream_rejected
+    )
+
+
 async def refusal(asked: Any) -> Refused:  # noqa: ANN401 - any handler's coroutine
     with pytest.raises(Refused) as refused:
         await asked

@@ -412,6 +412,18 @@ async def test_cancellation_is_written_down_and_gives_the_lease_back(
     assert len(stage.erp.customers) == 1
 
 
+async def test_cancellation_while_the_lease_is_taken_gives_it_back(stage: Stage) -> None:
+    task = asyncio.create_task(stage.create())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert not stage.erp.calls
+    assert (await stage.create()).business_key == ALDER.business_key
+
+
 async def test_cancellation_in_the_fence_means_that_nothing_was_sent(stage: Stage) -> None:
     asked = asyncio.Event()
 
