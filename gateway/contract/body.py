@@ -8,7 +8,7 @@ from litestar.types import HTTPScope, Receive
 
 from gateway.contract import scanner
 from gateway.contract.media_types import header_values, is_json
-from gateway.contract.schema_traits import traits_of
+from gateway.contract.schema_traits import has_defaults, traits_of
 from gateway.contract.violations import Explainer, malformed, pointer_to, violation
 from gateway.errors import Refused
 from openapi.common.types import Code, Violation
@@ -27,6 +27,7 @@ class BodyReader:
         self._decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(kind)
         self._explainer = Explainer(schema)
         self._traits = traits_of(schema)
+        self._fills_in = has_defaults(msgspec.json.schema(kind))
 
     async def read(self, scope: HTTPScope, receive: Receive) -> object:
         """Return the decoded body, or None where none came and none is required; raises Refused."""
@@ -48,18 +49,29 @@ class BodyReader:
         """Return the body as its type; raises Refused with every violation."""
         first = None
         try:
-            decoded = self._decoder.decode(body)
+            decoded = self._decoded(body)
             if self._is_sound(body, decoded):
                 return decoded
         except _UNREADABLE as error:
             first = str(error)
         raise malformed(self._violations(body, first))
 
+    def _decoded(self, body: bytes) -> object:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError:
+            if scanner.too_deep(body):
+                raise
+            document = msgspec.json.decode(body)
+            if not self._explainer.accepts(document):
+                raise
+            return msgspec.convert(_with_integers(document), self.kind)
+
     def _is_sound(self, body: bytes, decoded: object) -> bool:
         """Tell whether nothing is wrong that the decoder lets pass."""
         if scanner.has_nul(body) or (self._traits.free_form and scanner.too_deep(body)):
             return False
-        if (self._traits.defaults or scanner.may_repeat(body, decoded)) and scanner.repeated_key(body) is not None:
+        if (self._fills_in or scanner.may_repeat(body, decoded)) and scanner.repeated_key(body) is not None:
             return False
         return not self._traits.beyond_types or self._explainer.accepts(msgspec.json.decode(body))
 
@@ -116,6 +128,15 @@ def _places_of_nul(node: object, path: tuple[str | int, ...]) -> Iterator[tuple[
             if isinstance(key, str) and "\0" in key:
                 yield path
             yield from _places_of_nul(value, (*path, key))
+
+
+def _with_integers(node: Any) -> Any:  # noqa: ANN401 - a JSON document.
+    """Return the document with 1 for 1.0: JSON Schema calls both integers, the decoder one."""
+    if isinstance(node, dict):
+        return {key: _with_integers(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_with_integers(item) for item in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
 def _plain(error: Exception) -> str:

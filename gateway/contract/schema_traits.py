@@ -21,8 +21,6 @@ class Traits(NamedTuple):
 
     free_form: bool
     """It may nest without end: an open object, a schema without type, or one that contains itself."""
-    defaults: bool
-    """The type fills something in."""
     beyond_types: bool
     """A keyword that the generated type does not know."""
 
@@ -32,9 +30,13 @@ def traits_of(schema: Schema) -> Traits:
     parts = list(subschemas(schema))
     return Traits(
         free_form=any(_is_open(part) for part in parts) or _contains_itself(schema.get("$defs", {})),
-        defaults=any("default" in part for part in parts),
         beyond_types=any(_is_beyond_types(part) for part in parts),
     )
+
+
+def has_defaults(schema: Schema) -> bool:
+    """Tell whether a type with this schema fills something in."""
+    return any("default" in part for part in subschemas(schema))
 
 
 def subschemas(schema: Schema) -> Iterator[Schema]:

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 from schemathesis import Case
 
 from gateway.contract import Mount, bind
 from gateway.cursors import Cursors
 from gateway.platform.operations import v1
 from gateway.secret import Secret
-from tests.contracts.harness import Harness, schema_of
+from tests.contracts.harness import THOROUGHLY, Harness, schema_of
 from tests.contracts.objects import Objects, objects, wait_for_somebody
 
 CONTRACT, BASE = "platform/operations/v1", "/platform/operations/v1"
@@ -62,7 +61,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
 
 
 @schema.parametrize()
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@THOROUGHLY
 def test_every_answer_follows_the_contract(case: Case, harness: Harness) -> None:
     harness.try_out(case)
 

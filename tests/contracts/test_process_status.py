@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 from schemathesis import Case
 
 from gateway.contract import Mount, bind
@@ -12,7 +11,7 @@ from gateway.secret import Secret
 from openapi.process.status.v1 import Family
 from process_apis.status import v1
 from process_apis.status.systems import Systems
-from tests.contracts.harness import Harness, schema_of
+from tests.contracts.harness import THOROUGHLY, Harness, schema_of
 from tests.contracts.objects import Objects, objects
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
@@ -64,7 +63,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
 
 
 @schema.parametrize()
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@THOROUGHLY
 def test_every_answer_follows_the_contract(case: Case, harness: Harness) -> None:
     harness.try_out(case)
 

@@ -5,7 +5,6 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from schemathesis import Case
 
 from gateway.contract import Mount, bind
@@ -15,7 +14,7 @@ from gateway.writes import Writes, WriteSettings
 from openapi.common.types import Address
 from openapi.system.erp.v1 import NewAccountingProject, NewCustomer
 from system_apis.erp import v1
-from tests.contracts.harness import Harness, schema_of
+from tests.contracts.harness import THOROUGHLY, Harness, schema_of
 from tests.fakes.erp import FakeErp
 from tests.stores import guard_store
 
@@ -108,7 +107,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
 
 
 @schema.parametrize()
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@THOROUGHLY
 def test_every_answer_follows_the_contract(case: Case, harness: Harness) -> None:
     harness.try_out(case)
 

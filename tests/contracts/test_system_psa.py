@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from schemathesis import Case
 
 from gateway.contract import Mount, bind
@@ -14,7 +13,7 @@ from gateway.secret import Secret
 from gateway.writes import Writes, WriteSettings
 from openapi.system.psa.v1 import NewMilestone, NewProject, NewTask, ProjectCustomer
 from system_apis.psa import v1
-from tests.contracts.harness import Harness, schema_of
+from tests.contracts.harness import THOROUGHLY, Harness, schema_of
 from tests.fakes.psa import FakePsa
 from tests.stores import guard_store
 
@@ -103,7 +102,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
 
 
 @schema.parametrize()
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@THOROUGHLY
 def test_every_answer_follows_the_contract(case: Case, harness: Harness) -> None:
     harness.try_out(case)
 

@@ -20,6 +20,13 @@ class Note(Struct, forbid_unknown_fields=True):
     color: str = "red"
 
 
+class Count(Struct, forbid_unknown_fields=True):
+    """A body with a number."""
+
+    number: int
+    parts: list[Any] = []
+
+
 def reader(kind: type, **schema: Any) -> BodyReader:  # noqa: ANN401 - any schema.
     return BodyReader(kind, {**CLOSED, **schema}, required=True, max_bytes=1_000)
 
@@ -32,7 +39,7 @@ def codes(reader: BodyReader, body: bytes) -> list[str]:
 
 
 def test_default_that_is_filled_in_hides_no_repeated_key() -> None:
-    texts = {"text": {"type": "string", "default": "abc"}, "color": {"type": "string", "default": "red"}}
+    texts = {"text": {"type": "string"}, "color": {"type": "string"}}
 
     # As many quotes come in as go out: two for each key and value that the type adds.
     assert codes(reader(Note, properties=texts), b'{"text":"a","text":"b"}') == ["request.duplicate_key"]
@@ -52,6 +59,18 @@ def test_free_form_body_is_bounded_in_depth() -> None:
 
     assert free.decode(nested.replace(b"[[", b"[").replace(b"]]", b"]"))
     assert codes(free, nested) == ["request.too_deep"]
+
+
+def test_integer_may_be_written_with_an_empty_fraction() -> None:
+    schema = {"properties": {"number": {"type": "integer", "maximum": 9}, "parts": {"type": "array"}}}
+    counts = reader(Count, **schema)
+
+    assert counts.decode(b'{"number": 1.0, "parts": [{"a": 2.5}]}') == Count(number=1, parts=[{"a": 2.5}])
+    assert codes(counts, b'{"number": 1.5}') == ["request.body_invalid"]
+    assert codes(counts, b'{"number": 1.0, "number": 2.0}') == ["request.duplicate_key"]
+    assert codes(counts, b'{"number": "' + b"[" * 70 + b'", "parts": ' + b"[" * 70 + b"]" * 70 + b"}") == [
+        "request.too_deep"
+    ]
 
 
 def test_nul_in_a_key_is_placed_at_its_object() -> None:

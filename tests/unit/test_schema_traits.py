@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from gateway.contract.schema_traits import Traits, traits_of
+from gateway.contract.schema_traits import Traits, has_defaults, traits_of
 
 CLOSED = {"type": "object", "additionalProperties": False}
-PLAIN = Traits(free_form=False, defaults=False, beyond_types=False)
+PLAIN = Traits(free_form=False, beyond_types=False)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,8 @@ def test_schema_that_nests_without_end_is_free_form(schema: dict[str, Any]) -> N
 def test_default_is_seen_at_any_depth() -> None:
     inner = {**CLOSED, "properties": {"a": {"type": "string", "default": "x"}}}
 
-    assert traits_of({"type": "array", "items": inner}).defaults
+    assert has_defaults({"type": "array", "items": inner})
+    assert not has_defaults({**CLOSED, "properties": {"default": {"type": "string"}}})
 
 
 @pytest.mark.parametrize(
