@@ -71,6 +71,9 @@ class IdempotencyRecords:
         fresh |= {"expires_at": now + timedelta(seconds=keep_s)}
         async with self._store.begin() as connection:
             if await _insert(connection, key, lease | fresh):
+                await connection.execute(
+                    delete(TABLE).where(TABLE.c.expires_at <= now)
+                )  # Mostly none: a look at an index.
                 return None
             left = (TABLE.c.status.is_(None)) & (TABLE.c.fingerprint == fingerprint)
             left &= or_(TABLE.c.leased_until.is_(None), TABLE.c.leased_until <= now)
@@ -98,11 +101,6 @@ class IdempotencyRecords:
         """Forget the key: nothing happened under it."""
         async with self._store.begin() as connection:
             await connection.execute(delete(TABLE).where(_is(key), TABLE.c.holder == holder))
-
-    async def forget_expired(self) -> int:
-        """Delete what nobody is promised any more; return how many rows that were."""
-        async with self._store.begin() as connection:
-            return (await connection.execute(delete(TABLE).where(TABLE.c.expires_at <= self._store.now()))).rowcount
 
     async def _change(self, key: RecordKey, holder: str, values: Mapping[str, Any]) -> None:
         async with self._store.begin() as connection:

@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from sqlalchemy import select
 
 from gateway.errors import Refused
 from gateway.idempotency import fingerprint_of, key_of
 from gateway.policy.kinds.idempotency import Idempotency
 from gateway.store.database import Store
-from gateway.store.idempotency_records import IdempotencyRecords, Kept, RecordKey
+from gateway.store.idempotency_records import TABLE, IdempotencyRecords, Kept, RecordKey
 from tests.edge_world import ONBOARDINGS, OWN, POLICIES, Reply, Seen, World
 from tests.fakes.clock import Clock
 
@@ -42,14 +44,14 @@ async def test_key_is_free_after_the_week(here: World) -> None:
     assert (await start(here, body=b'{"a": 2}')).json == {"number": 2}
 
 
-async def test_replay_has_the_answers_own_fields_and_no_others(here: World) -> None:
+async def test_replay_has_the_answers_own_fields_and_no_others(world: World) -> None:
     async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
         own = {"content-type": "application/json", "location": "/x/1", "etag": '"1"'}
         return 202, own | {"date": "Wed, 25 Nov 2026 10:00:00 GMT", "set-cookie": "a=b"}, b"{}"
 
-    here.framework.respond = respond
-    await start(here)
-    again = await start(here)
+    world.framework.respond = respond
+    await start(world)
+    again = await start(world)
 
     assert (again.headers["location"], again.headers["etag"]) == ("/x/1", '"1"')
     assert "date" not in again.headers
@@ -58,31 +60,31 @@ async def test_replay_has_the_answers_own_fields_and_no_others(here: World) -> N
 
 
 @pytest.mark.parametrize("body", [b'{"a": 2}', b'{"a":1}', b""])
-async def test_key_under_another_body_is_422(here: World, body: bytes) -> None:
-    await start(here)
+async def test_key_under_another_body_is_422(world: World, body: bytes) -> None:
+    await start(world)
 
-    assert (await start(here, body=body)).code == "idempotency.key_reuse_mismatch"
-    assert len(here.framework.seen) == 1
+    assert (await start(world, body=body)).code == "idempotency.key_reuse_mismatch"
+    assert len(world.framework.seen) == 1
 
 
-async def test_key_under_another_query_is_422(here: World) -> None:
-    await start(here)
-    other = await here.send("POST", f"{ONBOARDINGS}?x=1", headers=[("Idempotency-Key", KEY)], body=b'{"a": 1}')
+async def test_key_under_another_query_is_422(world: World) -> None:
+    await start(world)
+    other = await world.send("POST", f"{ONBOARDINGS}?x=1", headers=[("Idempotency-Key", KEY)], body=b'{"a": 1}')
 
     assert other.status == 422
 
 
-async def test_kept_answer_is_not_shown_to_a_token_that_sees_something_else(here: World) -> None:
-    await start(here, token=here.token(legal_entities=("ES01",)))
-    other = await start(here, token=here.token(legal_entities=("DE01",)))
+async def test_kept_answer_is_not_shown_to_a_token_that_sees_something_else(world: World) -> None:
+    await start(world, token=world.token(legal_entities=("ES01",)))
+    other = await start(world, token=world.token(legal_entities=("DE01",)))
 
     assert other.code == "idempotency.key_reuse_mismatch"
 
 
-async def test_clients_do_not_share_keys(here: World) -> None:
-    await start(here)
+async def test_clients_do_not_share_keys(world: World) -> None:
+    await start(world)
 
-    assert (await start(here, token=here.token("other"))).json == {"number": 2}
+    assert (await start(world, token=world.token("other"))).json == {"number": 2}
 
 
 async def test_missing_key_is_400_and_nothing_is_called(world: World) -> None:
@@ -113,19 +115,19 @@ def test_fingerprints_are_equal_only_where_every_part_is(one: list[bytes], other
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422, 429, 503])
-async def test_failure_before_any_effect_frees_the_key(here: World, status: int) -> None:
-    await answering(here, status)
+async def test_failure_before_any_effect_frees_the_key(world: World, status: int) -> None:
+    await answering(world, status)
 
-    assert (await start(here, body=b'{"other": true}')).json == {"number": 2}
+    assert (await start(world, body=b'{"other": true}')).json == {"number": 2}
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
-async def test_failure_of_unknown_effect_runs_again_for_the_same_request_alone(here: World, status: int) -> None:
-    await answering(here, status)
+async def test_failure_of_unknown_effect_runs_again_for_the_same_request_alone(world: World, status: int) -> None:
+    await answering(world, status)
 
-    assert (await start(here, body=b'{"other": true}')).code == "idempotency.key_reuse_mismatch"
-    assert (await start(here)).json == {"number": 2}
-    assert (await start(here)).headers["idempotency-replayed"] == "true"
+    assert (await start(world, body=b'{"other": true}')).code == "idempotency.key_reuse_mismatch"
+    assert (await start(world)).json == {"number": 2}
+    assert (await start(world)).headers["idempotency-replayed"] == "true"
 
 
 async def answering(world: World, status: int) -> None:
@@ -139,15 +141,15 @@ async def answering(world: World, status: int) -> None:
     world.framework.respond = world.framework.count
 
 
-async def test_exception_of_unknown_effect_leaves_the_key_to_the_same_request(here: World) -> None:
+async def test_exception_of_unknown_effect_leaves_the_key_to_the_same_request(world: World) -> None:
     async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
         raise ConnectionResetError
 
-    here.framework.respond = respond
-    assert (await start(here)).status == 500
-    here.framework.respond = here.framework.count
+    world.framework.respond = respond
+    assert (await start(world)).status == 500
+    world.framework.respond = world.framework.count
 
-    assert (await start(here)).json == {"number": 2}
+    assert (await start(world)).json == {"number": 2}
 
 
 async def test_repetition_is_409_while_the_first_is_in_flight(here: World) -> None:
@@ -280,14 +282,16 @@ async def test_lease_is_renewed_while_the_call_is_in_flight(here: World, monkeyp
     assert (await start(short)).status == 202
 
 
-async def test_expired_records_are_forgotten(edge_store: Store) -> None:
+async def test_expired_records_go_when_new_ones_come(edge_store: Store) -> None:
     records, clock = IdempotencyRecords(edge_store), edge_store.now
     assert isinstance(clock, Clock)
     await records.take(RECORD, "f", "a", lease_s=30, keep_s=DAY_S)
-    assert await records.forget_expired() == 0
-    clock.now += timedelta(days=1)
+    clock.forward(DAY_S)
+    await records.take(replace(RECORD, idempotency_key="another-one"), "f", "b", lease_s=30, keep_s=DAY_S)
 
-    assert await records.forget_expired() == 1
+    async with edge_store.begin() as connection:
+        keys = (await connection.execute(select(TABLE.c.idempotency_key))).scalars().all()
+    assert keys == ["another-one"]
 
 
 def test_answers_are_kept_for_seven_days_at_least() -> None:
