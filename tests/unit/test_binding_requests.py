@@ -8,6 +8,9 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from litestar.enums import HttpMethod
+from litestar.exceptions import ServiceUnavailableException
+from litestar.handlers import HTTPRouteHandler
 
 from gateway.caller import INSTALLATION
 from gateway.errors import Refused, Uncertain
@@ -329,6 +332,18 @@ async def test_path_and_method_that_do_not_exist_are_problems(api: httpx.AsyncCl
     assert problem_of(missing).code is Code.resource_not_found
     assert problem_of(method).code is Code.request_method_not_allowed
     assert {"GET", "POST"} <= set(method.headers["allow"].split(", "))
+
+
+async def test_failure_of_the_framework_is_a_problem() -> None:
+    async def broken() -> None:
+        raise ServiceUnavailableException(detail="s3cret")
+
+    page = HTTPRouteHandler("/broken", http_method=HttpMethod.GET)(broken)
+    async with client(bound(), page) as api:
+        response = await api.get("/broken")
+
+    assert problem_of(response).code is Code.internal
+    assert "s3cret" not in response.text
 
 
 def raise_(error: Exception) -> None:
