@@ -33,7 +33,9 @@ class RedminePsa:
         self._setup = ProjectSetup(client, self._names, self._people, settings.manager_role)
 
     async def examine(self) -> list[Finding]:
-        return await examined(self._client, self._settings)
+        used = f"{self._settings.base_url}, used as {self.capabilities.environment.value}."  # It cannot say itself.
+        environment = Finding(subject="environment", holds=True, detail=used)
+        return [environment, *await examined(self._client, self._settings)]
 
     async def list_resources(self, *, after: str | None = None, limit: int = 20) -> Found[Resource]:
         return await self._people.page(after, limit)

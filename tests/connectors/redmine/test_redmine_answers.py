@@ -331,4 +331,8 @@ async def test_examination_with_a_key_of_no_administrator_stops_there() -> None:
 
     findings = await connected(Scripted((200, nobody))).examine()
 
-    assert [(finding.subject, finding.holds) for finding in findings] == [("access", True), ("administrator", False)]
+    assert [(finding.subject, finding.holds) for finding in findings] == [
+        ("environment", True),
+        ("access", True),
+        ("administrator", False),
+    ]

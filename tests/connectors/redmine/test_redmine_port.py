@@ -280,10 +280,11 @@ async def test_project_that_somebody_made_by_hand_is_shown_without_key(port: Red
 async def test_wrong_key_is_told_by_the_examination(conversation: Conversation) -> None:
     port = connected(conversation, conversation.base_url, "wrong")
 
-    (finding,) = await port.examine()
+    environment, access = await port.examine()
 
-    assert not finding.holds
-    assert "REST web service" in finding.mend
+    assert environment.detail == f"{conversation.base_url}, used as sandbox."
+    assert not access.holds
+    assert "REST web service" in access.mend
     with pytest.raises(Unavailable) as away:
         await port.get_project("1")
     assert away.value.code is Code.upstream_auth_expired
