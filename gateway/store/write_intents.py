@@ -1,21 +1,18 @@
 """What was sent to other systems and what came of it: one row, and one lease, for each write by its key."""
 
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from msgspec import Struct
 from sqlalchemy import Column, Integer, Row, String, Table, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.errors import WriteInProgress
 from gateway.store.database import Store, metadata
+from gateway.store.inserts import insert_into
 from gateway.store.instant import Instant
 from openapi.common.types import Code, Outcome
 
-INSERTS: Final[Mapping[str, Callable[[Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""The statement that meets a conflict; both have the same methods, and no type in common."""
 HOLDER_IS_DONE_IN_S = 1  # Most writes take less; the lease of a holder that died is met several times.
 
 tb_write_intent = Table(
@@ -98,7 +95,7 @@ class WriteIntents:
         key = {"connection": lease.connection, "operation": lease.operation, "key": lease.key}
         free = or_(tb_write_intent.c.lease_until.is_(None), tb_write_intent.c.lease_until <= now)
         async with self._store.begin() as transaction:
-            statement = INSERTS[transaction.dialect.name](tb_write_intent).values(
+            statement = insert_into(transaction, tb_write_intent).values(
                 **key, **held, outcome=Outcome.none.value, tries=0
             )
             taking = statement.on_conflict_do_update(index_elements=list(key), set_=held, where=free)

@@ -33,7 +33,6 @@ from tests.stores import guard_store
 T = TypeVar("T")
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 LEASE_S, SETTLE_S, DEADLINE_S = 4.0, 10.0, 120.0  # A lease that is shorter than the window hides nothing.
-CORRECTED = replace(ALDER, payment_terms="net_30")
 MOMENTS = ("between_intent_and_act", "between_act_and_record")
 QUICK = [fault for fault in Fault if fault not in {Fault.hangs_before, Fault.hangs_after}]  # Those take real time.
 
@@ -69,7 +68,7 @@ class Interleaved(RuleBasedStateMachine):
         url = f"sqlite:///{Path(self.directory.name) / 'guard.sqlite'}"
         self.store: Store = self.run(self.stack.enter_async_context(guard_store(url, self.clock)))
         self.held: list[tuple[Held, asyncio.Task[Any]]] = []
-        self.rounds, self.looks_fail, self.call_s = 0, False, 0.0
+        self.rounds, self.documents, self.looks_fail, self.call_s = 0, 0, False, 0.0
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what the work returns."""
@@ -81,17 +80,17 @@ class Interleaved(RuleBasedStateMachine):
         self.erp.lag_s = lag_s
 
     @rule(
-        new=st.sampled_from([ALDER, CORRECTED]),
+        corrected=st.booleans(),
         fault=st.none() | st.sampled_from(QUICK),
         look_fault=st.none() | st.just(Fault.unavailable),
         call_s=st.sampled_from([0.0, 1.0, 2.5]),
     )
-    def carry_out(self, new: NewCustomer, fault: Fault | None, look_fault: Fault | None, call_s: float) -> None:
+    def carry_out(self, *, corrected: bool, fault: Fault | None, look_fault: Fault | None, call_s: float) -> None:
         """Carry out one round; something may go wrong with each of its calls."""
         assume(fault is not Fault.refused_after or not self.erp.lag_s)
         self.looks_fail, self.call_s = look_fault is not None, call_s
         self.erp.plan("find_customer", None, look_fault)  # The first look goes well, or nothing would be sent.
-        self.run(self.round(new, fault, undisturbed))
+        self.run(self.round(self.wanted(corrected=corrected), fault, undisturbed))
         self.erp.forget_plans()
         self.looks_fail, self.call_s = False, 0.0
 
@@ -101,17 +100,17 @@ class Interleaved(RuleBasedStateMachine):
         assume(fault is not Fault.refused_after or not self.erp.lag_s)
 
         async def together() -> None:
-            await asyncio.gather(*(self.round(ALDER, fault, undisturbed) for _ in range(count)))
+            await asyncio.gather(*(self.round(self.wanted(), fault, undisturbed) for _ in range(count)))
 
         self.run(together())
         self.erp.forget_plans()
 
     @rule(
-        new=st.sampled_from([ALDER, CORRECTED]),
+        corrected=st.booleans(),
         moment=st.sampled_from(MOMENTS),
         call_s=st.sampled_from([0.0, 1.0, 2.5]),
     )
-    def die_at(self, new: NewCustomer, moment: str, call_s: float) -> None:
+    def die_at(self, *, corrected: bool, moment: str, call_s: float) -> None:
         """Let a process die in a round."""
         self.call_s = call_s
 
@@ -119,22 +118,22 @@ class Interleaved(RuleBasedStateMachine):
             if name == moment:
                 raise Died
 
-        self.run(self.round(new, None, die))
+        self.run(self.round(self.wanted(corrected=corrected), None, die))
         self.call_s = 0.0
 
     @rule()
     def be_refused_by_the_fence(self) -> None:
         """Carry out a round whose fence says no."""
-        self.run(self.round(ALDER, None, undisturbed, fenced=True))
+        self.run(self.round(self.wanted(), None, undisturbed, fenced=True))
 
     @precondition(lambda self: len(self.held) < 2)
-    @rule(new=st.sampled_from([ALDER, CORRECTED]), moment=st.sampled_from(MOMENTS))
-    def hold(self, new: NewCustomer, moment: str) -> None:
+    @rule(corrected=st.booleans(), moment=st.sampled_from(MOMENTS))
+    def hold(self, *, corrected: bool, moment: str) -> None:
         """Start a round that stands still at a moment."""
         held = Held(f"w{self.rounds}", moment)
 
         async def start() -> None:
-            task = asyncio.create_task(self.round(new, None, held))
+            task = asyncio.create_task(self.round(self.wanted(corrected=corrected), None, held))
             reached = asyncio.create_task(held.reached.wait())
             await asyncio.wait([task, reached], return_when=asyncio.FIRST_COMPLETED)
             reached.cancel()
@@ -153,6 +152,11 @@ class Interleaved(RuleBasedStateMachine):
         held.go.set()
         self.run(ended(task))
 
+    @rule()
+    def want_another(self) -> None:
+        """Turn to another document; nothing is at stake any more once one is there."""
+        self.documents += 1
+
     @rule(seconds=st.sampled_from([1.0, SETTLE_S / 2, SETTLE_S - 1, SETTLE_S, LEASE_S, LEASE_S + SETTLE_S, DEADLINE_S]))
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -161,23 +165,35 @@ class Interleaved(RuleBasedStateMachine):
     @invariant()
     def there_are_never_two(self) -> None:
         """Count the documents in the ERP's own books."""
-        assert len(self.erp.customers) <= 1
+        made = [customer.business_key for customer in self.erp.customers]
+        assert len(made) == len(set(made))
 
     def teardown(self) -> None:
         """Let everything end, ask as the problems say, and find one document."""
         try:
             while self.held:
                 self.let_go(cancelled=False)
-            answers = []
-            for _ in range(4):
-                self.clock.forward(LEASE_S + SETTLE_S)
-                answers += [self.run(self.round(new, None, undisturbed)) for new in (ALDER, CORRECTED)]
-            assert any(isinstance(answer, Customer) for answer in answers)
-            assert len(self.erp.customers) == 1
+            for number in range(self.documents + 1):
+                self.documents = number
+                self.end_well()
+            self.there_are_never_two()
         finally:
             self.run(self.stack.aclose())
             self.loop.close()
             self.directory.cleanup()
+
+    def end_well(self) -> None:
+        """Ask for the present document until it is there."""
+        answers = []
+        for corrected in (False, True, False):
+            self.clock.forward(LEASE_S + SETTLE_S)
+            answers.append(self.run(self.round(self.wanted(corrected=corrected), None, undisturbed)))
+        assert any(isinstance(answer, Customer) for answer in answers)
+
+    def wanted(self, *, corrected: bool = False) -> NewCustomer:
+        """Return the present document, or a corrected one under its key."""
+        new = replace(ALDER, business_key=f"cus_{self.documents}")
+        return replace(new, payment_terms="net_30") if corrected else new
 
     async def round(
         self, new: NewCustomer, fault: Fault | None, moments: Moments, *, fenced: bool = False
@@ -244,7 +260,7 @@ class TestInterleaved(Interleaved.TestCase):  # type: ignore[misc,valid-type]  #
 
     settings = settings(
         max_examples=300 if FULL else 40,
-        stateful_step_count=30,
+        stateful_step_count=40,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
