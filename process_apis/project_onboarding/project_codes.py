@@ -1,5 +1,6 @@
 """Which code a project gets: unique over the PSA, the ERP and our own history."""
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 from msgspec import Struct
@@ -28,21 +29,35 @@ class CodeQuestion(Struct, frozen=True, kw_only=True):
 
 async def reserve(store: Store, psa: Psa, erp: Erp, question: CodeQuestion) -> str:
     """Return the code that the project has from now on; raises Refused(project_code_collision), with another one."""
-    wanted = await _kept(store, psa, question) or question.wanted
-    if wanted:
-        await check(store, psa, erp, question, wanted)
-        if not await codes.reserve_code(store, wanted, question.project):
-            raise _collision(f"Another project has taken {wanted} just now. Decide on another code.")
-        return wanted
-    for _ in range(NUMBERS_TRIED):
-        code = codes.code_of(question.pattern, await sequences.next_number(store, codes.SEQUENCE))
-        if await is_free(store, psa, erp, question, code) and await codes.reserve_code(store, code, question.project):
-            return code
+    kept = await codes.kept_code(store, question.project)
+    if question.wanted:
+        await check(store, psa, erp, question, question.wanted)
+        if not await codes.reserve_code(store, question.wanted, question.project):
+            raise _collision(f"Another project has taken {question.wanted} just now. Decide on another code.")
+        if kept and kept.casefold() != question.wanted.casefold():
+            await codes.release_code(store, kept, question.project)
+        return question.wanted
+    async for code in _candidates(store, question, kept):
+        # Ours first, then the systems: a try that is cut short leaves the number to the next one.
+        if await codes.reserve_code(store, code, question.project):
+            if await is_free(store, psa, erp, question, code):
+                return code
+            await _check_earlier(store, psa, question, "")
+            await codes.release_code(store, code, question.project)
     raise _collision(f"{NUMBERS_TRIED} numbers were in use. Decide on a code, or resume to try the next ones.")
+
+
+async def _candidates(store: Store, question: CodeQuestion, kept: str | None) -> AsyncIterator[str]:
+    """Yield the code of an earlier attempt, then the next numbers of the pattern."""
+    if kept:
+        yield kept
+    for _ in range(NUMBERS_TRIED):
+        yield codes.code_of(question.pattern, await sequences.next_number(store, codes.SEQUENCE))
 
 
 async def check(store: Store, psa: Psa, erp: Erp, question: CodeQuestion, code: str) -> None:
     """Return where the project may have the code; raises Refused(project_code_collision), with another one."""
+    await _check_earlier(store, psa, question, code)
     if not await is_free(store, psa, erp, question, code):
         proposed = await propose(store, psa, erp, question)
         raise _collision(f"{code} is in use; {proposed} is free.")
@@ -69,15 +84,11 @@ async def is_free(store: Store, psa: Psa, erp: Erp, question: CodeQuestion, code
     return all(project.business_key == _erp_key(question) for project in in_erp)
 
 
-async def _kept(store: Store, psa: Psa, question: CodeQuestion) -> str | None:
-    """Return the code from an earlier attempt or decision; one that no system has seen gives way to the one wanted."""
+async def _check_earlier(store: Store, psa: Psa, question: CodeQuestion, code: str) -> None:
+    """Return unless an earlier attempt has shown the project under another code: one that was seen stays."""
     kept = await codes.kept_code(store, question.project)
-    if kept is None or question.wanted is None or kept.casefold() == question.wanted.casefold():
-        return kept
-    if await psa.find_project(_psa_key(question)):
+    if kept and kept.casefold() != code.casefold() and await psa.find_project(_psa_key(question)):
         raise _collision(f"The PSA has the project as {kept} from an earlier attempt; it keeps that code.")
-    await codes.release_code(store, kept, question.project)
-    return None
 
 
 def _psa_key(question: CodeQuestion) -> str:

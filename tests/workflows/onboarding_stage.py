@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gateway.caller import INSTALLATION, Caller
 from gateway.cursors import Cursors
 from gateway.durable import DurableSettings, Engine, Worker
@@ -39,7 +41,7 @@ QUICK = DurableSettings(
     retry_attempts=2,
     retry_interval_s=0.02,
     probes_s=(0.02, 0.05),
-    write_deadline_s=0.2,
+    write_deadline_s=20.0,
     poll_interval_s=0.02,
     sweep_interval_s=0.05,
     unavailable_resume_s=0.2,
@@ -112,13 +114,13 @@ class Stage:
                     return found
                 await asyncio.sleep(0.02)
 
-    async def resume(self, onboarding_id: str, **decision: Any) -> Onboarding:
+    async def resume(self, onboarding_id: str, **decision: object) -> Onboarding:
         return await v1.resume_onboarding(
             store=self.store,
             engine=self.engine,
             caller=self.caller,
             onboarding_id=onboarding_id,
-            body=OnboardingDecision(**decision),
+            body=msgspec.convert(decision, OnboardingDecision),
             wait_s=PATIENT_S,
         )
 
@@ -131,7 +133,7 @@ class Stage:
             wait_s=PATIENT_S,
         )
 
-    async def find(self, **filters: Any) -> OnboardingPage:
+    async def find(self, **filters: object) -> OnboardingPage:
         asked: dict[str, Any] = dict.fromkeys(("state", "customer", "connection", "external_id", "cursor"))
         asked |= {"limit": 20} | filters
         return await v1.list_onboardings(store=self.store, caller=self.caller, cursors=self.cursors, **asked)
@@ -145,7 +147,7 @@ class Stage:
         worker = Worker(
             url=self.url,
             store=self.store,
-            writes=Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=0.2)),
+            writes=Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=20.0)),
             workflows=[onboard_project],
             resources={"landscape": self.landscape},
             settings=QUICK,

@@ -15,7 +15,7 @@ from gateway.errors import Refused, Unavailable
 from gateway.store import business_events, locks
 from gateway.store.pages import Window
 from gateway.store.processes import tb_process_instance
-from openapi.common.types import Code, Dimension, DimensionType
+from openapi.common.types import Code
 from openapi.common.types import Outcome as Effect
 from openapi.process.project_onboarding.v1 import OnboardingState
 from openapi.system.erp.v1 import AccountingProjectState, CreditStatus, CustomerState, NewAccountingProject
@@ -158,6 +158,46 @@ async def test_preview_is_what_is_then_done_and_writes_nothing(working: Stage) -
     }
 
 
+async def test_preview_says_which_customer_would_be_linked_or_taken_up_again(working: Stage) -> None:
+    customer = await working.erp.create_customer(NEIGHBOUR)
+    linking = await working.preview(customer__link_to=customer.id)
+    working.psa.plan("create_project", Fault.refused)
+    await working.cancel((await working.onboard(customer__confirmed_new=True)).id)
+    again = await working.preview()
+
+    assert (linking.customer.action.value, linking.customer.external_id) == ("link", customer.id)
+    assert [step.skipped for step in linking.steps if step.name == "create_customer"] == ["exists"]
+    assert [step.payload for step in again.steps if step.name == "update_customer"] == [{"state": "active"}]
+
+
+async def test_preview_shows_what_the_psa_lacks(working: Stage) -> None:
+    working.psa.capabilities = replace(working.psa.capabilities, milestones=False)
+    native = replace(TEMPLATE, native_templates={"fake": "Delivery standard"})
+    working.templates = {native.code: native}
+
+    preview = await working.preview()
+
+    skipped = {step.name: step.skipped for step in preview.steps if step.system == "delivery" and step.skipped}
+    assert skipped == {
+        "create_contract:2": "capability",
+        "create_task": "native template",
+        "create_milestone": "capability",
+        "create_schedule:2": "capability",
+    }
+
+
+async def test_links_lead_to_the_status_and_back_to_the_crm(working: Stage) -> None:
+    onboarding = await working.onboard(
+        opportunity__url="https://crm.example.com/0065", links=[{"rel": "quote", "href": "https://crm.example.com/q/1"}]
+    )
+
+    assert [(link.rel, link.href) for link in onboarding.links] == [
+        ("status", f"/process/status/v1/project-statuses/{onboarding.project.id}"),
+        ("opportunity", "https://crm.example.com/0065"),
+        ("quote", "https://crm.example.com/q/1"),
+    ]
+
+
 async def test_same_statement_again_meets_the_same_process_and_asks_nobody(working: Stage) -> None:
     first = await working.onboard()
     calls = working.erp.calls + working.psa.calls
@@ -276,9 +316,9 @@ async def test_second_project_of_an_account_takes_the_customer_that_we_know(work
 async def test_two_opportunities_of_a_new_account_at_once_make_one_customer(stage: Stage) -> None:
     both = [await stage.onboard(wait_s=None, opportunity__id=number) for number in ("0065", "0066")]
     async with stage.working():
-        rested = [await stage.rested(one) for one in both]
+        rested = [await stage.rested(one, OnboardingState.active) for one in both]
 
-    assert [one.state for one in rested] == [OnboardingState.active] * 2
+    assert len({one.customer.id for one in rested}) == 1
     assert len(stage.erp.customers) == 1
 
 
@@ -361,7 +401,7 @@ async def test_code_that_is_taken_at_the_last_moment_is_decided_and_reserved_ane
 
 async def test_dimension_that_the_ledger_does_not_take_is_corrected_by_decision(working: Stage) -> None:
     parked = await working.onboard(project__dimensions=NOWHERE)
-    onboarding = await working.resume(parked.id, dimensions=[Dimension(type=DimensionType.department, code="CLOUD")])
+    onboarding = await working.resume(parked.id, dimensions=[{"type": "department", "code": "CLOUD"}])
 
     assert (parked.state, parked.current_step) == (OnboardingState.parked, "create_accounting_project")
     assert states(parked)["create_accounting_project"] == "refused"
@@ -469,7 +509,7 @@ WRITES = [
 async def test_cancelled_at_any_write_nothing_is_left_active_and_a_new_attempt_takes_up_what_is_there(
     working: Stage, system: str, operation: str
 ) -> None:
-    getattr(working, system).plan(operation, Fault.refused, Fault.refused)
+    getattr(working, system).plan(operation, Fault.refused)
     parked = await working.onboard()
     cancelled = await working.cancel(parked.id)
     left = nothing_is_active(working)
@@ -554,6 +594,34 @@ async def test_customer_that_another_project_needs_stays_active(working: Stage) 
     assert [one.state for one in working.erp.customers] == [CustomerState.active]
 
 
+async def test_customer_that_another_onboarding_is_about_to_use_stays_linked_and_active(stage: Stage) -> None:
+    stage.psa.plan("open_project", Fault.refused)
+    first = await stage.onboard(wait_s=None)
+    async with stage.working():
+        await stage.rested(first)
+    second = await stage.onboard(wait_s=None, opportunity__id="0066")
+    (customer,) = stage.erp.customers
+    stage.erp.customers.put(replace(customer, credit_status=CreditStatus.hold), stage.erp.clock())
+    async with stage.working():
+        parked = await stage.rested(second)
+        cancelled = await stage.cancel(first.id)
+        stage.erp.customers.put(customer, stage.erp.clock())
+        onboarding = await stage.resume(second.id)
+
+    assert (parked.current_step, cancelled.state) == ("check_customer", OnboardingState.cancelled)
+    assert onboarding.state is OnboardingState.active
+    assert books(stage)["customers"] == ONE_OF_EACH["customers"]
+
+
+async def test_erp_whose_customers_are_changed_by_hand_keeps_the_customer(working: Stage) -> None:
+    working.erp.capabilities = replace(working.erp.capabilities, update_customers=False)
+    working.psa.plan("create_project", Fault.refused)
+    cancelled = await working.cancel((await working.onboard()).id)
+
+    assert cancelled.state is OnboardingState.cancelled
+    assert books(working)["customers"] == ONE_OF_EACH["customers"]
+
+
 async def test_active_onboarding_cannot_be_cancelled_or_resumed(working: Stage) -> None:
     onboarding = await working.onboard()
 
@@ -571,6 +639,55 @@ async def test_onboarding_that_has_not_begun_is_cancelled_at_once(stage: Stage) 
         again = await stage.onboard()
     assert (again.state, again.attempt) == (OnboardingState.active, 2)
     assert books(stage) == ONE_OF_EACH
+
+
+# Cut short.
+
+
+class Stumbling:
+    """Lets every step break once, after its effect: so each one runs twice."""
+
+    def __init__(self) -> None:
+        self.stumbled: list[str] = []
+
+    async def __call__(self, moment: str, step: str) -> None:
+        if moment == "after" and step not in self.stumbled:
+            self.stumbled.append(step)
+            raise RuntimeError(f"{step} is cut short.")
+
+
+async def test_every_step_may_run_twice(stage: Stage) -> None:
+    stumbling = Stumbling()
+    accepted = await stage.onboard(wait_s=None)
+    async with stage.working(stumbling):
+        onboarding = await stage.rested(accepted)
+        while onboarding.state is OnboardingState.parked:
+            onboarding = await stage.resume(onboarding.id)
+
+    assert onboarding.state is OnboardingState.active
+    done = {step.name for step in onboarding.steps if step.state.value == "done"}
+    assert done == {name for name in stumbling.stumbled if not name.startswith("tiebeam.")}
+    assert books(stage) == ONE_OF_EACH
+    assert (len(stage.psa.tasks), len(stage.psa.milestones)) == (3, 3)
+    told = await business_events.list_all(stage.store, INSTALLATION, Window(), type=ACTIVATED)
+    assert len(told.items) == 1
+    assert {one.state for one in onboarding.cross_references} == {"active"}
+
+
+async def test_every_step_that_undoes_may_run_twice(stage: Stage) -> None:
+    stage.psa.plan("open_project", Fault.refused)
+    accepted = await stage.onboard(wait_s=None)
+    async with stage.working():
+        parked = await stage.rested(accepted)
+    stumbling = Stumbling()
+    async with stage.working(stumbling):
+        onboarding = await stage.cancel(parked.id)
+        while onboarding.state is OnboardingState.parked:
+            onboarding = await stage.resume(onboarding.id)
+
+    assert onboarding.state is OnboardingState.cancelled
+    assert "deactivate_customer" in stumbling.stumbled
+    assert nothing_is_active(stage)
 
 
 # What the systems lack.
