@@ -152,10 +152,18 @@ async def retire(store: Store, canonical_id: str, instance: str) -> None:
 
 
 async def promote(store: Store, canonical_id: str) -> None:
-    """Make every proposed reference of our object active."""
+    """Make every proposed reference of our object active.
+
+    Raises Refused(upstream_conflict_stale) where an external object is active for another object of ours.
+    """
     proposed = matching(tb_cross_reference, canonical_id=canonical_id, state=ReferenceState.proposed.value)
-    async with store.begin() as connection:
-        await connection.execute(update(tb_cross_reference).where(proposed).values(state=ReferenceState.active.value))
+    promoting = update(tb_cross_reference).where(proposed).values(state=ReferenceState.active.value)
+    try:
+        async with store.begin() as connection:
+            await connection.execute(promoting)
+    except IntegrityError as error:
+        detail = "What another system has was linked to another one of ours meanwhile."
+        raise Refused(Code.upstream_conflict_stale, detail) from error
 
 
 async def list_all(
