@@ -22,6 +22,10 @@ class Crm:
     def __init__(self, base_url: str, token: str) -> None:
         self._http = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
     def call(self, method: str, path: str, body: Document | None = None, *, key: str | None = None) -> httpx.Response:
         """Return the answer; a creating call carries an idempotency key."""
         headers = {"Idempotency-Key": f'"{key}"'} if key else {}

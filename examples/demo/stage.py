@@ -44,21 +44,28 @@ def scene(psa: str, *, verbose: bool) -> Iterator[Scene]:
         tryton = start_tryton(HOME / "tryton", progress=progress)
         stack.callback(tryton.stop)
         redmine = stack.enter_context(_redmine()) if psa == "redmine" else None
-        config = installation(tryton.ready, redmine)
+        config = installation(HOME / "installation", tryton.ready, redmine)
         progress("Starting the gateway and its worker …")
-        log = None if verbose else stack.enter_context((HOME / "gateway.log").open("w"))
-        command = [*TIEBEAM, "serve", "--config", config]
-        gateway = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - our own
-        stack.callback(_stop, gateway)
-        url = yaml.safe_load(config.read_text())["http"]
-        address = f"http://{url['host']}:{url['port']}"
-        _wait_until_ready(address, gateway)
+        address = stack.enter_context(serving(config, None if verbose else HOME / "gateway.log"))
         yield Scene(address, token(config), config, tryton.ready, psa)
 
 
-def installation(tryton: Ready, redmine: Ready | None) -> Path:
+@contextlib.contextmanager
+def serving(config: Path, log: Path | None) -> Iterator[str]:
+    """Run `tiebeam serve` for the length of the block; yield its address once it is ready."""
+    http = yaml.safe_load(config.read_text())["http"]
+    address = f"http://{http['host']}:{http['port']}"
+    with contextlib.ExitStack() as stack:
+        into = stack.enter_context(log.open("w")) if log else None
+        command = [*TIEBEAM, "serve", "--config", config]
+        gateway = subprocess.Popen(command, stdout=into, stderr=subprocess.STDOUT)  # noqa: S603 - our own
+        stack.callback(_stop, gateway)
+        _wait_until_ready(address, gateway, log)
+        yield address
+
+
+def installation(folder: Path, tryton: Ready, redmine: Ready | None = None) -> Path:
     """Return the settings file of an installation as `tiebeam init` writes it, with the systems entered."""
-    folder = HOME / "installation"
     subprocess.run([*TIEBEAM, "init", folder], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
     config = folder / "tiebeam.yaml"
     settings = yaml.safe_load(config.read_text())
@@ -109,7 +116,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(url: str, gateway: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(url: str, gateway: subprocess.Popen[bytes], log: Path | None) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
@@ -118,8 +125,8 @@ def _wait_until_ready(url: str, gateway: subprocess.Popen[bytes]) -> None:
         if gateway.poll() is not None:
             break
         time.sleep(0.1)
-    said = (HOME / "gateway.log").read_text()[-4000:] if (HOME / "gateway.log").exists() else ""
-    raise SystemExit(f"The gateway did not become ready. It said:\n{said}")
+    said = f" It said:\n{log.read_text()[-4000:]}" if log else ""
+    raise RuntimeError(f"The gateway did not become ready.{said}")
 
 
 def _stop(gateway: subprocess.Popen[bytes]) -> None:
