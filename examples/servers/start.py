@@ -46,6 +46,8 @@ class Server(NamedTuple):
             self.process.wait()
         if self.process.stdout:
             self.process.stdout.close()
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 def cache_dir() -> Path:
