@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gateway.errors import Refused
 from openapi.common.types import Code, Money, Violation
+from openapi.decimals import text_of
 from openapi.process.project_onboarding.v1 import BillingMethod, NewOnboarding, SowLine
 from openapi.system.erp import v1 as erp
 from process_apis.ledger.entities import LegalEntity
@@ -120,7 +121,7 @@ def whole_splits(application: Application) -> Violations:
             yield _violation(Code.contract_split_mismatch, f"/splits/{place}/account", "Name each payer once.")
     paid = total(Decimal(split.percent) for split in splits)
     if splits and paid != WHOLE:
-        yield _violation(Code.contract_split_mismatch, "/splits", "The percentages sum to 100.", "100", f"{paid:f}")
+        yield _violation(Code.contract_split_mismatch, "/splits", "The percentages sum to 100.", "100", text_of(paid))
 
 
 def summing_schedules(application: Application) -> Violations:
@@ -134,7 +135,7 @@ def summing_schedules(application: Application) -> Violations:
             planned = total(amount_of(part.amount) for part in line.schedule)
             if planned != amount_of(line.value):
                 detail = "The amounts sum to the line's value."
-                yield _violation(Code.schedule_total_mismatch, pointer, detail, line.value.amount, f"{planned:f}")
+                yield _violation(Code.schedule_total_mismatch, pointer, detail, line.value.amount, text_of(planned))
         yield from _named_milestones(line, pointer)
 
 
