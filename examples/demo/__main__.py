@@ -43,8 +43,8 @@ def tell(scene: Scene) -> bool:
 
 def books(scene: Scene, database: str) -> Tryton:
     """Return the database as its administrator sees it in Tryton itself."""
-    ready = scene.tryton["databases"][database]
-    return Tryton(ready["rpc_url"], ready["admin_user"], ready["admin_password"])
+    ready = scene.tryton
+    return Tryton(f"{ready['base_url']}/{database}/rpc/", ready["admin_user"], ready["admin_password"])
 
 
 def keep_serving(scene: Scene) -> None:

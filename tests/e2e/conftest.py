@@ -39,8 +39,8 @@ class Live:
 
     def books(self, database: str) -> Tryton:
         """Return a database of Tryton as its administrator sees it."""
-        ready = self.ready["databases"][database]
-        return Tryton(ready["rpc_url"], ready["admin_user"], ready["admin_password"])
+        ready = self.ready
+        return Tryton(f"{ready['base_url']}/{database}/rpc/", ready["admin_user"], ready["admin_password"])
 
     def client(self, *limits: str) -> httpx.Client:
         """Return a client with a token of these limits, as `tiebeam token` takes them."""
