@@ -12,7 +12,6 @@ from gateway.errors import Refused
 from gateway.store import cross_references, locks
 from gateway.store.database import Store
 from gateway.writes import Writes
-from openapi.common.types import Code
 from openapi.system.erp.v1 import AccountingProject, AccountingProjectState, Customer, CustomerState
 from openapi.system.psa.v1 import Project, ProjectState
 from process_apis.ledger import customers, projects
@@ -92,9 +91,7 @@ async def _is_ours_alone(store: Store, order: OnboardingOrder) -> bool:
     """Tell whether no other project needs the customer, and let none begin to until the lock is released."""
     try:
         await locks.take(store, process_id(), [order.customer_lock])
-    except Refused as held:
-        if held.code is not Code.lock_held:
-            raise
+    except Refused:  # Somebody has it, and is about to use the customer.
         return False
     others = await projects.projects_of_customers(store, INSTALLATION, [order.customer])
     return not any(other.state in projects.LIVE for other in others if other.id != order.project)

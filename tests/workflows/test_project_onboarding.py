@@ -24,7 +24,8 @@ from process_apis.ledger import codes, contracts, projects, schedules
 from process_apis.project_onboarding import documents
 from process_apis.project_onboarding.steps import ACTIVATED
 from tests.fakes.statement_of_work import TEMPLATE, signed
-from tests.fakes.vendor import Fault
+from tests.fakes.vendor import Book, Fault
+from tests.servers_postgres import Postgres
 from tests.workflows.onboarding_stage import Stage, stage_on, states
 
 NOWHERE = [{"type": "department", "code": "NOWHERE"}]
@@ -573,6 +574,14 @@ async def test_code_that_a_system_has_seen_stays_the_projects(working: Stage) ->
     assert again.code is Code.project_code_collision
 
 
+async def test_what_somebody_has_deleted_meanwhile_needs_no_undoing(working: Stage) -> None:
+    working.psa.plan("open_project", Fault.refused)
+    parked = await working.onboard()
+    working.psa.projects, working.erp.projects, working.erp.customers = Book(), Book(), Book()
+
+    assert (await working.cancel(parked.id)).state is OnboardingState.cancelled
+
+
 async def test_customer_that_was_there_before_stays_as_it_is(working: Stage) -> None:
     customer = await working.erp.create_customer(NEIGHBOUR)
     working.psa.plan("create_project", Fault.refused)
@@ -639,6 +648,29 @@ async def test_onboarding_that_has_not_begun_is_cancelled_at_once(stage: Stage) 
         again = await stage.onboard()
     assert (again.state, again.attempt) == (OnboardingState.active, 2)
     assert books(stage) == ONE_OF_EACH
+
+
+# The other database.
+
+
+async def test_on_postgresql_it_is_the_same(postgres_server: Postgres) -> None:
+    url = postgres_server.database()
+    migrate(url)
+    stage = Stage(url)
+    async with stage.working():
+        stage.psa.plan("open_project", Fault.refused)
+        answers = await asyncio.gather(*(stage.onboard(wait_s=None) for _ in range(20)))
+        cancelled = await stage.cancel((await stage.rested(answers[0])).id)
+        left = nothing_is_active(stage)
+        again = await stage.onboard()
+        second = await stage.onboard(opportunity__id="0066")
+    await stage.close()
+
+    assert {answer.id for answer in answers} == {again.id}
+    assert left
+    assert [one.state.value for one in (cancelled, again, second)] == ["cancelled", "active", "active"]
+    assert again.project.code == "P-0001"
+    assert len(stage.erp.customers) == 1
 
 
 # Cut short.
