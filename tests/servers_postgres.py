@@ -26,11 +26,11 @@ class Postgres:
     def __init__(self, port: int) -> None:
         self._base = f"postgresql://tiebeam@127.0.0.1:{port}"
 
-    def database(self) -> str:
-        """Return the URL of a fresh database."""
+    def database(self, template: str = "template1") -> str:
+        """Return the URL of a fresh database, with what the database `template` has in it."""
         name = f"t{uuid.uuid4().hex}"
         with psycopg.connect(f"{self._base}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.rpartition('/')[2]}".encode())
         return f"{self._base}/{name}"
 
     def answers(self) -> bool:

@@ -1,5 +1,6 @@
 """A database under migrations, a worker in this process, and the toy's vendor: on SQLite and on PostgreSQL."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,15 +17,30 @@ def postgres_server() -> Iterator[Postgres]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an SQLite database with all tables, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "tiebeam.sqlite"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: Postgres) -> str:
+    """Return the URL of a PostgreSQL database with all tables, to be copied."""
+    url = postgres_server.database()
+    migrate(url)
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a fresh database with all tables."""
-    url = f"sqlite:///{tmp_path / 'tiebeam.sqlite'}"
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres_server")
-        url = server.database()
-    migrate(url)
-    return url
+        return server.database(request.getfixturevalue("migrated_database"))
+    copied = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "tiebeam.sqlite")
+    return f"sqlite:///{copied}"
 
 
 @pytest.fixture

@@ -6,12 +6,15 @@ from datetime import timedelta
 import pytest
 
 from gateway.caller import INSTALLATION
-from gateway.durable import AnotherWorker, State, cancel, resume
+from gateway.durable import AnotherWorker, State, cancel, marks, resume
+from gateway.durable.outcomes import Outcome
+from gateway.durable.run import Run, Work
 from gateway.durable.sweeps import Sweeps
 from gateway.errors import Refused
 from gateway.store import locks
 from gateway.store.processes import tb_process_instance
 from gateway.store.work_items import Severity
+from gateway.store.write_intents import Lease, WriteIntents
 from openapi.common.types import Code, OwnerQueue
 from tests.workflows.stage import Stage
 from tests.workflows.toy import QUICK, sell, told
@@ -148,6 +151,121 @@ async def test_what_the_engine_has_lost_becomes_a_work_item(stage: Stage) -> Non
 
     assert untouched == []
     assert (item.code, item.owner_queue) == (Code.internal, OwnerQueue.Integration)
+
+
+async def test_a_read_that_takes_too_long_counts_as_unavailable(stage: Stage) -> None:
+    stage.desk.plan("check", *["hang"] * 3)
+    async with stage.working(step_timeout_s=0.05, unavailable_resume_s=600):
+        parked = await stage.rest(await stage.ask())
+
+    assert (parked.current_step, parked.parked_code) == ("decide_colour", "upstream.unavailable")
+
+
+async def test_a_write_that_somebody_else_is_at_is_waited_for(stage: Stage) -> None:
+    intents = WriteIntents(stage.store, lease_s=1.0)
+    await intents.take(Lease(connection="desk", operation="create_deal", key="deal_1", owner="somebody"))
+    async with stage.working():
+        done = await stage.rest(await stage.ask())
+
+    assert await stage.told(done) == ["accepted", "running", "active"]
+    assert stage.desk.effects() == ["create deal_1", "open deal_1"]
+
+
+async def test_a_write_that_somebody_else_stays_at_parks_and_is_taken_up_by_itself(stage: Stage) -> None:
+    intents = WriteIntents(stage.store, lease_s=600)
+    lease = Lease(connection="desk", operation="create_deal", key="deal_1", owner="somebody")
+    await intents.take(lease)
+    async with stage.working(write_wait_s=0.1):
+        process = await stage.ask()
+        parked = await stage.rest(process)
+        await intents.release(lease)
+        done = await stage.until(process, lambda seen: seen.state == "active")
+
+    assert parked.parked_code == "upstream.write_in_progress"
+    assert done.outcome.value == "applied"
+
+
+async def test_a_mistake_in_the_workflow_itself_parks_there_and_can_be_undone(stage: Stage) -> None:
+    async with stage.working():
+        parked = await stage.rest(await stage.ask(colour="crash"))
+        await resume(stage.store, stage.engine, sell, INSTALLATION, parked.id, {})
+        again = await stage.rest(parked)
+        await cancel(stage.store, stage.engine, INSTALLATION, parked.id)
+        cancelled = await stage.rest(parked)
+
+    assert (parked.state, parked.parked_code, again.state) == ("parked", "internal", "parked")
+    assert told(cancelled) == ("cancelled", "none")
+    assert stage.desk.effects() == ["create deal_1", "cancel deal_1"]
+
+
+async def test_a_cancel_that_comes_after_the_last_step_is_heeded(stage: Stage) -> None:
+    process = await stage.ask(colour="no_pivot")
+
+    async def moments(moment: str, step: str) -> None:
+        if (moment, step) == ("recorded", "announce"):
+            await cancel(stage.store, stage.engine, INSTALLATION, process.id)
+
+    async with stage.working(moments):
+        cancelled = await stage.rest(process)
+
+    assert cancelled.state == State.cancelled
+    assert stage.desk.effects() == ["create deal_1", "cancel deal_1"]
+
+
+async def test_a_decision_that_the_engine_was_not_told_of_is_told_by_the_sweep(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.desk.plan("create_deal", "refuse")
+
+    async def not_yet(_workflow_id: str, _step: int) -> bool:
+        return False
+
+    async with stage.working():
+        parked = await stage.rest(await stage.ask())
+        with monkeypatch.context() as patched:
+            patched.setattr(stage.engine, "rewind", not_yet)
+            await resume(stage.store, stage.engine, sell, INSTALLATION, parked.id, {})
+        done = await stage.rest(parked)
+
+    assert done.state == "active"
+
+
+async def test_a_sweep_that_breaks_does_not_end_the_worker(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = asyncio.Event()
+
+    async def breaks(_sweeps: Sweeps) -> None:
+        broken.set()
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sweeps, "deliver", breaks)
+        async with stage.working(prune_interval_s=0.0):
+            await asyncio.wait_for(broken.wait(), 10)
+            patched.undo()
+            done = await stage.rest(await stage.ask())
+
+    assert done.state == "active"
+
+
+async def test_a_database_that_breaks_in_the_middle_of_a_step_parks_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = marks.end
+
+    async def breaks(run: Run, work: Work, outcome: Outcome) -> None:
+        if work.name == "decide_colour":
+            monkeypatch.setattr(marks, "end", end)
+            raise ConnectionResetError
+        await end(run, work, outcome)
+
+    monkeypatch.setattr(marks, "end", breaks)
+    async with stage.working():
+        parked = await stage.rest(await stage.ask())
+        await resume(stage.store, stage.engine, sell, INSTALLATION, parked.id, {})
+        done = await stage.rest(parked)
+
+    assert (parked.current_step, parked.parked_code) == ("decide_colour", "internal")
+    assert done.state == "active"
 
 
 async def test_a_second_worker_is_refused_and_told_who_runs(stage: Stage) -> None:

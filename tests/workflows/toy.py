@@ -1,5 +1,6 @@
 """A small process over a vendor whose books are a file: they outlive the worker that writes to them."""
 
+import asyncio
 import json
 import os
 from functools import partial
@@ -98,7 +99,7 @@ class Desk:
         folder.mkdir(exist_ok=True)
 
     def plan(self, operation: str, *faults: str) -> None:
-        """Let the next calls go wrong: `refuse`, `away`, `lose` (the answer), `drop` (the call), `break`."""
+        """Let the next calls go wrong: `refuse`, `away`, `lose` (the answer), `drop` (the call), `hang`, `break`."""
         self._plan_of(operation).write_text("\n".join(faults))
 
     def effects(self) -> list[str]:
@@ -131,7 +132,8 @@ class Desk:
 
     async def check(self, colour: str) -> str:
         """Return the colour that the vendor takes."""
-        self._go_wrong("check")
+        if self._go_wrong("check") == "hang":
+            await asyncio.Event().wait()
         return colour
 
     def _effect(self, operation: str, verb: str, key: str, colour: str = "") -> Deal:
@@ -222,6 +224,16 @@ async def _sell(store: Store, writes: Writes, desk: Desk, order: ToyOrder) -> So
     )
     undo("cancel_deal", cancel_deal, writes, desk, order.key)
     skip("paint_deal", "capability", on="desk")
+    if order.colour == "crash":
+        raise ValueError("a mistake in the workflow")
+    if order.colour != "no_pivot":
+        await open_up(desk, order)
+    await finish(step("announce", announce, desk, order.key))
+    return Sold(deal=deal.id, colour=colour)
+
+
+async def open_up(desk: Desk, order: ToyOrder) -> None:
+    """Pass the pivot."""
     await submit(
         "open_deal",
         on=desk,
@@ -230,8 +242,6 @@ async def _sell(store: Store, writes: Writes, desk: Desk, order: ToyOrder) -> So
         act=partial(desk.open_deal, order.key),
         pivot=True,
     )
-    await finish(step("announce", announce, desk, order.key))
-    return Sold(deal=deal.id, colour=colour)
 
 
 sell = workflow(name="toy", refusals="park", decision=ToyDecision, completed="active")(_sell)
