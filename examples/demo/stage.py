@@ -18,6 +18,7 @@ from examples.servers.start import start_tryton
 
 HOME = Path(".demo")
 READY_WITHIN_S = 60.0
+LIFETIME_MIN = "720"  # Who reads the story today tries the token today.
 STOPPED_WITHIN_S = 30.0
 SETTLE_S = 2.0  # This Tryton answers within milliseconds; a real one is given half a minute.
 TIEBEAM = (sys.executable, "-m", "gateway.cli")
@@ -105,7 +106,7 @@ def _redmine() -> Iterator[Ready]:
 
 def token(config: Path, *limits: str) -> str:
     """Return an access token of the development issuer, as `tiebeam token` prints it."""
-    command = [*TIEBEAM, "token", "--config", config, *limits]
+    command = [*TIEBEAM, "token", "--config", config, "--minutes", LIFETIME_MIN, *limits]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - our own
 
 
