@@ -102,14 +102,20 @@ class TrytonClient:
         self, method: str, params: list[Any], *, write: bool, company: int | None, extras: Values
     ) -> httpx.Response:
         """Return the answer. 401 says that nothing was run: log in once, send it once more."""
-        for last in (False, True):
-            session = await self._sessions.present()
-            context = {**self._context(session, company), **extras}
-            answer = await self._transmit(method, [*params, context], write=write, authorization=session.authorization)
-            if answer.status_code != httpx.codes.UNAUTHORIZED or last:
-                break
-            self._sessions.drop(session)
-        return answer
+        session = await self._sessions.present()
+        answer = await self._in(session, method, params, write=write, company=company, extras=extras)
+        if answer.status_code != httpx.codes.UNAUTHORIZED:
+            return answer
+        self._sessions.drop(session)
+        session = await self._sessions.present()
+        return await self._in(session, method, params, write=write, company=company, extras=extras)
+
+    async def _in(
+        self, session: Session, method: str, params: list[Any], *, write: bool, company: int | None, extras: Values
+    ) -> httpx.Response:
+        """Return the answer to a call within a session, whose context goes with it."""
+        context = {**self._context(session, company), **extras}
+        return await self._transmit(method, [*params, context], write=write, authorization=session.authorization)
 
     def _context(self, session: Session, company: int | None) -> Values:
         """Return the context: the company that the call is for, among those that the connection serves."""

@@ -33,9 +33,10 @@ READ: Final[Mapping[str, Callable[[Values], object]]] = {
 def decoded(content: bytes, into: type[T]) -> T:
     """Return an answer as `into`; raises ValueError or MsgspecError where it has another shape."""
     try:
-        return convert(json.loads(content, object_hook=_value), into)
-    except (KeyError, TypeError) as error:
+        answer = json.loads(content, object_hook=_value)
+    except (KeyError, TypeError, ArithmeticError) as error:  # Decimal's mistakes are of arithmetic.
         raise ValueError("A typed value is not in the shape of its class.") from error
+    return convert(answer, into)
 
 
 def encoded(method: str, params: list[Any]) -> bytes:

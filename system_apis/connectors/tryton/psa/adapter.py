@@ -86,6 +86,8 @@ class TrytonPsa:
         if template is None:
             created = await self._client.create(WORK, mapping.plain(values), company=company)
         else:
+            if template.root.status.name != self._settings.status_open:
+                values["status"] = await self._status(self._settings.status_open)
             created = await self._client.copy(WORK, template.root.id, values, company=company)
         with effect_is_there():
             return self._to_project(await self._tree(created))
