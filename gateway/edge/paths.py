@@ -8,13 +8,15 @@ from openapi.common.types import Code
 
 PLAIN: Final = re.compile(rb"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+\Z").match
 """Nothing to decode: most paths."""
+ROOT: Final = b"/"
+"""The one path with an empty segment: where people begin who type an address."""
 FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f/\\]|^\.{1,2}$|^$").search
 ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def normal(raw: bytes) -> str:
     """Return the path, decoded once; raises Refused. `%252F` becomes `%2F`, and stays a part of its segment."""
-    if PLAIN(raw):
+    if PLAIN(raw) or raw == ROOT:
         return raw.decode("ascii")
     if not raw.startswith(b"/"):
         raise _malformed()

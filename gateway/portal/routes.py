@@ -33,12 +33,13 @@ Find = Callable[[str], File]
 
 
 def routes(apis: Sequence[Api], versions: Mapping[str, Version]) -> list[HTTPRouteHandler]:
-    """Return `/docs`, `/openapi/…` and `/problems/<code>`; all are made at the start."""
+    """Return `/docs`, to which `/` leads, `/openapi/…` and `/problems/<code>`; all are made at the start."""
     codes = {str(code): pages.problem(code, entry) for code, entry in catalogue().items()}
     documents = {
         pages.contract_path(api): File.of("openapi.json", msgspec.json.encode(reference.document(api))) for api in apis
     }
     return [
+        _door("/", "/docs"),
         _page("/docs", pages.index(apis, versions)),
         *(_page(f"/docs{api.base}", pages.reference(api)) for api in apis),
         *(_file(path, _finder({"": document})) for path, document in documents.items()),
@@ -47,6 +48,13 @@ def routes(apis: Sequence[Api], versions: Mapping[str, Version]) -> list[HTTPRou
         _page("/problems", pages.problems(catalogue())),
         _problem_page(codes),
     ]
+
+
+def _door(path: str, to: str) -> HTTPRouteHandler:
+    async def show(request: AnyRequest) -> Response[bytes]:  # noqa: ARG001 - the router's signature.
+        return Response(b"", status_code=302, headers={"location": to, "cache-control": "no-cache"})
+
+    return HTTPRouteHandler(path, http_method=HttpMethod.GET, name="door")(show)
 
 
 def _page(path: str, html: str) -> HTTPRouteHandler:

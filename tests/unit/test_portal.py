@@ -41,6 +41,12 @@ async def test_index_shows_each_api_with_its_owner_and_where_to_go(portal: httpx
         assert shown in page.text
 
 
+async def test_bare_address_leads_to_the_index(portal: httpx.AsyncClient) -> None:
+    answer = await portal.get("/")
+
+    assert (answer.status_code, answer.headers["location"]) == (302, "/docs")
+
+
 async def test_index_says_until_when_a_deprecated_version_lives() -> None:
     version = replace(VERSION, status="deprecated", sunset_on=date(2027, 3, 31), successor="process/sample_things/v2")
     api = bound()
