@@ -7,7 +7,7 @@ PSA ?= tryton
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check static bench generate fmt requirements redmine clean
+.PHONY: help demo test faults check static bench generate fmt requirements debian clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -33,8 +33,9 @@ static: $(VENV)/.dev ## Lint, types, import rules, generated files
 
 check: static test ## Everything that a change must pass; needs no root
 
-redmine: $(VENV)/.dev ## As root: install Debian's Redmine and Chromium, then pass the tests that need them
+debian: $(VENV)/.dev ## As root: install Debian's Redmine and Chromium, then pass the tests that need them
 	@examples/servers/install_redmine.sh
+	@examples/servers/install_chromium.sh
 	@TIEBEAM_REQUIRE=redmine,browser $(RUN) -m pytest -m "redmine or browser"
 
 bench: $(VENV)/.dev ## Measure, and write bench/results/latest.json
