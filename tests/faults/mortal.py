@@ -1,0 +1,164 @@
+"""An installation whose worker dies when it is told to, and comes back: its web half is in this process.
+
+Workers are forked, one after another, from a server that has read the product's modules once: each is a process of its
+own, and up within half a second.
+"""
+
+import asyncio
+import multiprocessing
+import signal
+from collections import Counter
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from sqlalchemy import func, select
+
+from gateway import commands, main
+from gateway.caller import INSTALLATION
+from gateway.durable import Process, Window, get_process, list_steps
+from gateway.durable.engine import Status
+from gateway.egress.limits import Part
+from gateway.settings import load
+from gateway.store import business_events, cross_references, work_items
+from gateway.store.locks import tb_lock
+from process_apis.ledger import codes, projects
+from process_apis.ledger.contracts import tb_contract
+from process_apis.ledger.schedules import tb_schedule_line
+from process_apis.project_onboarding.steps import ACTIVATED
+from tests.faults import killing_worker
+from tests.faults.killing_worker import Cell
+
+ONBOARDINGS = "/process/project-onboarding/v1/onboardings"
+ENDS_WITHIN_S = 60.0
+LOOK_EVERY_S = 0.05
+
+Document = dict[str, Any]
+
+
+class Mortal:
+    """The product on real systems, as a caller and a murderer meet it."""
+
+    def __init__(self, config: Path, folder: Path) -> None:
+        self._config, self._folder = config, folder
+        settings = load(str(config))
+        commands.prepare(settings)
+        self._parts = main.parts(main.read(settings), Part.web)
+        self.store = self._parts.store
+        token = commands.development_token(settings, commands.Claims(client="crm"), 86_400)
+        self._http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(main.web(self._parts)),  # type: ignore[arg-type]  # ASGI, as the edge types it.
+            base_url="http://gateway",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload(["tests.faults.killing_worker"])
+        self._worker: ForkServerProcess | None = None
+        self.deaths = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._worker is not None:
+            self._worker.terminate()
+            await asyncio.to_thread(self._worker.join, ENDS_WITHIN_S)
+        await self._http.aclose()
+        await self._parts.aclose()
+
+    async def ask(self, body: Document, key: str) -> str:
+        """Return the id of the onboarding that was accepted."""
+        answer = await self._http.post(ONBOARDINGS, json=body, headers={"Idempotency-Key": f'"{key}"'})
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        return str(answer.json()["id"])
+
+    async def cancel(self, onboarding: str) -> None:
+        """Have what it made undone."""
+        answer = await self._http.post(f"{ONBOARDINGS}/{onboarding}/cancel")
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+
+    def condemn(self, cell: Cell | None) -> None:
+        """Let the worker die there, once."""
+        for name in ("seen", "kill"):
+            (self._folder / name).unlink(missing_ok=True)
+        if cell is not None:
+            (self._folder / "kill").write_text(cell.write())
+
+    def seen(self) -> list[Cell]:
+        """Return each moment that workers came through since somebody was condemned last."""
+        return [*dict.fromkeys(map(Cell.read, (self._folder / "seen").read_text().splitlines()))]
+
+    async def until(self, onboarding: str, fits: Callable[[Process], bool]) -> Process:
+        """Return the onboarding once it fits; a worker that died is followed by another."""
+        async with asyncio.timeout(ENDS_WITHIN_S):
+            while not fits(process := await get_process(self.store, INSTALLATION, onboarding)):
+                self._revive()
+                await asyncio.sleep(LOOK_EVERY_S)
+        return process
+
+    async def ended(self, onboarding: str) -> Process:
+        """Return the onboarding once it has ended, and the engine has nothing left to do for it."""
+        process = await self.until(onboarding, lambda seen: seen.ended_at is not None)
+        async with asyncio.timeout(ENDS_WITHIN_S):
+            while await self._parts.engine.status_of(process.workflow_id) is Status.moving or self._is_dead():
+                self._revive()
+                await asyncio.sleep(LOOK_EVERY_S)
+        return await get_process(self.store, INSTALLATION, onboarding)
+
+    def _is_dead(self) -> bool:
+        return self._worker is not None and not self._worker.is_alive()
+
+    def _revive(self) -> None:
+        if self._worker is not None and not self._worker.is_alive():
+            assert self._worker.exitcode == -signal.SIGKILL, (self._folder / "log").read_text()[-4000:]
+            self.deaths += 1
+            self._worker = None
+        if self._worker is None:
+            self._worker = self._processes.Process(
+                target=killing_worker.run, args=(self._config, self._folder), daemon=True
+            )
+            self._worker.start()
+
+    async def kept(self, process: Process) -> Document:
+        """Return what our own tables say of an onboarding that has ended."""
+        assert process.project is not None
+        assert process.customer is not None
+        project = await projects.find_project(self.store, INSTALLATION, process.project)
+        objects = [process.project, process.customer]
+        references = await cross_references.list_all(self.store, INSTALLATION, canonical_id=objects, state=None)
+        items = await work_items.list_all(self.store, INSTALLATION, Window(), process_id=process.id)
+        told = await business_events.list_all(self.store, INSTALLATION, Window(limit=100), subject=process.id)
+        announced = await business_events.list_all(
+            self.store, INSTALLATION, Window(), subject=process.project, type=ACTIVATED
+        )
+        steps = (await list_steps(self.store, INSTALLATION, [process.id]))[process.id]
+        code = await codes.kept_code(self.store, process.project)
+        return {
+            "state": process.state,
+            "project": project and project.state,
+            "code is the project's": bool(project and code and project.code == code),
+            "references": Counter(reference.state.value for reference in references),
+            "contract and schedule": await self._contract_states(process.project),
+            "steps": [f"{step.name} {step.state}" for step in steps],
+            "open work items": [item.step for item in items.items],
+            "locks": await self._locks_of(process.id),
+            "ends told": sum(event.type.endswith(f".{process.state}.v1") for event in told.items),
+            "announced": len(announced.items),
+        }
+
+    async def _contract_states(self, project: str) -> list[str]:
+        contracts = select(tb_contract.c.id, tb_contract.c.state).where(tb_contract.c.project == project)
+        async with self.store.begin() as connection:
+            found = (await connection.execute(contracts)).all()
+            states = [state for _, state in found]
+            for contract, _ in found:
+                parts = select(tb_schedule_line.c.state).where(tb_schedule_line.c.contract_id == contract)
+                states += (await connection.execute(parts)).scalars()
+        return states
+
+    async def _locks_of(self, process_id: str) -> int:
+        counting = select(func.count()).select_from(tb_lock).where(tb_lock.c.process_id == process_id)
+        async with self.store.begin() as connection:
+            return int((await connection.execute(counting)).scalar_one())
