@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from examples.demo.books import Tryton
 from examples.servers.start import Backend, tryton
 from gateway.secret import Secret
@@ -28,15 +30,17 @@ def tryton_server(backend: Backend = "sqlite", *options: str) -> Iterator[dict[s
 
 def settings_of(ready: dict[str, Any], database: str, **other: object) -> Settings:
     """Return the settings of a connection to one of the server's databases."""
-    return Settings(
+    settings = Settings(
         base_url=ready["base_url"],
         database=database,
         user=ready["user"],
         password=Secret(ready["password"]),
         companies={"ES01": ready["company"]["id"]},
         payment_terms={"immediate": "Immediate", "net_30": "Net 30"},
-        **{"templates": ("Delivery standard",), "settle_s": 0.2, **other},  # type: ignore[arg-type]  # as given
+        templates=("Delivery standard",),
+        settle_s=0.2,
     )
+    return replace(settings, **other)
 
 
 class Desk:

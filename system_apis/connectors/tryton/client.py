@@ -57,9 +57,8 @@ class TrytonClient:
         return await self._call(method, [list(models)], dict[str, Rights], write=False)
 
     async def companies(self) -> Sequence[int]:
-        """Return the companies that the user may work for."""
-        session = await self._sessions.present()
-        return list(session.context["companies"])
+        """Return the companies that the user works for."""
+        return (await self._sessions.present()).reach
 
     async def create(self, model: str, values: Values, *, company: int | None = None) -> int:
         """Return the id of the new record."""
@@ -118,7 +117,7 @@ class TrytonClient:
         return await self._transmit(method, [*params, context], write=write, authorization=session.authorization)
 
     def _context(self, session: Session, company: int | None) -> Values:
-        """Return the context: the company that the call is for, among those that the connection serves."""
+        """Return the context, with the company that the call is for, without which defaults are missing."""
         return {**session.context, "company": company or self._companies[0], "companies": self._companies}
 
     async def _transmit(

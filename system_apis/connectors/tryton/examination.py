@@ -41,10 +41,11 @@ def environment(settings: Settings, kind: str) -> Finding:
 
 
 async def server(client: TrytonClient) -> Finding:
-    """Return whether the server is of the series that we speak with."""
+    """Return whether the server is of the series that we speak with, and takes the user."""
     version = await client.server_version()
+    await client.companies()  # It takes a log-in to know them.
     lacks = [] if version.startswith(SERIES) else [f"Tryton {SERIES}x, this one is {version}"]
-    return found("server", f"Tryton {version} answers.", lacks=lacks, mend="Upgrade the server.")
+    return found("server", f"Tryton {version} answers, and takes the user.", lacks=lacks, mend="Upgrade the server.")
 
 
 async def companies(client: TrytonClient, settings: Settings) -> Finding:
@@ -54,7 +55,7 @@ async def companies(client: TrytonClient, settings: Settings) -> Finding:
         f"{entity} as company {company}" for entity, company in settings.companies.items() if company not in allowed
     ]
     detail = ", ".join(f"{entity} is company {company}" for entity, company in settings.companies.items()) + "."
-    mend = f"Give the user {settings.user} these companies in Tryton, or correct `companies` of the connection."
+    mend = f"Make it the company of the user {settings.user}; give it several with the company filter All."
     return found("companies", detail, lacks=lacks, mend=mend)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import httpx
@@ -24,6 +24,8 @@ class Session(Struct, frozen=True, kw_only=True):
 
     authorization: str
     context: Mapping[str, Any]
+    reach: Sequence[int]
+    """The companies that the user works for."""
 
 
 class Transmit(Protocol):
@@ -75,22 +77,16 @@ class Sessions:
             raise self._turned_away(Code.upstream_auth_expired)
         user_id, key = result_of(answer, list[Any], write=False)[:2]
         plain = f"{settings.user}:{user_id}:{key}".encode()
-        authorization = f"Session {base64.b64encode(plain).decode()}"
-        return Session(authorization=authorization, context=await self._context(authorization))
+        return await self._session(f"Session {base64.b64encode(plain).decode()}")
 
-    async def _context(self, authorization: str) -> Mapping[str, Any]:
-        """Return the context: without groups, fields that only some may edit are refused; without company, much."""
+    async def _session(self, authorization: str) -> Session:
+        """Return the session with its context: without groups, fields that only some may edit are refused."""
         answer = await self._transmit(
             "model.res.user.get_preferences", [True, {}], write=False, authorization=authorization
         )
         preferences = result_of(answer, Preferences, write=False)
-        return {
-            "company": preferences.company,
-            "companies": preferences.companies,
-            "employee": preferences.employee,
-            "groups": preferences.groups,
-            "language": "en",
-        }
+        context = {"employee": preferences.employee, "groups": preferences.groups, "language": "en"}
+        return Session(authorization=authorization, context=context, reach=preferences.reach)
 
     def _not_logged_in(self, error: ApiError) -> Unavailable:
         if (

@@ -74,8 +74,15 @@ class Preferences(Struct, frozen=True, kw_only=True):
 
     company: int | None = None
     companies: list[int] = []
+    company_filter: str | None = None
     employee: int | None = None
     groups: list[int] = []
+
+    @property
+    def reach(self) -> list[int]:
+        """Return the companies whose records the user works on: one, unless its filter says all."""
+        one = [] if self.company is None else [self.company]
+        return self.companies if self.company_filter == "all" else one
 
 
 class Named(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ RIGHTS: Final = {
     "account.invoice.payment_term": ("read",),
     "country.country": ("read",),
 }
-GROUPS: Final = ("Party Administration", "Account", "Analytic Administration")
+GROUPS: Final = ("Party Administration", "Accounting", "Analytic Administration")
 
 
 async def examine(client: TrytonClient, settings: Settings, capabilities: Capabilities) -> list[Finding]:
