@@ -38,14 +38,21 @@ class Trace(Struct, frozen=True, kw_only=True):
 
 def trace_of(fields: Sequence[bytes]) -> Trace:
     """Return our own place in the trace that `traceparent` names; a new trace where it is missing or malformed."""
+    parent = place_of(fields)
+    if parent is None:
+        return Trace.begin()
+    return Trace(trace_id=parent.trace_id, span_id=secrets.token_hex(8), flags=parent.flags)
+
+
+def place_of(fields: Sequence[bytes]) -> Trace | None:
+    """Return the very place that `traceparent` names; None where it is missing or malformed."""
     match = PARENT(fields[0]) if len(fields) == 1 else None
     if match is None:
-        return Trace.begin()
+        return None
     version, trace_id, parent_id, flags, rest = match.groups()
     if version == b"ff" or (version == b"00" and rest) or not trace_id.strip(b"0") or not parent_id.strip(b"0"):
-        return Trace.begin()
-    known = int(flags, 16) & KNOWN_FLAGS
-    return Trace(trace_id=trace_id.decode(), span_id=secrets.token_hex(8), flags=known)
+        return None
+    return Trace(trace_id=trace_id.decode(), span_id=parent_id.decode(), flags=int(flags, 16) & KNOWN_FLAGS)
 
 
 def correlation_id_of(fields: Sequence[bytes]) -> str:

@@ -16,6 +16,7 @@ from gateway.durable.outcomes import Kind, Outcome, Unwound
 from gateway.durable.run import Run, Work
 from gateway.durable.settings import DurableSettings
 from gateway.errors import ApiError, Overdue, Refused, Unavailable, Uncertain, WriteInProgress
+from gateway.telemetry.spans import span
 from openapi.common.types import Code
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ async def _try(run: Run, work: Work, probe: int, waited_s: float) -> Outcome:
     if begun.instead is not None:
         value = None if begun.value is None else msgspec.json.decode(begun.value)
         return Outcome(kind=begun.instead, at=run.engine.step_id(), value=value)
-    with belonging(process_id=run.process_id, step=work.name):
+    with belonging(process_id=run.process_id, step=work.name), span(work.name):
         await run.moments(BEFORE, work.name)
         outcome = await _outcome_of(run, work)
         await run.moments(AFTER, work.name)

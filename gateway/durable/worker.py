@@ -20,7 +20,7 @@ from gateway.durable.sweeps import Sweeps
 from gateway.durable.worker_lock import worker_lock
 from gateway.durable.workflow import Workflow
 from gateway.store.database import Store
-from gateway.trace import trace_of
+from gateway.trace import place_of
 from gateway.writes import Writes
 
 _log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Worker:
             moments=self._moments,
         )
         order = json.decode(start.order, type=workflow.order)
-        trace = trace_of([start.traceparent.encode()]) if start.traceparent else None
+        trace = place_of([start.traceparent.encode()]) if start.traceparent else None
         with belonging(
             correlation_id=start.correlation_id,
             trace=trace,
