@@ -36,6 +36,8 @@ class ScriptedTryton:
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.writes: set[str] = set()
+        """The operations that were sent as writes."""
         self.sent: list[tuple[str, list[Any], str | None]] = []
         self._planned: dict[str, deque[Reply]] = {}
         self._standing: dict[str, Reply] = {
@@ -63,9 +65,11 @@ class ScriptedTryton:
         no_effect: Callable[[httpx.Response], bool] | None = None,
     ) -> httpx.Response:
         """Return what was planned."""
-        del method, url, write, no_effect
+        del method, url, no_effect
         await asyncio.sleep(0)  # Others come in between, as on any network.
         self.calls[operation] += 1
+        if write:
+            self.writes.add(operation)
         params = json.loads(content or b"{}").get("params", [])
         self.sent.append((operation, params, (headers or {}).get("Authorization")))
         planned = self._planned.get(operation)

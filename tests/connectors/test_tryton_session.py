@@ -138,7 +138,7 @@ async def test_quota_of_our_own_does_not_silence_the_log_in() -> None:
 
 @pytest.mark.parametrize(
     "lost",
-    [Uncertain(Code.upstream_timeout_uncertain, "lost"), Unavailable(Code.upstream_unavailable, "refused"), 404],
+    [Unavailable(Code.upstream_unavailable, "did not answer"), 404],
 )
 async def test_log_in_that_nobody_answered_leaves_the_write_without_effect(lost: object) -> None:
     http = ready_tryton()
@@ -149,6 +149,14 @@ async def test_log_in_that_nobody_answered_leaves_the_write_without_effect(lost:
 
     assert unavailable.value.code is Code.upstream_unavailable
     assert http.calls[WRITE] == 0
+
+
+async def test_log_in_may_try_a_circuit_that_a_write_may_not() -> None:
+    http = ready_tryton()
+
+    await write(client(http))
+
+    assert http.writes == {WRITE}
 
 
 async def test_uncertain_write_is_not_repeated() -> None:

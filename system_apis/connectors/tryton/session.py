@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import httpx
 from msgspec import Struct
 
-from gateway.errors import ApiError, Unavailable, Uncertain
+from gateway.errors import Unavailable
 from openapi.common.types import Code
 from system_apis.connectors.tryton.errors import result_of
 from system_apis.connectors.tryton.settings import Settings
@@ -69,9 +69,10 @@ class Sessions:
         settings = self._settings
         params = [settings.user, {"password": settings.password.reveal()}, "en"]  # English: `errors.py` reads texts.
         try:
-            # As a write, so that it is sent once: a repeated log-in counts as another attempt.
-            answer = await self._transmit("common.db.login", params, write=True)
-        except (Unavailable, Uncertain) as error:
+            # As a read, which may try an open circuit: a write never does, and the first call of all is this one. It is
+            # not repeated when Tryton counts: a 429 without `Retry-After` ends the call.
+            answer = await self._transmit("common.db.login", params, write=False)
+        except Unavailable as error:
             raise self._not_logged_in(error) from error
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             raise self._turned_away(Code.upstream_auth_expired)
@@ -88,7 +89,7 @@ class Sessions:
         context = {"employee": preferences.employee, "groups": preferences.groups, "language": "en"}
         return Session(authorization=authorization, context=context, reach=preferences.reach)
 
-    def _not_logged_in(self, error: ApiError) -> Unavailable:
+    def _not_logged_in(self, error: Unavailable) -> Unavailable:
         if (
             error.code is Code.upstream_rate_limited and error.retry_after_s is None
         ):  # Tryton's own; ours says how long.
