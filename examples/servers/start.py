@@ -75,7 +75,15 @@ def environment(requirements: Path, progress: Progress = silent) -> Path:
         if not complete.exists():
             progress(f"Setting up an environment of {requirements.name} …")
             subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)  # noqa: S603 - our own
-            pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes"]
+            pip: list[str | Path] = [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "-qq",
+                "--disable-pip-version-check",
+                "--require-hashes",
+            ]
             subprocess.run([*pip, "-r", requirements], check=True)  # noqa: S603 - our own
             complete.touch()
     return python
@@ -96,8 +104,8 @@ def start_tryton(
     python = environment(HERE / REQUIREMENTS[backend], progress)
     data_dir.mkdir(parents=True, exist_ok=True)
     store = "embedded" if backend == "postgresql" else "sqlite"
-    command = [python, HERE / "tryton_up.py", data_dir, "--port", str(port), "--db", store]
-    cache = ["--cache", cache_dir() / "tryton", *DATABASES]
+    command: list[str | Path] = [python, HERE / "tryton_up.py", data_dir, "--port", str(port), "--db", store]
+    cache: list[str | Path] = ["--cache", cache_dir() / "tryton", *DATABASES]
     progress("Starting Tryton with the databases erp and psa …")
     with alone(f"tryton-{backend}"), (data_dir / "messages").open("w") as messages:
         process = subprocess.Popen(  # noqa: S603 - our own
