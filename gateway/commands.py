@@ -16,7 +16,7 @@ from gateway import main, token_minting
 from gateway.caller import INSTALLATION
 from gateway.durable import AnotherWorker, resume
 from gateway.durable import migrate as database
-from gateway.edge import Edge
+from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
 from gateway.main import CannotStart, Parts
@@ -71,9 +71,14 @@ def serve(settings: Settings, *, with_worker: bool) -> None:
         if code:
             raise CannotStart(f"The web server ended with {code}; what it said stands above.")
         return
-    hand_on(settings)  # Granian's child builds the application from it.
-    Server(
-        "gateway.commands:application",
+    server(settings, "gateway.commands:application").serve()
+
+
+def server(settings: Settings, application: str) -> Server:
+    """Return the web server; in the process that serves it calls the function that `application` names."""
+    hand_on(settings)  # The application is built from it.
+    return Server(
+        application,
         address=settings.http.host,
         port=settings.http.port,
         interface=Interfaces.ASGINL,
@@ -81,10 +86,10 @@ def serve(settings: Settings, *, with_worker: bool) -> None:
         factory=True,
         websockets=False,
         log_enabled=False,
-    ).serve()
+    )
 
 
-def application() -> Edge:
+def application() -> App:
     """Return the web process's application; what Granian calls in the process that serves."""
     settings = load()
     start_logging(settings.telemetry.log_level)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,14 +52,13 @@ def scene(psa: str, *, verbose: bool) -> Iterator[Scene]:
 
 
 @contextlib.contextmanager
-def serving(config: Path, log: Path | None) -> Iterator[str]:
-    """Run `tiebeam serve` for the length of the block; yield its address once it is ready."""
+def serving(config: Path, log: Path | None, serve: Sequence[str] = (*TIEBEAM, "serve")) -> Iterator[str]:
+    """Run `tiebeam serve`, or what stands for it, for the length of the block; yield its address once it is ready."""
     http = yaml.safe_load(config.read_text())["http"]
     address = f"http://{http['host']}:{http['port']}"
     with contextlib.ExitStack() as stack:
         into = stack.enter_context(log.open("w")) if log else None
-        command = [*TIEBEAM, "serve", "--config", config]
-        gateway = subprocess.Popen(command, stdout=into, stderr=subprocess.STDOUT)  # noqa: S603 - our own
+        gateway = subprocess.Popen([*serve, "--config", config], stdout=into, stderr=subprocess.STDOUT)  # noqa: S603 - our own
         stack.callback(_stop, gateway)
         _wait_until_ready(address, gateway, log)
         yield address

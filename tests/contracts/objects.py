@@ -6,6 +6,7 @@ from datetime import date
 
 from msgspec import Struct
 
+from gateway.caller import INSTALLATION
 from gateway.durable import Process, State, enqueue, workflow
 from gateway.store import cross_references, processes, work_items
 from gateway.store.cross_references import NewReference
@@ -79,11 +80,17 @@ class Objects:
     async def work_item(self) -> str:
         """Return the id of a work item of a process that is parked."""
         process = await self.process()
+        process = await self.park(process.id)
         item = NewItem(step="create_project", trace_key="prj_1", code=Code.dimension_missing, detail="Open it.")
         async with self.store.begin() as connection:
-            parked = {"parked_at": self.store.now(), "parked_step": 3, "resume_step": 3}
-            process = await processes.change(connection, self.store, process, state=State.parked, **parked)
             return await work_items.open_item(connection, self.store, process, item)
+
+    async def park(self, process_id: str) -> Process:
+        """Return the process, parked at its third step."""
+        process = await processes.get(self.store, INSTALLATION, process_id)
+        async with self.store.begin() as connection:
+            parked = {"parked_at": self.store.now(), "parked_step": 3, "resume_step": 3}
+            return await processes.change(connection, self.store, process, state=State.parked, **parked)
 
 
 @asynccontextmanager

@@ -10,52 +10,26 @@ from gateway.cursors import Cursors
 from gateway.platform.operations import v1
 from gateway.secret import Secret
 from tests.contracts.harness import THOROUGHLY, Harness, schema_of
-from tests.contracts.objects import Objects, objects, wait_for_somebody
+from tests.contracts.objects import objects, wait_for_somebody
+from tests.contracts.pools import Waiting
+from tests.sample_api import client
 
 CONTRACT, BASE = "platform/operations/v1", "/platform/operations/v1"
 schema = schema_of(CONTRACT, BASE)
-
-
-class Pool:
-    """Names objects that exist."""
-
-    def __init__(self, harness: Harness, made: Objects) -> None:
-        self._harness, self._made = harness, made
-
-    def list_from_the_start(self, case: Case) -> None:
-        case.query = {"limit": 1}
-
-    def name_process(self, case: Case) -> None:
-        case.path_parameters["process_id"] = self._harness.run(self._made.process()).id
-
-    def name_item(self, case: Case) -> None:
-        case.path_parameters["work_item_id"] = self._harness.run(self._made.work_item())
-
-    def decide(self, case: Case) -> None:
-        self.name_item(case)
-        case.body = {"decision": {}}
 
 
 @pytest.fixture(scope="module")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     it = Harness()
     made = it.open(objects(f"sqlite:///{tmp_path_factory.mktemp('operations')}/tiebeam.sqlite"))
-    pool = Pool(it, made)
-    it.pool = {
-        "list_process_instances": pool.list_from_the_start,
-        "get_process_instance": pool.name_process,
-        "list_work_items": pool.list_from_the_start,
-        "get_work_item": pool.name_item,
-        "assign_work_item": pool.name_item,
-        "resume_work_item": pool.decide,
-    }
+    it.pool = Waiting(it, made).prepare()
     provided = {
         "store": made.store,
         "engine": made,
         "workflows": {wait_for_somebody.kind: wait_for_somebody},
         "cursors": Cursors(Secret("key")),
     }
-    it.serve(bind([Mount(contract=CONTRACT, module=v1, provided=provided)])[0])
+    it.call_as(client(bind([Mount(contract=CONTRACT, module=v1, provided=provided)])[0]), BASE)
     yield it
     it.close()
 

@@ -12,9 +12,11 @@ from openapi.process.status.v1 import Family
 from process_apis.status import v1
 from process_apis.status.systems import Systems
 from tests.contracts.harness import THOROUGHLY, Harness, schema_of
-from tests.contracts.objects import Objects, objects
+from tests.contracts.objects import objects
+from tests.contracts.pools import Statuses
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
+from tests.sample_api import client
 
 CONTRACT, BASE = "process/status/v1", "/process/status/v1"
 schema = schema_of(CONTRACT, BASE)
@@ -35,29 +37,15 @@ class Systemscape:
         return self._psa
 
 
-class Pool:
-    """Names projects that exist."""
-
-    def __init__(self, harness: Harness, made: Objects) -> None:
-        self._harness, self._made = harness, made
-
-    def list_from_the_start(self, case: Case) -> None:
-        case.query = {"limit": 1}
-
-    def name_project(self, case: Case) -> None:
-        case.path_parameters["project_id"] = self._harness.run(self._made.project())
-
-
 @pytest.fixture(scope="module")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     it = Harness()
     made = it.open(objects(f"sqlite:///{tmp_path_factory.mktemp('status')}/tiebeam.sqlite"))
-    pool = Pool(it, made)
-    it.pool = {"list_project_statuses": pool.list_from_the_start, "get_project_status": pool.name_project}
+    it.pool = Statuses(it, made).prepare()
     families = {"books": Family.erp, "delivery": Family.psa}
     systems = Systems(made.store, Systemscape(), families, {})  # type: ignore[arg-type]  # As much as is asked of it.
     provided = {"store": made.store, "systems": systems, "cursors": Cursors(Secret("key"))}
-    it.serve(bind([Mount(contract=CONTRACT, module=v1, provided=provided)])[0])
+    it.call_as(client(bind([Mount(contract=CONTRACT, module=v1, provided=provided)])[0]), BASE)
     yield it
     it.close()
 
