@@ -5,10 +5,9 @@ is served, and every mistake is named.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import process_apis
 from gateway import health, lifecycle, portal, token_minting
@@ -47,7 +46,8 @@ from system_apis.landscape import Configured
 from system_apis.ports import Erp, Psa
 from system_apis.psa import v1 as psa_v1
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from gateway.telemetry.tracing import Tracing
 
 
 class CannotStart(Exception):
@@ -78,13 +78,16 @@ class Parts:
     erps: Mapping[str, Erp]
     psas: Mapping[str, Psa]
     writes: Writes
+    tracing: "Tracing | None"
 
     async def aclose(self) -> None:
-        """Hang up, and give connections back."""
+        """Hang up, give connections back, and export what was recorded last."""
         await self.upstreams.close()
         await self.counters.close()
         self.engine.close()
         await self.store.close()
+        if self.tracing:
+            await asyncio.to_thread(self.tracing.close)
 
 
 def read(settings: Settings) -> Installation:
@@ -117,9 +120,11 @@ def parts(
     settings.data.mkdir(parents=True, exist_ok=True)
     store, counters = Store(create_engine(settings.database_url)), counters_of(settings)
     terms = {name: policy.terms for name, policy in installation.upstreams.items()}
-    upstreams = Upstreams(terms, part=part, counters=counters, metrics=metrics)
-    erps = ports(settings, "erp", upstreams)
-    psas = ports(settings, "psa", upstreams)
+    tracing = tracing_of(settings, part)
+    traced = tracing.transport if tracing else None
+    upstreams = Upstreams(terms, part=part, counters=counters, metrics=metrics, traced=traced)
+    erps = ports(settings, "erp", upstreams, tracing)
+    psas = ports(settings, "psa", upstreams, tracing)
     clocks = settings.processes
     write_settings = WriteSettings(lease_s=clocks.write_lease_s, deadline_s=clocks.write_deadline_s)
     return Parts(
@@ -132,7 +137,17 @@ def parts(
         erps=erps,
         psas=psas,
         writes=Writes(store, write_settings, write_moments),
+        tracing=tracing,
     )
+
+
+def tracing_of(settings: Settings, part: Part) -> "Tracing | None":
+    """Return what records spans, where an exporter is configured: without one nothing of it is even imported."""
+    if settings.telemetry.otlp_endpoint is None:
+        return None
+    from gateway.telemetry import tracing  # noqa: PLC0415 - as the docstring says
+
+    return tracing.start(settings.telemetry.otlp_endpoint, f"tiebeam-{part}")
 
 
 def counters_of(settings: Settings) -> Counters:
@@ -140,14 +155,15 @@ def counters_of(settings: Settings) -> Counters:
     return ValkeyCounters(settings.redis.url) if settings.redis else FileCounters(settings.data / "counters.sqlite")
 
 
-def ports(settings: Settings, family: str, upstreams: Upstreams) -> dict[str, Any]:
+def ports(settings: Settings, family: str, upstreams: Upstreams, tracing: "Tracing | None" = None) -> dict[str, Any]:
     """Return the port of each connection of the family, by name; raises CannotStart with every mistake."""
     built, mistakes = {}, []
     for name, connection in settings.connections.items():
         if connection.family != family:
             continue
         try:
-            built[name] = _port(settings, name, connection, upstreams)
+            port = _port(settings, name, connection, upstreams)
+            built[name] = tracing.port(port) if tracing else port
         except (SettingsError, ValueError) as error:
             mistakes.append(str(error))
     if mistakes:
@@ -256,15 +272,17 @@ def verifier_of(settings: Settings) -> Verifier:
         raise CannotStart(str(error)) from error
 
 
-def web(built: Parts) -> Edge:
+def web(built: Parts) -> App:
     """Return the web process's application: the edge, and behind it the framework that only routes."""
     apis = apis_of(built)
     plans = plans_for(built, apis)
     checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built)}
     pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
     application = cast("App", build_application(apis, pages))
+    served = built.tracing.operation(application) if built.tracing else application
     verifier = verifier_of(built.installation.settings)
-    return Edge(application, plans, verifier=verifier, counters=built.counters, store=built.store)
+    edge = Edge(served, plans, verifier=verifier, counters=built.counters, store=built.store)
+    return built.tracing.edge(edge) if built.tracing else edge
 
 
 async def _migrated(built: Parts) -> bool:
