@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from gateway.durable import MOMENTS, Process, Workflow
+from gateway.durable.engine import Status
 from gateway.durable.migrate import migrate
 from tests.servers_postgres import Postgres, postgres
 from tests.workflows.stage import Stage
@@ -94,6 +95,13 @@ async def moments_of(profile: str, server: Postgres, folder: Path, story: Story)
     return [*dict.fromkeys(seen), *((moment, "create_deal") for moment in GUARD)]
 
 
+async def until_ended(stage: Stage, process: Process) -> None:
+    """Return once the engine has put the run down: what people see may be there before."""
+    async with asyncio.timeout(ENDS_WITHIN_S):
+        while await stage.engine.status_of(process.workflow_id) is not Status.ended:  # noqa: ASYNC110 - rows tell nobody
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize("name", STORIES)
 async def test_a_worker_killed_at_any_moment_leaves_each_effect_once(
     name: str, profile: str, server: Postgres, tmp_path: Path, subtests: pytest.Subtests
@@ -108,6 +116,7 @@ async def test_a_worker_killed_at_any_moment_leaves_each_effect_once(
                 victim = await started(stage, moment, step)
                 died = await asyncio.wait_for(victim.wait(), ENDS_WITHIN_S)
                 successor = await started(stage, moment, step)
+                await until_ended(stage, process)
                 ended = await stage.rest(process)
                 successor.terminate()
                 stopped = await asyncio.wait_for(successor.wait(), ENDS_WITHIN_S)
