@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
 from gateway.agreement import agreeing
@@ -126,10 +126,11 @@ class Interleaved(RuleBasedStateMachine):
         """Carry out a round whose fence says no."""
         self.run(self.round(self.wanted(), None, undisturbed, fenced=True))
 
-    @precondition(lambda self: len(self.held) < 2)
     @rule(corrected=st.booleans(), moment=st.sampled_from(MOMENTS))
     def hold(self, *, corrected: bool, moment: str) -> None:
-        """Start a round that stands still at a moment."""
+        """Start a round that stands still at a moment; two at most do."""
+        if len(self.held) == 2:  # No precondition: what is drawn may not depend on who was first.
+            return
         held = Held(f"w{self.rounds}", moment)
 
         async def start() -> None:
@@ -142,10 +143,11 @@ class Interleaved(RuleBasedStateMachine):
 
         self.run(start())
 
-    @precondition(lambda self: self.held)
     @rule(cancelled=st.booleans())
     def let_go(self, *, cancelled: bool) -> None:
         """Let a round go on that stood still, or cancel it."""
+        if not self.held:
+            return
         held, task = self.held.pop(0)
         if cancelled:
             task.cancel()
@@ -259,7 +261,7 @@ class TestInterleaved(Interleaved.TestCase):  # type: ignore[misc,valid-type]  #
     """Runs the machine."""
 
     settings = settings(
-        max_examples=300 if FULL else 40,
+        max_examples=300 if FULL else 20,
         stateful_step_count=40,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
