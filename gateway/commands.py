@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import yaml
 from granian.constants import Interfaces, Loops
-from granian.server import Server
+from granian.server.mp import MPServer as Server
 from msgspec import Struct
 
 from gateway import main, token_minting

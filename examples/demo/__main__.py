@@ -6,7 +6,7 @@ import sys
 import threading
 
 from examples.demo import proof, stage, story
-from examples.demo.books import Tryton
+from examples.demo.books import Redmine, Tryton
 from examples.demo.crm import Crm
 from examples.demo.stage import Scene
 from examples.demo.telling import paint, progress, say
@@ -33,12 +33,19 @@ def tell(scene: Scene) -> bool:
     players = story.Stage(Crm(scene.url, scene.token), erp)
     outcomes = {chapter.__name__: chapter(players) for chapter in story.CHAPTERS}
     outcomes["the_ledger"] = proof.ledger(erp)
-    if scene.delivery_vendor == "tryton":
-        outcomes["delivery"] = proof.delivery(books(scene, "psa"))
+    outcomes["delivery"] = delivery(scene)
     failed = [name for name, well in outcomes.items() if not well]
     verdict = paint("The story went as it should.", "bold", "green")
     print(f"\n{verdict if not failed else paint('It did not go as it should: ' + ', '.join(failed), 'bold', 'red')}")
     return not failed
+
+
+def delivery(scene: Scene) -> bool:
+    """Return whether the PSA that plays holds what it should."""
+    if scene.redmine is None:
+        return proof.delivery(books(scene, "psa"))
+    ready = scene.redmine
+    return proof.delivery_in_redmine(Redmine(ready["base_url"], ready["user_api_keys"]["admin"]))
 
 
 def books(scene: Scene, database: str) -> Tryton:
@@ -52,6 +59,8 @@ def keep_serving(scene: Scene) -> None:
     print()
     say(f"API pages    {scene.url}/docs      (Authorize with the token below, then try any call)")
     say(f"Tryton       {scene.tryton['base_url']}  databases erp and psa, user admin, {scene.tryton['admin_password']}")
+    if scene.redmine:
+        say(f"Redmine      {scene.redmine['base_url']}  user {scene.redmine['user']}, {scene.redmine['password']}")
     say(f"Commands     tiebeam work-items list --config {scene.config}")
     say(f"Token        {scene.token}")
     progress("Serving; end with Ctrl-C.")

@@ -38,3 +38,32 @@ class Tryton:
         """Return the records of a search, the oldest first."""
         found: list[Record] = self.model(model, "search_read", domain, 0, 100, [["id", "ASC"]], list(fields))
         return found
+
+
+class Redmine:
+    """A running Redmine, as its administrator sees it over its own REST interface."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.Client(base_url=url, headers={"X-Redmine-API-Key": key}, timeout=30)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
+    def projects(self) -> list[Record]:
+        """Return the projects that are not closed, each with its modules, in the order of their identifiers."""
+        answer = self._http.get("/projects.json", params={"include": "enabled_modules", "limit": 100})
+        found: list[Record] = answer.raise_for_status().json()["projects"]
+        return sorted(found, key=lambda project: project["identifier"])
+
+    def issues(self, project: Record) -> list[Record]:
+        """Return the project's issues."""
+        answer = self._http.get("/issues.json", params={"project_id": project["id"], "status_id": "*", "limit": 100})
+        found: list[Record] = answer.raise_for_status().json()["issues"]
+        return found
+
+    def versions(self, project: Record) -> list[Record]:
+        """Return the project's versions, which are its milestones."""
+        answer = self._http.get(f"/projects/{project['id']}/versions.json")
+        found: list[Record] = answer.raise_for_status().json()["versions"]
+        return found

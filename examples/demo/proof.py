@@ -1,6 +1,6 @@
-"""What the story must have left in Tryton, computed by hand, against what Tryton's own interface says."""
+"""What the story must have left in the systems, computed by hand, against what their own interfaces say."""
 
-from examples.demo.books import Tryton
+from examples.demo.books import Redmine, Tryton
 from examples.demo.telling import chapter, verdict
 
 # Three statements of work, two customers: one made through the gateway, one that was there and got linked.
@@ -12,6 +12,9 @@ LEDGER = [
 ]
 DELIVERY = ["P-0001 - Data platform", "P-0002 - Warehouse review", "P-0003 - Data mesh"]
 TASKS_A_PROJECT = 3
+REDMINE_PROJECTS = [("p-0001", "Data platform"), ("p-0002", "Warehouse review"), ("p-0003", "Data mesh")]
+REDMINE_TASKS = ["Build", "Delivery", "Discovery", "Handover", "Test"]
+REDMINE_MILESTONES = ["Design accepted", "Kick-off", "Platform in use"]
 OPENS_ON = (2026, 12, 1)
 
 
@@ -47,5 +50,22 @@ def delivery(psa: Tryton) -> bool:
             verdict("projects in delivery", DELIVERY, [root["name"] for root in roots]),
             verdict("tasks", TASKS_A_PROJECT * len(DELIVERY), len(tasks)),
             verdict("open for time from", {OPENS_ON}, starts),
+        )
+    )
+
+
+def delivery_in_redmine(psa: Redmine) -> bool:
+    """Return whether Redmine holds exactly what the story made, open for time."""
+    projects = [project for project in psa.projects() if project["identifier"].startswith("p-")]
+    tasks = [sorted(issue["subject"] for issue in psa.issues(project)) for project in projects]
+    milestones = [sorted(version["name"] for version in psa.versions(project)) for project in projects]
+    open_for_time = ["time_tracking" in {module["name"] for module in one["enabled_modules"]} for one in projects]
+    made = [(project["identifier"], project["name"]) for project in projects]
+    return all(
+        (
+            verdict("projects in delivery", REDMINE_PROJECTS, made),
+            verdict("tasks of each", [REDMINE_TASKS] * len(REDMINE_PROJECTS), tasks),
+            verdict("milestones of each", [REDMINE_MILESTONES] * len(REDMINE_PROJECTS), milestones),
+            verdict("open for time", [True] * len(REDMINE_PROJECTS), open_for_time),
         )
     )

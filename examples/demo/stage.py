@@ -33,7 +33,7 @@ class Scene(NamedTuple):
     token: str
     config: Path
     tryton: Ready
-    delivery_vendor: str
+    redmine: Ready | None
 
 
 @contextlib.contextmanager
@@ -48,7 +48,7 @@ def scene(psa: str, *, verbose: bool) -> Iterator[Scene]:
         config = installation(HOME / "installation", tryton.ready, redmine)
         progress("Starting the gateway and its worker …")
         address = stack.enter_context(serving(config, None if verbose else HOME / "gateway.log"))
-        yield Scene(address, token(config), config, tryton.ready, psa)
+        yield Scene(address, token(config), config, tryton.ready, redmine)
 
 
 @contextlib.contextmanager
