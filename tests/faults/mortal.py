@@ -49,7 +49,7 @@ class Mortal:
         self.store = self._parts.store
         token = commands.development_token(settings, commands.Claims(client="crm"), 86_400)
         self._http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(main.web(self._parts)),  # type: ignore[arg-type]  # ASGI, as the edge types it.
+            transport=httpx.ASGITransport(main.web(self._parts)),
             base_url="http://gateway",
             headers={"Authorization": f"Bearer {token}"},
         )

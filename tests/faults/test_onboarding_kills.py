@@ -1,14 +1,13 @@
 """The worker dies with kill -9 at every moment of every step of an onboarding, and of its compensation.
 
-After restart it ends, and Tryton's own books hold one of each thing. Moments are discovered in an undisturbed run, so
-that a new step is killed too. Sampled, unless TIEBEAM_CAMPAIGN=full.
+After restart it ends, and the systems' own books hold one of each thing. Moments are discovered in an undisturbed run,
+so that a new step is killed too. Sampled, unless TIEBEAM_CAMPAIGN=full.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -17,32 +16,30 @@ import pytest
 import yaml
 
 from examples.demo.books import Tryton
-from examples.demo.proof import OPENS_ON
 from examples.demo.stage import Ready, installation
+from examples.servers.start_redmine import is_installed
 from gateway.durable import Process, State
-from tests.e2e.conftest import QUICK, in_service, quick
+from tests.e2e.conftest import QUICK, SETTLE_S, in_service, quick
 from tests.e2e.test_story import keys_of, signed
 from tests.faults.killing_worker import Cell
 from tests.faults.mortal import Document, Mortal
-from tests.servers_tryton import ANY, tryton_server
+from tests.faults.onboarding_books import (
+    NATIVE,
+    PLAIN,
+    Delivery,
+    RedmineDelivery,
+    Refusing,
+    TrytonDelivery,
+    TrytonLedger,
+)
+from tests.servers_redmine import redmine_server
+from tests.servers_tryton import tryton_server
 
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 EVERY = 21
 """Of so many cells one is in the sample."""
 GUARD = ("between_intent_and_act", "between_act_and_record")
 CLOCKS = {**QUICK, "write_lease_s": 1.5}  # What a dead worker holds is waited for that long.
-NEVER = (9999, 12, 31)
-NATIVE, PLAIN = "delivery_standard", "plain"
-TASKS = {NATIVE: 3, PLAIN: 5}
-FROZEN = {
-    "name": "Nobody writes",
-    "model": "project.work",
-    "global_p": True,
-    "default_p": False,
-    "rules": [["create", [{"domain": json.dumps([["id", "<", 0]])}]]],
-    **{f"perm_{what}": what == "delete" for what in ("read", "write", "create", "delete")},
-}
-"""A rule of access in Tryton that refuses all writes to projects, once it is switched on."""
 
 pytestmark = [pytest.mark.live, pytest.mark.campaign]
 
@@ -89,57 +86,14 @@ ENDS = {
 """What our own tables say in the end; by whether it was refused."""
 
 
-def books_after(story: Story) -> Document:
-    """Return what Tryton's own books have to hold, once each."""
-    well = not story.refused
-    return {
-        "customers": [well],
-        "customers in delivery": [True],
-        "ledger": ["opened" if well else "closed"],
-        "delivery": ["Open" if well else "Cancelled"],
-        "tasks": [OPENS_ON if well else NEVER] * TASKS[story.template],
-    }
-
-
-class World:
+class World(NamedTuple):
     """The product, and the books of both systems."""
 
-    def __init__(self, product: Mortal, ready: Ready) -> None:
-        self.product = product
-        self.erp, self.psa = (
-            Tryton(f"{ready['base_url']}/{database}/rpc/", ready["admin_user"], ready["admin_password"])
-            for database in ("erp", "psa")
-        )
-        self._rule = self.psa.model("ir.rule.group", "create", [FROZEN])
-
-    def close(self) -> None:
-        """Hang up."""
-        self.erp.close()
-        self.psa.close()
-
-    def freeze(self, *, frozen: bool) -> None:
-        """Let the delivery system refuse writes to projects, or take them again."""
-        self.psa.model("ir.rule.group", "write", self._rule, {"perm_write": frozen})
-
-    def books(self, body: Document) -> Document:
-        """Return what there is of a statement of work, inactive or not."""
-        keys = keys_of(body)
-        party = ["code", "=", keys["customer"]]
-        account, project = (["like", f"%key: {keys[name]}%"] for name in ("erp", "psa"))
-        ledger = self.erp.find("analytic_account.account", [["note", *account], ANY], "state")
-        roots = self.psa.find("project.work", [["comment", *project], ["type", "=", "project"]], "status.name")
-        below = ["parent", "child_of", [root["id"] for root in roots], "parent"]
-        tasks = self.psa.find("project.work", [below, ["type", "=", "task"]], "timesheet_start_date")
-        days = [task["timesheet_start_date"] for task in tasks]
-        return {
-            "customers": [bool(one["active"]) for one in self.erp.find("party.party", [party, ANY], "active")],
-            "customers in delivery": [
-                bool(one["active"]) for one in self.psa.find("party.party", [party, ANY], "active")
-            ],
-            "ledger": [one["state"] for one in ledger],
-            "delivery": [root["status."]["name"] for root in roots],
-            "tasks": [(day["year"], day["month"], day["day"]) for day in days],
-        }
+    product: Mortal
+    ledger: TrytonLedger
+    delivery: Delivery
+    refusing: Refusing
+    """What refuses the last step before people book time, or, where that one is Redmine's, the one before."""
 
 
 @pytest.fixture(
@@ -147,25 +101,47 @@ class World:
     params=[
         "embedded",
         pytest.param("service", marks=pytest.mark.skipif(not FULL, reason="The sample is of the embedded pair.")),
+        pytest.param("redmine", marks=pytest.mark.redmine),
     ],
 )
 async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp(request.param)
+    folder, kind = tmp_path_factory.mktemp(request.param), request.param
     with ExitStack() as servers:
-        ready = servers.enter_context(tryton_server("sqlite" if request.param == "embedded" else "postgresql"))
-        config = installation(folder / "installation", ready)
-        if request.param == "service":
+        redmine = servers.enter_context(redmine_server()) if kind == "redmine" and _has_redmine() else None
+        ready = servers.enter_context(tryton_server("postgresql" if kind == "service" else "sqlite"))
+        config = installation(folder / "installation", ready, redmine)
+        if kind == "service":
             in_service(servers, config)
-        quick(config, processes=CLOCKS)
-        add_plain_template(config.parent / "templates")
+        prepare(config)
+        erp, psa = (servers.enter_context(closing(books(ready, database))) for database in ("erp", "psa"))
         async with Mortal(config, folder) as product:
-            world = World(product, ready)
-            yield world
-            world.close()
+            yield World(
+                product=product,
+                ledger=TrytonLedger(erp),
+                delivery=RedmineDelivery(redmine) if redmine else TrytonDelivery(psa),
+                refusing=Refusing(erp, "analytic_account.account") if redmine else Refusing(psa, "project.work"),
+            )
 
 
-def add_plain_template(folder: Path) -> None:
-    """Write a template whose tasks the gateway makes itself."""
+def _has_redmine() -> bool:
+    if not is_installed():
+        required = "redmine" in os.environ.get("TIEBEAM_REQUIRE", "")
+        (pytest.fail if required else pytest.skip)("Run examples/servers/install_redmine.sh, as root.")
+    return True
+
+
+def books(ready: Ready, database: str) -> Tryton:
+    """Return a database of Tryton as its administrator sees it."""
+    return Tryton(f"{ready['base_url']}/{database}/rpc/", ready["admin_user"], ready["admin_password"])
+
+
+def prepare(config: Path) -> None:
+    """Set clocks for tests, and add a template whose tasks the gateway makes itself."""
+    connections = yaml.safe_load(config.read_text())["connections"]
+    for connection in connections.values():
+        connection["settings"]["settle_s"] = SETTLE_S
+    quick(config, processes=CLOCKS, connections=connections)
+    folder = config.parent / "templates"
     template = yaml.safe_load((folder / f"{NATIVE}.yaml").read_text())
     del template["native_templates"]
     (folder / f"{PLAIN}.yaml").write_text(yaml.safe_dump({**template, "code": PLAIN}))
@@ -176,11 +152,11 @@ async def play(world: World, story: Story, cell: Cell | None) -> tuple[Process, 
     body, product = signed(), world.product
     body["customer"]["confirmed_new"], body["project"]["template"] = True, story.template
     product.condemn(cell)
-    world.freeze(frozen=story.refused)
+    world.refusing.switch(on=story.refused)
     onboarding = await product.ask(body, str(uuid4()))
     if story.refused:
         await product.until(onboarding, lambda process: process.state == State.parked)
-        world.freeze(frozen=False)
+        world.refusing.switch(on=False)
         await product.cancel(onboarding)
     return await product.ended(onboarding), body
 
@@ -218,5 +194,6 @@ async def test_worker_killed_at_any_moment_leaves_one_of_each(
             process, body = await play(world, story, cell)
 
             assert world.product.deaths == deaths + 1
-            assert world.books(body) == books_after(story)
+            for system in (world.ledger, world.delivery):
+                assert system.found(keys_of(body)) == system.wanted(story.template, active=not story.refused)
             assert await world.product.kept(process) == kept
