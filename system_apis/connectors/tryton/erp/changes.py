@@ -14,7 +14,7 @@ def changes_of(
     """Return the values to write on the party, one call for everything: all of it happens, or nothing."""
     values: Values = {}
     if change.name is not UNSET:
-        values["name"] = change.name.strip()
+        values["name"] = change.name
     if change.state is not UNSET:
         values["active"] = change.state is CustomerState.active
     if term is not UNSET:

@@ -130,7 +130,7 @@ def from_new_customer(new: NewCustomer, *, country: int, term: int | None) -> Va
     """Return the values of a new party, in one call with what hangs on it."""
     values: Values = {
         "code": key_to_write(new.business_key),
-        "name": new.name.strip(),
+        "name": new.name,
         "addresses": [["create", [from_address(new.billing_address, country)]]],
     }
     if new.tax_id is not UNSET:
@@ -230,7 +230,7 @@ def from_new_accounting_project(new: NewAccountingProject, parent: wire.Account,
         "root": parent.root or parent.id,
         "parent": parent.id,
         "code": new.code,
-        "name": new.name.strip(),
+        "name": new.name,
         "state": "draft",
         "note": marks.written(key=new.business_key, customer=f"{customer.id} {customer.name}"),
     }

@@ -200,7 +200,7 @@ class TrytonPsa:
         found = await self._parties(customer.business_key)
         if found:
             return found[0]
-        values = {"code": customer.business_key, "name": customer.name.strip()}
+        values = {"code": customer.business_key, "name": customer.name}
         try:
             return await self._client.create("party.party", values, company=company)
         except Refused:

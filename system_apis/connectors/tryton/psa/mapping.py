@@ -82,7 +82,7 @@ def version_of(tree: Tree) -> str:
 
 def name_of(code: str, name: str) -> str:
     """Return the name of a work: the code leads it, so that people see it in every list."""
-    return f"{code} - {name.strip()}"
+    return f"{code} - {name}"
 
 
 def code_of(work: wire.Work) -> tuple[str, str]:
@@ -152,7 +152,7 @@ def from_new_task(new: NewTask, parent: int, first_day: date | None) -> Values:
     values: Values = {
         "type": "task",
         "parent": parent,
-        "name": new.name.strip(),
+        "name": new.name,
         "comment": marks.written(key=new.business_key),
         "timesheet_available": True,
         "timesheet_start_date": first_day,
