@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,3 +117,14 @@ def test_only_settings_read_the_environment() -> None:
     assert readers <= {"gateway/settings.py"}, (
         "Take it as an argument; gateway/settings.py alone reads the environment."
     )
+
+
+def test_every_part_of_the_platform_has_its_layer() -> None:
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in configured if contract["type"] == "layers")
+    placed = {name.strip() for layer in layers for name in layer.split("|")}
+    parts = {
+        f"gateway.{path.stem}" for path in (ROOT / "gateway").iterdir() if path.stem not in {"__init__", "__pycache__"}
+    }
+
+    assert parts - placed == set(), "Give it a line in pyproject.toml: who may import it?"
