@@ -9,10 +9,14 @@ import signal
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from gateway.durable import Worker
 from gateway.store.database import Store, create_engine
 from gateway.writes import Writes, WriteSettings
 from tests.workflows.toy import QUICK, Desk, sell, sell_or_not
+
+LEASE_S = 2.0  # A busy machine stalls a write for a moment; a dead holder's lease is waited for.
 
 
 class Killer:
@@ -35,14 +39,14 @@ class Killer:
 async def work(url: str, folder: Path, moment: str, step: str) -> None:
     """Work until told to end, or struck."""
     killer, store, desk = Killer(folder, moment, step), Store(create_engine(url)), Desk(folder)
-    writes = Writes(store, WriteSettings(lease_s=0.6), killer.guard)
+    writes = Writes(store, WriteSettings(lease_s=LEASE_S), killer.guard)
     worker = Worker(
         url=url,
         store=store,
         writes=writes,
         workflows=[sell, sell_or_not],
         resources={"desk": desk},
-        settings=QUICK,
+        settings=replace(QUICK, write_deadline_s=60.0, unavailable_tries=100),
         moments=killer.durable,
     )
     await worker.run()
