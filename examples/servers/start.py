@@ -104,7 +104,16 @@ def start_tryton(
     python = environment(HERE / REQUIREMENTS[backend], progress)
     data_dir.mkdir(parents=True, exist_ok=True)
     store = "embedded" if backend == "postgresql" else "sqlite"
-    command: list[str | Path] = [python, HERE / "tryton_up.py", data_dir, "--port", str(port), "--db", store]
+    command: list[str | Path] = [
+        python,
+        HERE / "tryton_up.py",
+        data_dir,
+        "--port",
+        str(port),
+        "--db",
+        store,
+        "--end-with-parent",
+    ]
     cache: list[str | Path] = ["--cache", cache_dir() / "tryton", *DATABASES]
     progress("Starting Tryton with the databases erp and psa …")
     with alone(f"tryton-{backend}"), (data_dir / "messages").open("w") as messages:

@@ -39,6 +39,7 @@ worker = False
 """
 WAIT_FOR_OTHER_S = 300.0
 LAST_CALLS_S = 5
+LOOK_AROUND_S = 1.0
 
 
 def arguments():
@@ -54,11 +55,12 @@ def arguments():
     add("--build-only", action="store_true", help="prepare, do not serve")
     add("--max-attempt", type=int, default=5, help="failed log-ins before 429, as Tryton ships")
     add("--session-timeout", type=int, default=300, help="seconds that a session is fresh, as Tryton ships")
+    add("--end-with-parent", action="store_true", help="end when whoever started it is gone")
     add("--threads", type=int, default=8)
     asked = parser.parse_args()
     wanted = asked.database or ["erp:erp", "psa:psa"]
     asked.databases = [(name, profile or name) for name, _, profile in (item.partition(":") for item in wanted)]
-    asked.data_dir = asked.data_dir.resolve()
+    asked.data_dir, asked.parent = asked.data_dir.resolve(), os.getppid()
     return asked
 
 
@@ -143,7 +145,8 @@ def serve(asked, store, started):
             signal.signal(number, lambda *_: stop.set())
         threading.Thread(target=server.run, daemon=True).start()
         announce(ready, asked.data_dir / "ready.json")
-        stop.wait()
+        while not stop.wait(LOOK_AROUND_S) and not (asked.end_with_parent and os.getppid() != asked.parent):
+            pass
         server.task_dispatcher.shutdown(cancel_pending=True, timeout=LAST_CALLS_S)
         server.close()
     (asked.data_dir / "ready.json").unlink(missing_ok=True)
