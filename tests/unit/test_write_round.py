@@ -99,13 +99,21 @@ async def test_intent_of_what_nobody_asked_for_is_none(stage: Stage) -> None:
 
 
 async def test_another_holder_of_the_lease_is_met_with_in_progress(stage: Stage) -> None:
-    stage.erp.latency_s = 0.01
+    sending, told = asyncio.Event(), asyncio.Event()
 
-    told = await asyncio.gather(*(stage.create() for _ in range(5)), return_exceptions=True)
+    async def pause(moment: str, _operation: str, _key: str) -> None:
+        if moment == "between_intent_and_act":
+            sending.set()
+            await told.wait()
 
-    assert [type(one) for one in told].count(Customer) == 1
-    assert [type(one) for one in told].count(WriteInProgress) == 4
-    assert all(one.retry_after_s == 1 for one in told if isinstance(one, WriteInProgress))
+    first = asyncio.create_task(stage.create(writes=stage.writes(pause)))
+    await sending.wait()
+    others = await asyncio.gather(*(stage.create() for _ in range(4)), return_exceptions=True)
+    told.set()
+
+    assert [type(one) for one in others] == [WriteInProgress] * 4
+    assert all(one.retry_after_s == 1 for one in others if isinstance(one, WriteInProgress))
+    assert isinstance(await first, Customer)
 
 
 @pytest.mark.parametrize(("moment", "sends"), [("between_intent_and_act", 0), ("between_act_and_record", 1)])
