@@ -8,7 +8,7 @@ import asyncio
 import multiprocessing
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Self
@@ -92,27 +92,41 @@ class Mortal:
 
     async def until(self, onboarding: str, fits: Callable[[Process], bool]) -> Process:
         """Return the onboarding once it fits; a worker that died is followed by another."""
-        async with asyncio.timeout(ENDS_WITHIN_S):
-            while not fits(process := await get_process(self.store, INSTALLATION, onboarding)):
-                self._revive()
-                await asyncio.sleep(LOOK_EVERY_S)
-        return process
+
+        async def fitting() -> Process | None:
+            process = await get_process(self.store, INSTALLATION, onboarding)
+            return process if fits(process) else None
+
+        return await self._once(fitting)
 
     async def ended(self, onboarding: str) -> Process:
         """Return the onboarding once it has ended, and the engine has nothing left to do for it."""
-        process = await self.until(onboarding, lambda seen: seen.ended_at is not None)
-        async with asyncio.timeout(ENDS_WITHIN_S):
-            while await self._parts.engine.status_of(process.workflow_id) is Status.moving or self._is_dead():
-                self._revive()
-                await asyncio.sleep(LOOK_EVERY_S)
-        return await get_process(self.store, INSTALLATION, onboarding)
+
+        async def at_rest() -> Process | None:
+            process = await get_process(self.store, INSTALLATION, onboarding)
+            moving = await self._parts.engine.status_of(process.workflow_id) is Status.moving
+            return None if process.ended_at is None or moving or self._is_dead() else process
+
+        return await self._once(at_rest)
+
+    async def _once(self, found: Callable[[], Awaitable[Process | None]]) -> Process:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + ENDS_WITHIN_S
+        while (process := await found()) is None:
+            assert loop.time() < until, f"It does not come to an end. {self._said()}"
+            self._revive()
+            await asyncio.sleep(LOOK_EVERY_S)
+        return process
+
+    def _said(self) -> str:
+        return f"The workers said:\n{(self._folder / 'log').read_text()[-4000:]}"
 
     def _is_dead(self) -> bool:
         return self._worker is not None and not self._worker.is_alive()
 
     def _revive(self) -> None:
         if self._worker is not None and not self._worker.is_alive():
-            assert self._worker.exitcode == -signal.SIGKILL, (self._folder / "log").read_text()[-4000:]
+            assert self._worker.exitcode == -signal.SIGKILL, self._said()
             self.deaths += 1
             self._worker = None
         if self._worker is None:
