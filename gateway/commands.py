@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import yaml
@@ -21,7 +22,7 @@ from gateway.egress.limits import Part
 from gateway.errors import ApiError
 from gateway.main import CannotStart, Parts
 from gateway.policy.plan import shown
-from gateway.settings import Settings, hand_on, load
+from gateway.settings import Entity, Settings, hand_on, load
 from gateway.store import work_items
 from gateway.store.database import is_sqlite
 from gateway.store.pages import Window
@@ -30,7 +31,7 @@ from gateway.supervisor import Supervisor
 from gateway.telemetry.logs import start_logging
 from openapi.common.types import OwnerQueue
 from process_apis import WORKFLOWS
-from system_apis.ports import Finding
+from system_apis.ports import Erp, Finding
 
 T = TypeVar("T")
 SHOWN: Final = 100
@@ -137,11 +138,30 @@ async def _checked(parts: Parts, *, connections: bool) -> list[Finding]:
             examined |= {name: port.examine for name, port in parts.psas.items()}
             for name, examine in examined.items():
                 found += [_of_connection(name, one) for one in await _examined(examine)]
+            for name, erp in parts.erps.items():
+                entities = installation.settings.entities
+                compared = partial(_entities_compared, erp, entities)
+                found += [_of_connection(name, one) for one in await _examined(compared)]
     return found
 
 
 def _of_connection(name: str, finding: Finding) -> Finding:
     return Finding(subject=f"{name}: {finding.subject}", holds=finding.holds, detail=finding.detail, mend=finding.mend)
+
+
+async def _entities_compared(erp: Erp, entities: Mapping[str, Entity]) -> list[Finding]:
+    """Return whether the ERP keeps each entity's books the way that the settings say: else amounts differ by cents."""
+    found = []
+    for theirs in await erp.list_legal_entities():
+        ours = entities[theirs.code]
+        pairs = [("currency", ours.currency, theirs.currency), ("tax_basis", ours.tax_basis, theirs.tax_basis)]
+        wrong = [f"{name} is {said}, not {wanted}" for name, wanted, said in pairs if said not in {None, wanted}]
+        detail = "; ".join(wrong) or f"{theirs.code} is kept in {theirs.currency}, as the settings say."
+        mend = (
+            f"Correct entities.{theirs.code} in the settings, or have it changed in the ERP before the first invoice."
+        )
+        found.append(Finding(subject="entities", holds=not wrong, detail=detail, mend=mend))
+    return found
 
 
 async def _examined(examine: Callable[[], Coroutine[Any, Any, list[Finding]]]) -> list[Finding]:
