@@ -1,4 +1,7 @@
-"""By which id another system knows our object: one active reference for each external id and role."""
+"""By which id another system knows our object: one live reference for each external id and role.
+
+What is proposed counts too: who was first has the external object, and learns of nobody else after its pivot.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -37,15 +40,15 @@ tb_cross_reference = Table(
     Column("valid_from", Instant(), nullable=False),
     Column("valid_to", Instant()),
     Index(
-        "uq_tb_cross_reference_active",
+        "uq_tb_cross_reference_live",
         "system",
         "instance",
         "object_type",
         "external_id",
         "role",
         unique=True,
-        sqlite_where=text("state = 'active'"),
-        postgresql_where=text("state = 'active'"),
+        sqlite_where=text("state IN ('active', 'proposed')"),
+        postgresql_where=text("state IN ('active', 'proposed')"),
     ),
     Index("ix_tb_cross_reference_canonical_id", "canonical_id"),
     Index("ix_tb_cross_reference_external_id", "instance", "external_id"),
@@ -122,7 +125,7 @@ _IDENTITY: Final = ("canonical_id", "object_type", "system", "instance", "extern
 async def establish(store: Store, new: NewReference) -> CrossReference:
     """Return the reference, written now or earlier in the same state. Repeating it changes nothing.
 
-    Raises Refused(upstream_conflict_stale) where the external object is active for another object of ours.
+    Raises Refused(upstream_conflict_stale) where the external object is another object's of ours.
     """
     row = structs.asdict(new) | {"id": new_id("xrf", store.now()), "valid_from": store.now(), "valid_to": None}
     same = matching(tb_cross_reference, **{name: row[name] for name in _IDENTITY}, state=new.state.value)
@@ -152,18 +155,11 @@ async def retire(store: Store, canonical_id: str, instance: str) -> None:
 
 
 async def promote(store: Store, canonical_id: str) -> None:
-    """Make every proposed reference of our object active.
-
-    Raises Refused(upstream_conflict_stale) where an external object is active for another object of ours.
-    """
+    """Make every proposed reference of our object active."""
     proposed = matching(tb_cross_reference, canonical_id=canonical_id, state=ReferenceState.proposed.value)
     promoting = update(tb_cross_reference).where(proposed).values(state=ReferenceState.active.value)
-    try:
-        async with store.begin() as connection:
-            await connection.execute(promoting)
-    except IntegrityError as error:
-        detail = "What another system has was linked to another one of ours meanwhile."
-        raise Refused(Code.upstream_conflict_stale, detail) from error
+    async with store.begin() as connection:
+        await connection.execute(promoting)
 
 
 async def list_all(

@@ -63,6 +63,7 @@ def _processes() -> None:
         sa.Column("resume_step", sa.Integer),
         sa.Column("parked_code", sa.String(80)),
         sa.Column("blocked_by", sa.String(40)),
+        sa.Column("blocked_lock", sa.String(200)),
         sa.Column("rewind_to", sa.Integer),
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("next_try_at", sa.DateTime(timezone=True)),
@@ -192,12 +193,12 @@ def _knowledge() -> None:
     op.create_index("ix_tb_cross_reference_canonical_id", "tb_cross_reference", ["canonical_id"])
     op.create_index("ix_tb_cross_reference_external_id", "tb_cross_reference", ["instance", "external_id"])
     op.create_index(
-        "uq_tb_cross_reference_active",
+        "uq_tb_cross_reference_live",
         "tb_cross_reference",
         ["system", "instance", "object_type", "external_id", "role"],
         unique=True,
-        sqlite_where=sa.text("state = 'active'"),
-        postgresql_where=sa.text("state = 'active'"),
+        sqlite_where=sa.text("state IN ('active', 'proposed')"),
+        postgresql_where=sa.text("state IN ('active', 'proposed')"),
     )
     op.create_table(
         "tb_observation",

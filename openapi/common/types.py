@@ -163,6 +163,7 @@ class Code(StrEnum):
     template_unknown = "template.unknown"
     entity_mapping_missing = "entity.mapping_missing"
     currency_mismatch = "currency.mismatch"
+    customer_linked_elsewhere = "customer.linked_elsewhere"
     customer_not_found = "customer.not_found"
     customer_inactive = "customer.inactive"
     customer_credit_hold = "customer.credit_hold"

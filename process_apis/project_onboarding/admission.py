@@ -102,5 +102,4 @@ async def meet(store: Store, accepted: Accepted) -> Process | None:
 async def look_up(landscape: Landscape, store: Store, accepted: Accepted) -> Choice:
     """Return which customer is meant; raises Refused with all that one of the systems would not take."""
     erp, psa = landscape.erp(accepted.erp), landscape.psa(accepted.psa)
-    known = await look_ups.known_customer(store, accepted.customer, accepted.erp) if accepted.customer else None
-    return await look_ups.check(store, erp, psa, accepted.question, known.external_id if known else None)
+    return await look_ups.check(store, erp, psa, accepted.question, accepted.customer)

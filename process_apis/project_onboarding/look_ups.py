@@ -13,7 +13,7 @@ from openapi.common.types import Code, Violation
 from openapi.process.project_onboarding.v1 import NewOnboarding
 from openapi.system.psa import v1 as psa
 from process_apis.project_onboarding import customers, project_codes
-from process_apis.project_onboarding.customers import Choice
+from process_apis.project_onboarding.customers import Choice, Wish
 from process_apis.project_onboarding.project_codes import CodeQuestion
 from system_apis.ports import Erp, Psa
 
@@ -25,13 +25,36 @@ PROJECT: Final = "project"
 LIVE: Final = {ReferenceState.active, ReferenceState.proposed}
 
 
-async def check(store: Store, erp: Erp, delivery: Psa, question: CodeQuestion, known_id: str | None) -> Choice:
-    """Return which customer is meant; raises Refused with all that one of the systems would not take."""
+async def check(store: Store, erp: Erp, delivery: Psa, question: CodeQuestion, customer: str | None) -> Choice:
+    """Return which customer is meant; raises Refused with all that one of the systems would not take.
+
+    `customer` is the canonical id; None where the account is new.
+    """
+    known = await known_customer(store, customer, erp.connection) if customer else None
+    wish = customers.wish(question.body.customer, known.external_id if known else None)
     choice, _ = await both(
-        customers.choose(erp, question.body, customers.wish(question.body.customer, known_id)),
+        choose(store, erp, question.body, customer, wish),
         both(_manager(delivery, question.body), _code(store, erp, delivery, question)),
     )
     return choice
+
+
+async def choose(store: Store, erp: Erp, body: NewOnboarding, customer: str | None, wish: Wish) -> Choice:
+    """Return which customer is meant; raises Refused also where it is another account's: one is nobody else's."""
+    choice = await customers.choose(erp, body, wish)
+    if choice.customer:
+        await _refuse_linked(store, erp.connection, choice.customer.id, customer)
+    return choice
+
+
+async def _refuse_linked(store: Store, connection: str, external_id: str, customer: str | None) -> None:
+    known = await cross_references.list_all(
+        store, INSTALLATION, object_type=CUSTOMER, instance=connection, external_id=external_id, state=None
+    )
+    if any(one.state in LIVE and one.canonical_id != customer for one in known):
+        detail = "Another account of the CRM is linked to this customer. Send that account, or mean another customer."
+        violation = Violation(code=Code.customer_linked_elsewhere, pointer="#/customer/link_to", detail=detail)
+        raise Refused(Code.customer_linked_elsewhere, detail, violation)
 
 
 async def known_customer(store: Store, customer: str, connection: str) -> CrossReference | None:

@@ -19,8 +19,7 @@ from gateway.store.pages import Window
 from openapi.common.types import Code, Dimension, Violation
 from openapi.process.project_onboarding.v1 import OnboardingDecision
 from process_apis.ledger import codes, contracts, customers, keys, projects, schedules
-from process_apis.project_onboarding import customers as choosing
-from process_apis.project_onboarding import documents, project_codes, read_back
+from process_apis.project_onboarding import documents, look_ups, project_codes, read_back
 from process_apis.project_onboarding.customers import Choice, Wish
 from process_apis.project_onboarding.look_ups import CUSTOMER, PROJECT, known_customer
 from process_apis.project_onboarding.order import OnboardingOrder, contract_of, schedule_of, terms_of
@@ -69,7 +68,7 @@ async def check_customer(store: Store, erp: Erp, order: OnboardingOrder) -> Choi
         link_to=decided.link_to or (None if decided.confirmed_new else sent.link_to) or None,
         confirmed_new=decided.confirmed_new or (not decided.link_to and sent.confirmed_new) or False,
     )
-    return await choosing.choose(erp, order.body, wish)
+    return await look_ups.choose(store, erp, order.body, order.customer, wish)
 
 
 async def link_customer(

@@ -122,7 +122,9 @@ async def have_customer(run: Run, choice: Choice) -> str:
         skip("create_customer", EXISTS, on=order.erp)
     how = EstablishedBy.manual if choice.customer else EstablishedBy.write
     vendor = erp.capabilities.vendor
-    if await step("link_customer", steps.link_customer, run.store, vendor, order, customer.id, how):
+    args = (run.store, vendor, order, customer.id, how)
+    # Somebody may have linked it for another account since it was chosen: then it is chosen again.
+    if await step("link_customer", steps.link_customer, *args, again_from="check_customer"):
         undo("unlink_customer", undoing.unlink_customer, run.store, order)
     return customer.id
 

@@ -202,6 +202,7 @@ async def test_locks_are_taken_together_kept_and_taken_over_from_the_dead(store:
 
     assert refused.value.code is Code.lock_held
     assert refused.value.process_id == mine.id
+    assert [violation.actual for violation in refused.value.violations] == ["a"]
     assert nothing == []
     assert await locks.held_by(store, other.id) == ["0", "a", "b"]
     assert await locks.held_by(store, mine.id) == []
@@ -242,12 +243,12 @@ async def test_a_proposed_reference_counts_once_it_is_promoted(store: Store) -> 
     assert [one.external_id for one in await cross_references.list_all(store, INSTALLATION)] == ["17"]
 
 
-async def test_promoting_what_somebody_else_has_is_refused(store: Store) -> None:
-    await cross_references.establish(store, NEW)
-    await cross_references.establish(store, replace(NEW, canonical_id="cus_2", state=ReferenceState.proposed))
+@pytest.mark.parametrize("state", [ReferenceState.active, ReferenceState.proposed])
+async def test_proposing_what_somebody_else_has_is_refused_at_once(store: Store, state: ReferenceState) -> None:
+    await cross_references.establish(store, replace(NEW, state=state))
 
     with pytest.raises(Refused) as refused:
-        await cross_references.promote(store, "cus_2")
+        await cross_references.establish(store, replace(NEW, canonical_id="cus_2", state=ReferenceState.proposed))
 
     assert refused.value.code is Code.upstream_conflict_stale
 

@@ -296,6 +296,34 @@ async def test_customer_that_exists_is_linked_once_somebody_says_so(working: Sta
     assert len(working.erp.customers) == 1
 
 
+async def test_customer_that_is_another_accounts_is_refused_before_anything_is_made(working: Stage) -> None:
+    await working.onboard()
+    other = {"opportunity__id": "0099", "customer__account": "9", "customer__link_to": "1"}
+
+    refused = await working.refused(**other)
+
+    assert (refused.code, refused.violations[0].pointer) == (Code.customer_linked_elsewhere, "#/customer/link_to")
+    assert len(working.psa.projects) == 1
+
+
+async def test_customer_that_two_accounts_want_at_once_is_the_firsts_and_the_other_decides_again(stage: Stage) -> None:
+    await stage.erp.create_customer(NEIGHBOUR)
+    accounts = [
+        {"opportunity__id": f"009{account}", "customer__account": account, "customer__link_to": "1"}
+        for account in ("8", "9")
+    ]
+    accepted = [await stage.onboard(wait_s=None, **account) for account in accounts]
+
+    async with stage.working():
+        rested = [await stage.rested(one) for one in accepted]
+        [parked] = [one for one in rested if one.state is OnboardingState.parked]
+        mended = await stage.resume(parked.id, confirmed_new=True)
+
+    assert sorted(one.state.value for one in rested) == ["active", "parked"]
+    assert mended.state is OnboardingState.active
+    assert [project.customer_id for project in stage.erp.projects] == ["1", "2"]
+
+
 async def test_customer_confirmed_as_new_is_made_beside_the_candidate(working: Stage) -> None:
     await working.erp.create_customer(NEIGHBOUR)
 
