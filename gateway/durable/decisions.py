@@ -45,6 +45,7 @@ async def resume(
         if process.state != State.parked:
             raise _illegal(process, "Only what is parked can be resumed")
         await decisions.append(connection, store, process, _verdict(caller, DecisionKind.resume, corrections))
+        process = await processes.change(connection, store, process, tries=0)
         process = await take_up(connection, store, process)
     await deliver(engine, process)
     return process

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec import Struct, json, to_builtins
+from msgspec import UNSET, Struct, json, to_builtins
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.durable.outcomes import Kind, Outcome, Unwound
 from gateway.durable.run import Run, Work
 from gateway.durable.settings import DurableSettings
+from gateway.errors import Refusal
 from gateway.store import business_events, locks, process_steps, processes, work_items
 from gateway.store.business_events import NewEvent
 from gateway.store.database import Store
@@ -108,6 +109,7 @@ FREE: Final[Mapping[str, object]] = {
     "resume_step": None,
     "parked_code": None,
     "blocked_by": None,
+    "blocked_lock": None,
     "rewind_to": None,
     "next_try_at": None,
 }
@@ -210,7 +212,7 @@ async def park(run: Run, work: Unwound, outcome: Outcome, *, undoing: bool) -> K
         await _write_skips(connection, run)
         if process.giving_up and process.pivot_at is None and outcome.is_a_no and not undoing:
             return Kind.given_up
-        if process.rewind_to is None:
+        if process.rewind_to in {None, run.engine.step_id()}:  # Taken up right here is no decision about what follows.
             stop = Stop(step=work.step, key=work.key, outcome=outcome, resume_at=work.resume_at)
             await park_within(connection, run.store, run.settings, process, stop)
         return Kind.done
@@ -240,11 +242,19 @@ async def park_within(
         "parked_step": outcome.at,
         "resume_step": stop.resume_at or outcome.at,
         "parked_code": refusal.code.value,
-        "blocked_by": refusal.process_id if refusal.code is Code.lock_held else None,
+        **_blocked(refusal),
         "rewind_to": None,
     }
     values |= _next_try(settings, process, outcome, now)
     await move(connection, store, process, State.parked, **values)
+
+
+def _blocked(refusal: Refusal) -> dict[str, object]:
+    """Return which lock of whom it waits for, where that is why it stops."""
+    if refusal.code is not Code.lock_held:
+        return {"blocked_by": None, "blocked_lock": None}
+    names = [violation.actual for violation in refusal.violations if violation.actual is not UNSET]
+    return {"blocked_by": refusal.process_id, "blocked_lock": names[0] if names else None}
 
 
 def _severity(outcome: Outcome) -> Severity:

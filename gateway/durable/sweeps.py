@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 
 from gateway.caller import INSTALLATION
 from gateway.durable import decisions, marks
@@ -19,6 +19,8 @@ from openapi.common.types import Outcome as Effect
 
 COLUMNS: Final = tb_process_instance.c
 REDELIVER_AFTER: Final = timedelta(seconds=1)
+DELIVERIES: Final = 5
+"""How often the engine is told; one that ends each time before it comes to a step is left to a person."""
 _BATCH: Final = 100
 
 
@@ -34,10 +36,13 @@ class Sweeps:
             await sweep()
 
     async def deliver(self) -> None:
-        """Tell the engine of decisions that it could not be told of when they were made."""
+        """Tell the engine of decisions that it could not be told of when they were made; not for ever."""
         old = COLUMNS.updated_at < self._store.now() - REDELIVER_AFTER
         for process in await self._found(COLUMNS.rewind_to.is_not(None), old):
-            await decisions.deliver(self._engine, process)
+            if process.tries >= self._settings.unavailable_tries + DELIVERIES:
+                await self._park_stranded(process)
+            else:
+                await self._deliver_again(process)
 
     async def resume_unavailable(self) -> None:
         """Take up what parked because a system was away: a few at once, each less and less often."""
@@ -46,9 +51,10 @@ class Sweeps:
             await self._take_up(process)
 
     async def resume_blocked(self) -> None:
-        """Take up what met a lock whose owner holds none any more."""
-        owners = select(tb_lock.c.process_id).where(tb_lock.c.process_id == COLUMNS.blocked_by)
-        blocked = (COLUMNS.state == State.parked.value, COLUMNS.blocked_by.is_not(None), ~owners.exists())
+        """Take up what met a lock that its owner does not hold any more."""
+        name = func.coalesce(COLUMNS.blocked_lock, tb_lock.c.name)
+        held = select(tb_lock.c.name).where(tb_lock.c.process_id == COLUMNS.blocked_by, tb_lock.c.name == name)
+        blocked = (COLUMNS.state == State.parked.value, COLUMNS.blocked_by.is_not(None), ~held.exists())
         for process in await self._found(*blocked, limit=self._settings.group):
             await self._take_up(process)
 
@@ -66,8 +72,8 @@ class Sweeps:
     async def find_stranded(self) -> None:
         """Open a work item for what the engine has left without one: nothing dies unseen."""
         since = self._store.now() - timedelta(seconds=self._settings.stranded_after_s)
-        moving = COLUMNS.state.in_([state.value for state in MOVING])
-        for process in await self._found(moving, COLUMNS.updated_at < since):
+        moving = (COLUMNS.state.in_([state.value for state in MOVING]), COLUMNS.rewind_to.is_(None))
+        for process in await self._found(*moving, COLUMNS.updated_at < since):
             if await self._engine.status_of(process.workflow_id) is not Status.moving:
                 await self._park_stranded(process)
 
@@ -80,6 +86,14 @@ class Sweeps:
                 outcome = Outcome.broke(at=process.rewind_to or at)
                 stop = marks.Stop(step=step, outcome=outcome)
                 await marks.park_within(connection, self._store, self._settings, process, stop)
+
+    async def _deliver_again(self, seen: Process) -> None:
+        async with self._store.begin() as connection:
+            process = await processes.locked(connection, seen.id)
+            if process.version != seen.version:
+                return
+            process = await processes.change(connection, self._store, process, tries=process.tries + 1)
+        await decisions.deliver(self._engine, process)
 
     async def _take_up(self, seen: Process) -> None:
         async with self._store.begin() as connection:

@@ -14,7 +14,7 @@ from gateway.store.database import Store, metadata
 from gateway.store.inserts import insert_into
 from gateway.store.instant import Instant
 from gateway.store.processes import tb_process_instance
-from openapi.common.types import Code
+from openapi.common.types import Code, Violation
 
 tb_lock = Table(
     "tb_lock",
@@ -46,7 +46,8 @@ async def _take(connection: AsyncConnection, store: Store, process_id: str, name
     )
     if (await connection.execute(taken)).one_or_none() is None:
         held = select(tb_lock.c.process_id).where(tb_lock.c.name == name)
-        raise Refused(Code.lock_held, _ADVICE, process_id=(await connection.execute(held)).scalar_one())
+        which = Violation(code=Code.lock_held, pointer="#/lock", detail=_ADVICE, actual=name)
+        raise Refused(Code.lock_held, _ADVICE, which, process_id=(await connection.execute(held)).scalar_one())
 
 
 async def release(store: Store, process_id: str, names: Sequence[str] | None = None) -> None:

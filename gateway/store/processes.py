@@ -50,6 +50,7 @@ tb_process_instance = Table(
     Column("resume_step", Integer),
     Column("parked_code", String(80)),
     Column("blocked_by", String(40)),
+    Column("blocked_lock", String(200)),
     Column("rewind_to", Integer),
     Column("tries", Integer, nullable=False),
     Column("next_try_at", Instant()),
@@ -120,6 +121,7 @@ class Process(Struct, frozen=True, kw_only=True):
     parked_code: str | None
     blocked_by: str | None
     """The process whose lock it met."""
+    blocked_lock: str | None
     rewind_to: int | None
     """Where it was decided to be taken up again, until it has been."""
     tries: int

@@ -4,12 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.caller import INSTALLATION
 from gateway.durable import AnotherWorker, State, cancel, marks, resume
 from gateway.durable.outcomes import Outcome
 from gateway.durable.run import Run, Work
-from gateway.durable.sweeps import Sweeps
+from gateway.durable.sweeps import DELIVERIES, Sweeps
 from gateway.errors import Refused
 from gateway.store import locks
 from gateway.store.processes import tb_process_instance
@@ -115,6 +116,46 @@ async def test_who_meets_a_lock_parks_and_goes_on_once_it_is_free(stage: Stage) 
     assert (parked.parked_code, parked.blocked_by) == ("lock.held", owner.id)
     assert done.state == "active"
     assert await locks.held_by(stage.store, owner.id) == []
+
+
+async def test_who_waits_for_one_lock_does_not_wait_for_the_others(stage: Stage) -> None:
+    stage.desk.plan("open_deal", "refuse")
+    async with stage.working():
+        owner = await stage.rest(await stage.ask(lock="customer_1"))
+        await locks.take(stage.store, owner.id, ["opportunity_1"])
+        waiting = await stage.ask("deal_2", lock="customer_1")
+        await stage.rest(waiting)
+        await locks.release(stage.store, owner.id, ["customer_1"])
+        done = await stage.until(waiting, lambda seen: seen.state == "active")
+
+    assert done.blocked_by is None
+    assert await locks.held_by(stage.store, owner.id) == ["opportunity_1"]
+
+
+async def test_a_decision_that_leads_nowhere_again_and_again_is_left_to_a_person(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.desk.plan("create_deal", "refuse")
+    async with stage.working():
+        parked = await stage.rest(await stage.ask())
+
+    async def not_yet(_workflow_id: str, _step: int) -> bool:
+        return False
+
+    monkeypatch.setattr(stage.engine, "rewind", not_yet)
+    resumed = await resume(stage.store, stage.engine, sell, INSTALLATION, parked.id, {})
+    sweeps = Sweeps(stage.store, stage.engine, replace(QUICK, unavailable_tries=0))
+    for _ in range(DELIVERIES + 1):
+        async with stage.store.begin() as connection:
+            old = tb_process_instance.update().values(updated_at=stage.store.now() - timedelta(hours=1))
+            await connection.execute(old)
+        await sweeps.find_stranded()
+        moving = await stage.until(parked, lambda _seen: True)
+        await sweeps.deliver()
+    left = await stage.until(parked, lambda seen: seen.state == State.parked)
+
+    assert (resumed.state, moving.state) == ("running", "running")
+    assert (left.parked_code, left.parked_step, left.rewind_to) == ("internal", parked.resume_step, None)
 
 
 async def test_what_is_held_forward_too_long_is_undone(stage: Stage) -> None:
