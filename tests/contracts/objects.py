@@ -79,8 +79,11 @@ class Objects:
 
     async def work_item(self) -> str:
         """Return the id of a work item of a process that is parked."""
-        process = await self.process()
-        process = await self.park(process.id)
+        return await self.park_for_somebody((await self.process()).id)
+
+    async def park_for_somebody(self, process_id: str) -> str:
+        """Return the id of the work item for which the process is parked now."""
+        process = await self.park(process_id)
         item = NewItem(step="create_project", trace_key="prj_1", code=Code.dimension_missing, detail="Open it.")
         async with self.store.begin() as connection:
             return await work_items.open_item(connection, self.store, process, item)

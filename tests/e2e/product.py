@@ -1,30 +1,46 @@
-"""The composed product in this process, with systems behind it that only count who calls them."""
+"""The composed product in this process, behind it systems that only count who calls them, or strict fakes."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
+from msgspec import structs
 
 from examples.demo.stage import installation
 from gateway import commands, main
 from gateway.durable import migrate
 from gateway.edge import Edge
 from gateway.egress.limits import Part
-from gateway.main import Parts
+from gateway.main import Installation, Parts
 from gateway.settings import Settings, load
+from tests.fakes.composed import on_fakes
+from tests.fakes.erp import FakeErp
+from tests.fakes.psa import FakePsa
 from tests.scripted_server import ScriptedServer, scripted_server
+
+PASSWORD = "hunter2-hunter2"
 
 
 class Product:
     """What callers reach, and how often the systems behind were called."""
 
-    def __init__(self, settings: Settings, parts: Parts, edge: Edge, upstream: ScriptedServer) -> None:
-        self.settings, self.parts, self.edge, self.upstream = settings, parts, edge, upstream
+    def __init__(self, settings: Settings, parts: Parts, edge: Edge, upstream: ScriptedServer | None = None) -> None:
+        self.settings, self.parts, self.edge = settings, parts, edge
+        self.scopes = commands.all_scopes(settings)
+        self._upstream = upstream
+
+    @property
+    def upstream(self) -> ScriptedServer:
+        """Return the server that counts."""
+        assert self._upstream
+        return self._upstream
 
     def client(self, **limits: tuple[str, ...]) -> httpx.AsyncClient:
         """Return a client whose token is limited like that."""
-        token = commands.development_token(self.settings, commands.Claims(client="crm", **limits), 3600)
+        claims = commands.Claims(**({"client": "crm", "scopes": self.scopes} | limits))  # type: ignore[arg-type]  # Fields.
+        token = commands.development_token(self.settings, claims, 3600)
         return self.stranger({"Authorization": f"Bearer {token}"})
 
     def stranger(self, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
@@ -36,12 +52,33 @@ class Product:
 @asynccontextmanager
 async def product(folder: Path) -> AsyncIterator[Product]:
     """Compose the product as `tiebeam serve` does, and take it apart afterwards."""
-    async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(scripted_server())
-        ready = {"base_url": upstream.url, "password": "hunter2-hunter2"}
-        settings = load(str(installation(folder / "installation", ready)), {})
-        settings.data.mkdir()
-        migrate.migrate(settings.database_url)
-        parts = main.parts(main.read(settings), Part.whole)
-        stack.push_async_callback(parts.aclose)
-        yield Product(settings, parts, main.web(parts), upstream)
+    async with scripted_server() as upstream:
+        settings = load(str(installation(folder / "installation", {"base_url": upstream.url, "password": PASSWORD})))
+        async with _composed(settings) as parts:
+            yield Product(settings, parts, main.web(parts), upstream)
+
+
+@asynccontextmanager
+async def product_on_fakes(folder: Path, erp: FakeErp, psa: FakePsa) -> AsyncIterator[Product]:
+    """Compose the product with fakes as its systems; they serve a second legal entity, DE01, too."""
+    settings = load(
+        str(installation(folder / "installation", {"base_url": "http://127.0.0.1:9", "password": PASSWORD}))
+    )
+    async with _composed(settings) as parts:
+        composed = on_fakes(replace(parts, installation=_with_second_entity(parts.installation)), erp, psa)
+        yield Product(settings, composed, main.web(composed))
+
+
+def _with_second_entity(of_file: Installation) -> Installation:
+    """Return the installation as it would be on connections that serve two; a ledger of Tryton serves one."""
+    entities = of_file.settings.entities
+    second = structs.replace(entities["ES01"], country="DE", code_pattern="DE-{number}")
+    return replace(of_file, settings=structs.replace(of_file.settings, entities={**entities, "DE01": second}))
+
+
+@asynccontextmanager
+async def _composed(settings: Settings) -> AsyncIterator[Parts]:
+    settings.data.mkdir()
+    migrate.migrate(settings.database_url)
+    async with aclosing(main.parts(main.read(settings), Part.whole)) as parts:
+        yield parts
