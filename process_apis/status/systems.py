@@ -49,20 +49,21 @@ class Systems:
 
     async def _said(self, reference: CrossReference) -> Saying:
         try:
-            if self._families[reference.instance] is Family.erp:
+            if self._families.get(reference.instance) is Family.erp:
                 accounting = await self._landscape.erp(reference.instance).get_accounting_project(reference.external_id)
                 return Saying(state=accounting.state, url=None)
             project = await self._landscape.psa(reference.instance).get_project(reference.external_id)
         except Refused as refused:
             if refused.code is not Code.resource_not_found:
-                raise
+                # One system that cannot tell, or is connected no more, does not keep the others from being shown.
+                raise Unavailable(refused.code, refused.detail) from refused
             return Saying(state=MISSING, url=None)
         return Saying(state=project.state, url=project.url)
 
     def _shown(self, reference: CrossReference, observed: Observed[Saying] | None) -> SystemStatus:
         return SystemStatus(
             connection=reference.instance,
-            family=self._families[reference.instance],
+            family=self._families.get(reference.instance),
             vendor=reference.system,
             external_id=reference.external_id,
             state=observed.value.state if observed else None,

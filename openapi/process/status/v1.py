@@ -46,7 +46,7 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
     """
 
     connection: str
-    family: Family
+    family: Annotated[Family, Meta(description="Null where the connection is not configured any more.")] | None
     vendor: str
     external_id: str
     state: Annotated[str, Meta(description="The system contract's word; null where the system has never answered.")] | None
