@@ -10,7 +10,7 @@ from gateway.durable.moments import MOMENTS, Moments, undisturbed
 from gateway.durable.process import enqueue, wait_until_resting
 from gateway.durable.run import process_id
 from gateway.durable.settings import DurableSettings
-from gateway.durable.verbs import corrections, finish, skip, step, submit, undo
+from gateway.durable.verbs import corrections, decided, finish, skip, step, submit, undo
 from gateway.durable.worker import Worker
 from gateway.durable.worker_lock import AnotherWorker
 from gateway.durable.workflow import Workflow, Workflows, workflow
@@ -39,6 +39,7 @@ __all__ = [
     "Workflows",
     "cancel",
     "corrections",
+    "decided",
     "enqueue",
     "find_process",
     "finish",

@@ -65,7 +65,7 @@ class Begun(Struct, frozen=True, kw_only=True):
     instead: Kind | None = None
     """What it ends with where it may not."""
     cut_short: bool = False
-    """Whether an earlier try may have had an effect."""
+    """Whether an earlier try may have had an effect: also one that found, or made, what was not wanted."""
     value: str | None = None
     """What it returned when it was done, where it is not done again."""
 
@@ -80,7 +80,7 @@ async def begin(run: Run, work: Work, *, probe: bool) -> Begun:
         await _write_skips(connection, run)
         await process_steps.put(connection, key, work.position, work.system)
         step = await process_steps.get(connection, key)
-        cut_short = step.state not in NO_EFFECT
+        cut_short = step.state not in NO_EFFECT or (work.writes and step.code is Code.upstream_conflict_stale)
         if process.giving_up and process.pivot_at is None and work.undoes is None:
             if step.value is not None:  # Done, and then taken up from further back: what comes after it is undone too.
                 return Begun(instead=Kind.done, value=step.value)

@@ -64,6 +64,12 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Tell whether the step certainly had no effect in the other system."""
         return self.kind in {Kind.refused, Kind.unavailable, Kind.broken}
 
+    @property
+    def may_be_there(self) -> bool:
+        """Tell whether a write that did not end well may have left something: it was made, and not as it was wanted."""
+        stale = self.refusal is not None and self.refusal.code is Code.upstream_conflict_stale
+        return self.kind is Kind.broken or (self.kind is Kind.refused and stale)
+
     def recorded(self) -> Any:  # noqa: ANN401 - plain data
         """Return it as the engine keeps it: a first run sees what a replay will see."""
         return msgspec.to_builtins(self)

@@ -58,13 +58,15 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
     agree: Sequence[str] = (),
     pivot: bool = False,
     again_from: str | None = None,
+    undone_by: tuple[str, Callable[[], Awaitable[object]]] | None = None,
 ) -> T:
     """Return the effect of a write to another system, once it is known to be there, and there once.
 
     A document is made with `key` and `payload`; an object is brought into a state with `object_id`, and there `look`
     returns it only once it is in that state. `pivot` marks the one write after which nothing is undone. A
     refusal is taken up again at the write, or at the earlier step `again_from` that decides what is written; the steps
-    between run again.
+    between run again. `undone_by` names what reverses it and finds its object by itself: it also undoes what is there
+    without being what was wanted.
     """
     run = current_run.get()
     guard = run.writes.bound(on)
@@ -86,9 +88,21 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
         pivot=pivot,
         again_from=again_from,
     )
-    done = await _performed(run, work)
+    try:
+        done = await _performed(run, work)
+    except Unwound as unwound:
+        if unwound.outcome.may_be_there:
+            _register(run, work, undone_by)
+        raise
+    _register(run, work, undone_by)
     run.after_pivot = run.after_pivot or pivot
     return cast("T", done)
+
+
+def _register(run: Run, work: Work, undone_by: tuple[str, Callable[[], Awaitable[object]]] | None) -> None:
+    if undone_by:
+        name, call = undone_by
+        run.undos.append(Undo(name=run.name_of(name), call=call, reverses=work.name))
 
 
 async def _performed(run: Run, work: Work) -> Any:  # noqa: ANN401 - `work.into` says what it is
@@ -126,6 +140,14 @@ async def corrections(store: Store, process_id: str, into: type[S]) -> S:
     process = await processes.get(store, INSTALLATION, process_id)
     async with store.begin() as connection:
         return msgspec.convert(await decisions.merged(connection, process), into)
+
+
+async def decided(store: Store, process_id: str, into: type[S]) -> list[S]:
+    """Return each decision about the process so far, the oldest first: for fields of which one takes another back."""
+    process = await processes.get(store, INSTALLATION, process_id)
+    async with store.begin() as connection:
+        found = await decisions.list_all(connection, process)
+    return [msgspec.json.decode(decision.corrections, type=into) for decision in found]
 
 
 def returned_by(fn: Callable[..., Any]) -> Any:  # noqa: ANN401 - a type

@@ -10,6 +10,7 @@ from openapi.common.types import Code, Violation
 from openapi.process.project_onboarding.v1 import NewOnboarding
 from process_apis.ledger import customers, projects
 from process_apis.ledger.entities import Entities, LegalEntity
+from process_apis.ledger.projects import Project
 from process_apis.project_onboarding import documents, look_ups, rules
 from process_apis.project_onboarding.customers import Choice
 from process_apis.project_onboarding.order import payload_sha256
@@ -69,13 +70,21 @@ async def _known(store: Store, caller: Caller, body: NewOnboarding) -> tuple[str
     """Return customer and project, where they are known. To who is limited to some, the others do not exist."""
     crm = body.opportunity.crm
     customer = await customers.find_customer(store, caller, crm, body.customer.account)
-    project = await projects.find_project_of(store, caller, crm, body.opportunity.id)
+    found = await projects.find_project_of(store, INSTALLATION, crm, body.opportunity.id)
+    project = found if found and _sees(caller, found) else None
     unseen = (customer is None and caller.customers != "*") or (project is None and caller.projects != "*")
     if unseen:
         detail = "There is no such customer, or you may not see it."
         violation = Violation(code=Code.customer_not_found, pointer="#/customer/account", detail=detail)
         raise Refused(Code.customer_not_found, detail, violation)
+    if found and project is None:
+        # A new version would take the project over: it is another entity's, or another customer's.
+        raise Refused(Code.auth_entity_not_allowed, "The opportunity's project belongs to what you may not see.")
     return customer.id if customer else None, project.id if project else None
+
+
+def _sees(caller: Caller, project: Project) -> bool:
+    return caller.may_see(legal_entity=project.legal_entity, customer=project.customer, project=project.id)
 
 
 async def meet(store: Store, accepted: Accepted) -> Process | None:
@@ -99,7 +108,15 @@ async def meet(store: Store, accepted: Accepted) -> Process | None:
     return None
 
 
-async def look_up(landscape: Landscape, store: Store, accepted: Accepted) -> Choice:
-    """Return which customer is meant; raises Refused with all that one of the systems would not take."""
+async def look_up(landscape: Landscape, store: Store, caller: Caller, accepted: Accepted) -> Choice:
+    """Return which customer is meant; raises Refused with all that one of the systems would not take.
+
+    To who is limited to some customers, the others' names are not told.
+    """
     erp, psa = landscape.erp(accepted.erp), landscape.psa(accepted.psa)
-    return await look_ups.check(store, erp, psa, accepted.question, accepted.customer)
+    try:
+        return await look_ups.check(store, erp, psa, accepted.question, accepted.customer)
+    except Refused as refused:
+        if caller.is_limited:
+            raise Refused(refused.code, refused.detail, *refused.violations) from refused
+        raise

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from gateway.caller import Caller
 from gateway.store import cross_references, process_steps, work_items
@@ -62,7 +63,9 @@ async def onboardings(store: Store, caller: Caller, found: Sequence[Process]) ->
         references=[reference for reference in references if reference.state in LIVE],
         projects=await projects.projects_by_id(store, caller, owned),
     )
-    return [_onboarding(process, around) for process in found]
+    shown = [_onboarding(process, around) for process in found]
+    # Candidates are other customers: who is limited to some is not told of them.
+    return [replace(one, candidates=[]) for one in shown] if caller.is_limited else shown
 
 
 def _onboarding(process: Process, around: Around) -> Onboarding:

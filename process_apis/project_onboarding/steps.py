@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.caller import INSTALLATION
-from gateway.durable import corrections, process_id
+from gateway.durable import corrections, decided, process_id
 from gateway.errors import Refused
 from gateway.store import business_events, cross_references, locks, processes
 from gateway.store.business_events import NewEvent
@@ -61,14 +61,21 @@ async def withdraw(store: Store, order: OnboardingOrder) -> None:
 
 async def check_customer(store: Store, erp: Erp, order: OnboardingOrder) -> Choice:
     """Return which customer is meant, by what was sent and what was decided since."""
-    decided, sent = await corrections(store, process_id(), OnboardingDecision), order.body.customer
+    said, sent = await _said_of_customer(store), order.body.customer
     known = await known_customer(store, order.customer, order.erp)
     wish = Wish(
         known_id=known.external_id if known else None,
-        link_to=decided.link_to or (None if decided.confirmed_new else sent.link_to) or None,
-        confirmed_new=decided.confirmed_new or (not decided.link_to and sent.confirmed_new) or False,
+        link_to=said.link_to or (None if said.confirmed_new else sent.link_to) or None,
+        confirmed_new=said.confirmed_new or (not said.link_to and sent.confirmed_new) or False,
     )
     return await look_ups.choose(store, erp, order.body, order.customer, wish)
+
+
+async def _said_of_customer(store: Store) -> OnboardingDecision:
+    """Return the last decision that says which customer is meant: it takes back what was decided before."""
+    decisions = await decided(store, process_id(), OnboardingDecision)
+    said = [one for one in decisions if one.link_to or one.confirmed_new]
+    return said[-1] if said else OnboardingDecision()
 
 
 async def link_customer(
@@ -101,12 +108,12 @@ async def link_customer(
 
 async def reserve_code(store: Store, psa: Psa, erp: Erp, order: OnboardingOrder) -> str:
     """Return the project's code: the one decided, the one sent, or the next of the entity's pattern."""
-    decided = await corrections(store, process_id(), OnboardingDecision)
+    corrected = await corrections(store, process_id(), OnboardingDecision)
     question = CodeQuestion(
         body=order.body,
         pattern=order.code_pattern,
         project=order.project,
-        wanted=decided.project_code or order.body.project.code or None,
+        wanted=corrected.project_code or order.body.project.code or None,
     )
     code = await project_codes.reserve(store, psa, erp, question)
     await projects.change_project(store, order.project, code=code)
@@ -163,8 +170,8 @@ async def unlink(store: Store, canonical_id: str, connection: str) -> None:
 
 async def decided_dimensions(store: Store, order: OnboardingOrder) -> list[Dimension]:
     """Return the dimensions decided, or those that were sent."""
-    decided = await corrections(store, process_id(), OnboardingDecision)
-    return decided.dimensions or order.body.project.dimensions
+    corrected = await corrections(store, process_id(), OnboardingDecision)
+    return corrected.dimensions or order.body.project.dimensions
 
 
 async def compare(erp: Erp, psa: Psa, order: OnboardingOrder, made: Made) -> None:

@@ -56,9 +56,9 @@ async def start_onboarding(  # noqa: PLR0913 - the contract's parameters, and wh
     accepted = await admission.judge(landscape, store, entities, templates, caller, body)
     met = await admission.meet(store, accepted)
     if dry_run:
-        return await _preview(landscape, store, accepted, await admission.look_up(landscape, store, accepted))
+        return await _preview(landscape, store, accepted, await admission.look_up(landscape, store, caller, accepted))
     if met is None:
-        await admission.look_up(landscape, store, accepted)
+        await admission.look_up(landscape, store, caller, accepted)
         met = await _enqueue(store, engine, caller, correlation_id, accepted)
     return await _answer(store, caller, met.id, wait_s)
 

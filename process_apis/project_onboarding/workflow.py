@@ -95,6 +95,7 @@ async def have_customer(run: Run, choice: Choice) -> str:
     """Return the ERP's id of the customer: found, taken up again, or made; linked to ours."""
     erp, order = run.erp, run.order
     customer = choice.customer
+    laying_down = partial(undoing.deactivate_customer, run.store, run.writes, erp, order)
     if customer is None:
         new = documents.new_customer(order.body)
         customer = await submit(
@@ -105,8 +106,8 @@ async def have_customer(run: Run, choice: Choice) -> str:
             look=partial(erp.find_customer, new.business_key),
             act=partial(erp.create_customer, new),
             agree=("tax_id", "name"),
+            undone_by=("deactivate_customer", laying_down),
         )
-        undo("deactivate_customer", undoing.deactivate_customer, run.store, run.writes, erp, order)
     elif choice.to_reactivate:
         change = documents.reactivation()
         await submit(
@@ -116,8 +117,8 @@ async def have_customer(run: Run, choice: Choice) -> str:
             payload=change,
             look=partial(undoing.customer_in, erp, customer.id, CustomerState.active),
             act=partial(erp.update_customer, customer.id, change, None),
+            undone_by=("deactivate_customer", laying_down),
         )
-        undo("deactivate_customer", undoing.deactivate_customer, run.store, run.writes, erp, order)
     else:
         skip("create_customer", EXISTS, on=order.erp)
     how = EstablishedBy.manual if choice.customer else EstablishedBy.write
@@ -143,6 +144,7 @@ async def have_project(run: Run, code: str) -> Project:
     psa, order = run.psa, run.order
     native = documents.native_template(order.template, psa.capabilities)
     new = documents.new_psa_project(order.body, code, native)
+    cancelling = partial(undoing.cancel_project, run.writes, psa, new.business_key)
     project: Project = await submit(
         "create_project",
         on=psa,
@@ -152,8 +154,8 @@ async def have_project(run: Run, code: str) -> Project:
         act=partial(psa.create_project, new),
         agree=("code",),
         again_from="reserve_code",
+        undone_by=("cancel_project", cancelling),
     )
-    undo("cancel_project", undoing.cancel_project, run.writes, psa, new.business_key)
     if project.state is ProjectState.cancelled:
         await submit(
             "close_project",
@@ -161,8 +163,8 @@ async def have_project(run: Run, code: str) -> Project:
             object_id=project.id,
             look=partial(undoing.project_in, psa, project.id, ProjectState.closed),
             act=partial(psa.close_project, project.id),
+            undone_by=("cancel_project", cancelling),
         )
-        undo("cancel_project", undoing.cancel_project, run.writes, psa, new.business_key)
     vendor = psa.capabilities.vendor
     await step("link_project", steps.link_project, run.store, vendor, order.psa, project.id, order)
     undo("unlink_project", steps.unlink, run.store, order.project, order.psa)
@@ -206,6 +208,7 @@ async def divide_project(run: Run, project: Project) -> None:
 async def have_accounting_project(run: Run, new: NewAccountingProject) -> AccountingProject:
     """Return the ledger's project, which takes no postings yet: made, or found."""
     erp, order = run.erp, run.order
+    deactivating = partial(undoing.deactivate_accounting_project, run.writes, erp, new.business_key)
     project: AccountingProject = await submit(
         "create_accounting_project",
         on=erp,
@@ -215,8 +218,8 @@ async def have_accounting_project(run: Run, new: NewAccountingProject) -> Accoun
         act=partial(erp.create_accounting_project, new),
         agree=("legal_entity", "code", "customer_id"),
         again_from="decide_dimensions",
+        undone_by=("deactivate_accounting_project", deactivating),
     )
-    undo("deactivate_accounting_project", undoing.deactivate_accounting_project, run.writes, erp, new.business_key)
     vendor = erp.capabilities.vendor
     await step("link_accounting_project", steps.link_project, run.store, vendor, order.erp, project.id, order)
     undo("unlink_accounting_project", steps.unlink, run.store, order.project, order.erp)
@@ -240,5 +243,8 @@ async def activate_accounting_project(run: Run, project_id: str, key: str) -> No
         object_id=project_id,
         look=partial(undoing.accounting_project_in, erp, project_id, AccountingProjectState.active),
         act=partial(erp.activate_accounting_project, project_id),
+        undone_by=(
+            "deactivate_accounting_project",
+            partial(undoing.deactivate_accounting_project, run.writes, erp, key),
+        ),
     )
-    undo("deactivate_accounting_project", undoing.deactivate_accounting_project, run.writes, erp, key)

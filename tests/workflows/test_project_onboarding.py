@@ -19,7 +19,7 @@ from openapi.common.types import Code
 from openapi.common.types import Outcome as Effect
 from openapi.process.project_onboarding.v1 import OnboardingState
 from openapi.system.erp.v1 import AccountingProjectState, CreditStatus, CustomerState, NewAccountingProject
-from openapi.system.psa.v1 import NewProject, ProjectState
+from openapi.system.psa.v1 import NewProject, Project, ProjectState
 from process_apis.ledger import codes, contracts, projects, schedules
 from process_apis.project_onboarding import documents
 from process_apis.project_onboarding.steps import ACTIVATED
@@ -399,6 +399,20 @@ async def test_duplicate_that_appears_meanwhile_is_confirmed_as_another_by_decis
     assert [project.customer_id for project in stage.erp.projects] == ["2"]
 
 
+async def test_later_decision_about_the_customer_takes_the_earlier_one_back(stage: Stage) -> None:
+    onboarding = await stage.onboard(wait_s=None)
+    neighbour = await stage.erp.create_customer(NEIGHBOUR)
+    stage.erp.customers.put(replace(neighbour, credit_status=CreditStatus.hold), stage.store.now())
+    async with stage.working():
+        parked = await stage.rested(onboarding)
+        held = await stage.resume(parked.id, link_to=neighbour.id)
+        done = await stage.resume(parked.id, confirmed_new=True)
+
+    assert [step.code for step in held.steps if step.name == "check_customer"] == [Code.customer_credit_hold]
+    assert done.state is OnboardingState.active
+    assert [project.customer_id for project in stage.erp.projects] == ["2"]
+
+
 async def test_code_that_is_taken_meanwhile_is_decided(stage: Stage) -> None:
     accepted = await stage.onboard(wait_s=None, project__code="ALDER-1")
     await stage.psa.create_project(another_project("ALDER-1"))
@@ -554,6 +568,23 @@ async def test_cancelled_at_any_write_nothing_is_left_active_and_a_new_attempt_t
         "open",
     ]
     assert len(working.psa.tasks) == 3
+
+
+async def test_what_was_made_otherwise_than_wanted_is_undone_too(working: Stage) -> None:
+    make = working.psa.create_project
+
+    async def make_another(new: NewProject) -> Project:
+        return await make(replace(new, code=f"X-{new.code}"))
+
+    working.psa.create_project = make_another  # type: ignore[method-assign]  # a PSA that changes what it is told
+    parked = await working.onboard()
+
+    cancelled = await working.cancel(parked.id)
+
+    refused = next(step for step in parked.steps if step.name == "create_project")
+    assert (refused.state.value, refused.code) == ("refused", Code.upstream_conflict_stale)
+    assert states(cancelled)["create_project"] == "undone"
+    assert (cancelled.state, nothing_is_active(working)) == (OnboardingState.cancelled, True)
 
 
 async def test_undoing_goes_backwards_and_shows_what_it_undid(working: Stage) -> None:
@@ -855,6 +886,30 @@ async def test_caller_limited_to_a_customer_onboards_for_that_one_only(working: 
 
     assert second.state is OnboardingState.active
     assert (refused.code, refused.violations[0].pointer) == (Code.customer_not_found, "#/customer/account")
+
+
+async def test_caller_limited_to_a_customer_is_not_told_of_the_others(stage: Stage) -> None:
+    first = await stage.onboard(wait_s=None)
+    await stage.erp.create_customer(NEIGHBOUR)
+    async with stage.working():
+        parked = await stage.rested(first)
+    stage.caller = replace(INSTALLATION, customers=frozenset({first.customer.id}))
+
+    seen, refused = await stage.get(first.id), await stage.refused(opportunity__id="0066")
+
+    assert [one.external_id for one in parked.candidates] == ["1"]
+    assert seen.candidates == []
+    assert (refused.code, refused.candidates) == (Code.customer_duplicate_candidate, ())
+
+
+async def test_opportunity_of_another_entity_is_not_taken_over_by_a_new_version(stage: Stage) -> None:
+    first = await stage.onboard(wait_s=None)
+    await stage.cancel(first.id)
+    stage.caller = replace(INSTALLATION, legal_entities=frozenset({"DE01"}))
+
+    refused = await stage.refused(legal_entity="DE01", statement_of_work__version=2)
+
+    assert (refused.code, refused.process_id) == (Code.auth_entity_not_allowed, None)
 
 
 async def test_process_of_another_kind_is_no_onboarding(working: Stage) -> None:
