@@ -70,8 +70,8 @@ class Entity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
     time_zone: str
-    rounding: Literal["half_up", "half_even", "down"]
     tax_basis: Literal["per_rate_group", "per_line"]
+    """How the ERP rounds taxes; `tiebeam check --connections` compares."""
     code_pattern: CodePattern = "P-{number:04}"
     """The project code; `{number}` is the next of a sequence of the installation."""
     erp: Name
@@ -85,6 +85,7 @@ class ConnectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     family: Literal["erp", "psa"]
     environment: Literal["production", "sandbox"]
     owner: Annotated[str, Meta(min_length=1)]
+    """One of `owners`."""
     legal_entities: Annotated[list[EntityCode], Meta(min_length=1)]
     settings: dict[str, Any] = {}
     """The connector's own; its README describes them."""
@@ -135,7 +136,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     entities: dict[EntityCode, Entity]
     connections: dict[Name, ConnectionSettings]
     owners: dict[str, Owner]
-    """Who answers for each API version and connection: by contract (`process/status/v1`) or connection name."""
+    """Who answers for connections, by the name that they give. Whose an API version is stands in its lifecycle."""
     processes: Processes = Processes()
     telemetry: Telemetry = Telemetry()
     file: str = ""
@@ -186,15 +187,23 @@ def hand_on(settings: Settings) -> None:
 
 
 def overridden(document: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the document with `TIEBEAM__SECTION__FIELD=value` put over it; a value is read as YAML."""
+    """Return the document with `TIEBEAM__SECTION__FIELD=value` put over it; a value is read as YAML.
+
+    Raises SettingsError with the variable that cannot be read, but never with its value.
+    """
     for name, text in sorted(environ.items()):
         if not name.startswith(PREFIX):
             continue
         *sections, field = name.removeprefix(PREFIX).split("__")
-        target = document
+        target: Any = document
         for section in sections:
             target = target.setdefault(_key(target, section), {})
-        target[_key(target, field)] = yaml.safe_load(text)
+            if not isinstance(target, dict):
+                raise SettingsError(f"The variable {name} names no field: {section} has none.")
+        try:
+            target[_key(target, field)] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"The value of the variable {name} is no YAML.") from error
     return document
 
 
@@ -259,6 +268,8 @@ def contradictions(settings: Settings) -> list[str]:
     for name, connection in settings.connections.items():
         if connection.environment != settings.environment:
             found.append(f"connections.{name}: {connection.environment} does not mix with {settings.environment}.")
+        if connection.owner not in settings.owners:
+            found.append(f"connections.{name}.owner: {connection.owner} is not one of the owners.")
         found += [
             f"connections.{name}.legal_entities: there is no entity {code}."
             for code in connection.legal_entities

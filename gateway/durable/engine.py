@@ -69,7 +69,8 @@ Body = Callable[[str, Start], Awaitable[None]]
 def sync_engine(url: str, pool_size: int = 4) -> sqlalchemy.Engine:
     """Return an engine for threads, set up like the asynchronous one."""
     driver = "sqlite" if is_sqlite(url) else "postgresql+psycopg"
-    engine = sqlalchemy.create_engine(make_url(url).set(drivername=driver), pool_size=pool_size, max_overflow=0)
+    address = make_url(url).set(drivername=driver)
+    engine = sqlalchemy.create_engine(address, pool_size=pool_size, max_overflow=0, hide_parameters=True)
     if is_sqlite(url):
         event.listen(engine, "connect", set_up_sqlite)
     return engine

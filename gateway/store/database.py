@@ -51,7 +51,10 @@ def create_engine(url: str) -> AsyncEngine:
     """Return the engine of `sqlite:///path` or `postgresql://…`, set up the way that durable work needs it."""
     backend = make_url(url).get_backend_name()
     driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}[backend]
-    engine = create_async_engine(make_url(url).set(drivername=driver), pool_size=8, max_overflow=8)
+    # What is written is the firms' own: an error that is logged names the statement, never its values.
+    engine = create_async_engine(
+        make_url(url).set(drivername=driver), pool_size=8, max_overflow=8, hide_parameters=True
+    )
     if backend == "sqlite":
         event.listen(engine.sync_engine, "connect", set_up_sqlite)
     return engine

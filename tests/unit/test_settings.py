@@ -16,7 +16,6 @@ ENTITY = {
     "currency": "EUR",
     "country": "ES",
     "time_zone": "Europe/Madrid",
-    "rounding": "half_even",
     "tax_basis": "per_rate_group",
     "erp": "books",
     "psa": "delivery",
@@ -38,7 +37,7 @@ def document() -> dict[str, object]:
         "environment": "sandbox",
         "entities": {"ES01": dict(ENTITY)},
         "connections": {"books": connection("erp"), "delivery": connection("psa")},
-        "owners": {},
+        "owners": {"Finance Systems": {"team": "Finance Systems", "contact": "finance@example.com"}},
     }
 
 
@@ -68,6 +67,22 @@ def test_environment_overrides_nested_fields_whatever_their_case(write: Writer) 
     assert loaded.entities["ES01"].time_zone == "UTC"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "part"),
+    [
+        ("TIEBEAM__HTTP__PORT", "[hunter2", "The value of the variable TIEBEAM__HTTP__PORT is no YAML"),
+        ("TIEBEAM__ENVIRONMENT__X", "hunter2", "TIEBEAM__ENVIRONMENT__X names no field"),
+    ],
+)
+def test_variable_that_cannot_be_read_is_named_without_its_value(
+    write: Writer, variable: str, value: str, part: str
+) -> None:
+    with pytest.raises(SettingsError, match=part) as caught:
+        settings.load(write(document()), {variable: value})
+
+    assert "hunter2" not in str(caught.value)
+
+
 def test_file_is_found_through_the_variable(write: Writer) -> None:
     assert settings.load(None, {"TIEBEAM_CONFIG": write(document())}).environment == "sandbox"
 
@@ -93,6 +108,7 @@ def test_every_mistake_is_named_with_its_place(write: Writer) -> None:
         ({"entities": {"ES01": ENTITY | {"psa": "books"}}}, "books is of the family erp"),
         ({"entities": {"ES01": ENTITY, "DE01": ENTITY}}, "books does not list DE01"),
         ({"connections": {"books": connection("erp") | {"legal_entities": ["ES01", "FR01"]}}}, "no entity FR01"),
+        ({"owners": {}}, "connections.books.owner: Finance Systems is not one of the owners"),
         ({"environment": "production"}, "connections.books: sandbox does not mix with production"),
     ],
 )
@@ -143,4 +159,3 @@ def test_file_that_is_no_mapping_is_refused(write: Writer, content: str, part: s
 def test_missing_file_says_what_to_do_next(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="tiebeam init"):
         settings.load(str(tmp_path / "none.yaml"), {})
-

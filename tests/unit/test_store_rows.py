@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import insert, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.caller import INSTALLATION, Caller
 from gateway.durable.migrate import migrate
@@ -125,6 +126,14 @@ async def test_a_list_comes_in_pages_newest_first_and_shows_nobody_elses(store: 
     assert [one.business_key for one in german.items] == ["de_1"]
     assert [one.business_key for one in portal.items] == ["de_1"]
     assert (await processes.list_all(store, NOBODY, Window())).items == []
+
+
+async def test_error_of_the_database_names_no_value(store: Store) -> None:
+    async with store.begin() as connection:
+        with pytest.raises(SQLAlchemyError) as caught:
+            await connection.execute(insert(tb_process_instance).values(id="pin_1", order="a statement of work"))
+
+    assert "a statement of work" not in str(caught.value)
 
 
 @pytest.mark.parametrize("caller", [GERMANS, PORTAL, NOBODY])
