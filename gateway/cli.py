@@ -28,7 +28,15 @@ def settings_of(file: str | None) -> Settings:
         raise click.ClickException(str(error)) from error
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class InOrder(click.Group):
+    """Lists its commands in the order in which they are first needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names as they stand in this file."""
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tiebeam")
 def main() -> None:
     """The API gateway between CRM, PSA and ERP.
@@ -38,9 +46,12 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def init(folder: Path) -> None:
-    """Write a commented set of settings, policies and templates into FOLDER."""
+    """Write commented settings into a folder.
+
+    With them come the policies and a project template. Enter your connections in tiebeam.yaml.
+    """
     target = folder / config.DEFAULT_FILE
     if target.exists():
         raise click.ClickException(f"{target} exists. Choose another folder, or change what is there.")
@@ -54,7 +65,10 @@ def init(folder: Path) -> None:
 @main.command()
 @CONFIG
 def migrate(config: str | None) -> None:
-    """Bring the database to the version of this release, the workflow engine's tables included."""
+    """Bring the database up to this release.
+
+    The workflow engine's tables are included. `tiebeam serve` does it by itself where the database is SQLite.
+    """
     _explained(lambda: click.echo(commands.migrate(settings_of(config))))
 
 
@@ -62,7 +76,10 @@ def migrate(config: str | None) -> None:
 @CONFIG
 @click.option("--no-worker", is_flag=True, help="Serve requests only; run `tiebeam worker` beside it.")
 def serve(config: str | None, *, no_worker: bool) -> None:
-    """Serve the APIs, with a worker beside that is started again when it dies."""
+    """Serve the APIs, with a worker beside.
+
+    The worker is started again when it dies. The documentation is at /docs.
+    """
     settings = settings_of(config)
     _explained(lambda: commands.serve(settings, with_worker=not no_worker))
 
@@ -70,7 +87,10 @@ def serve(config: str | None, *, no_worker: bool) -> None:
 @main.command()
 @CONFIG
 def worker(config: str | None) -> None:
-    """Carry out what was accepted: the processes, their retries and schedules."""
+    """Carry out what was accepted.
+
+    That is the processes, their retries and schedules. There is one worker for each database.
+    """
     settings = settings_of(config)
     _explained(lambda: commands.work(settings))
 
@@ -79,7 +99,11 @@ def worker(config: str | None) -> None:
 @CONFIG
 @click.option("--connections", is_flag=True, help="Also ask each connected system for what we need of it.")
 def check(config: str | None, *, connections: bool) -> None:
-    """Say whether settings, contracts, policies and templates hold; and how to mend what does not."""
+    """Say what does not hold, and how to mend it.
+
+    Looks at settings, policies, templates and contracts; with --connections also at the systems themselves. Ends with 1
+    where something does not hold.
+    """
     findings = commands.check(settings_of(config), connections=connections)
     for finding in findings:
         click.echo(f"{click.style('ok  ', fg='green') if finding.holds else click.style('FAIL', fg='red')}  ", nl=False)
@@ -94,7 +118,10 @@ def check(config: str | None, *, connections: bool) -> None:
 @CONFIG
 @click.argument("operation", required=False)
 def plan(config: str | None, operation: str | None) -> None:
-    """Print what the policies do for each OPERATION (or those that contain the text given)."""
+    """Print what the policies do for each operation.
+
+    With OPERATION, only for those whose name contains it, such as create_customer or process/status.
+    """
     _explained(lambda: click.echo(commands.plans(settings_of(config), operation)))
 
 
@@ -105,7 +132,7 @@ def plan(config: str | None, operation: str | None) -> None:
 @click.option("--legal-entity", "entities", multiple=True, help="An entity; may be repeated. Left out: all.")
 @click.option("--customer", "customers", multiple=True, help="Limit the token to a customer; may be repeated.")
 @click.option("--project", "projects", multiple=True, help="Limit the token to a project; may be repeated.")
-@click.option("--minutes", default=60, show_default=True, help="How long it is accepted.")
+@click.option("--minutes", type=click.IntRange(1, 1440), default=60, show_default=True, help="How long it is accepted.")
 def token(  # One argument an option.
     config: str | None,
     *,
@@ -116,14 +143,17 @@ def token(  # One argument an option.
     projects: tuple[str, ...],
     minutes: int,
 ) -> None:
-    """Sign an access token with the development key. Production settings refuse its issuer."""
+    """Sign an access token for development.
+
+    The key lies in the data directory; production settings refuse its issuer.
+    """
     claims = commands.Claims(client=client, scopes=scopes, entities=entities, customers=customers, projects=projects)
     _explained(lambda: click.echo(commands.development_token(settings_of(config), claims, minutes * 60)))
 
 
-@main.group("work-items")
+@main.group("work-items", cls=InOrder)
 def work_items() -> None:
-    """What waits for somebody."""
+    """List, assign and resume what waits for somebody."""
 
 
 @work_items.command("list")
@@ -162,4 +192,4 @@ def _explained(act: Callable[[], object]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="tiebeam")

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import msgspec
 import yaml
 from granian.constants import Interfaces, Loops
 from granian.server.mp import MPServer as Server
 from msgspec import Struct
+from sqlalchemy.exc import OperationalError
 
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
@@ -51,7 +53,8 @@ class Claims(Struct, frozen=True, kw_only=True):
 def migrate(settings: Settings) -> str:
     """Return a sentence that says to which version the database was brought."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    return f"The database is at {database.migrate(settings.database_url)}, the version of this release."
+    with _reached():
+        return f"The database is at {database.migrate(settings.database_url)}, the version of this release."
 
 
 def prepare(settings: Settings) -> None:
@@ -59,20 +62,35 @@ def prepare(settings: Settings) -> None:
     if is_sqlite(settings.database_url):
         migrate(settings)
         return
-    if coming := database.pending(settings.database_url):
+    with _reached():
+        coming = database.pending(settings.database_url)
+    if coming:
         raise CannotStart(f"The database lacks {', '.join(coming)}. Run `tiebeam migrate` first.")
+
+
+@contextlib.contextmanager
+def _reached() -> Iterator[None]:
+    """Say in words that the database is away; the driver's text may hold a password."""
+    try:
+        yield
+    except OperationalError as error:
+        raise CannotStart("The database does not answer. Look at database.url in the settings, and at it.") from error
 
 
 def serve(settings: Settings, *, with_worker: bool) -> None:
     """Serve until told to stop."""
+    if not with_worker:
+        _run(settings, _composed, Part.web)  # What does not hold is said here in words, not as a stack further on.
+        server(settings, "gateway.commands:application").serve()
+        return
     main.read(settings)
     prepare(settings)
-    if with_worker:
-        code = Supervisor(settings.file).run()
-        if code:
-            raise CannotStart(f"The web server ended with {code}; what it said stands above.")
-        return
-    server(settings, "gateway.commands:application").serve()
+    if code := Supervisor(settings.file).run():
+        raise CannotStart(f"The web server ended with {code}; what it said stands above.")
+
+
+async def _composed(parts: Parts) -> None:
+    main.web(parts)
 
 
 def server(settings: Settings, application: str) -> Server:
@@ -100,7 +118,6 @@ def application() -> App:
 def work(settings: Settings) -> None:
     """Carry out what was accepted, until told to stop."""
     start_logging(settings.telemetry.log_level)
-    prepare(settings)
 
     async def run(parts: Parts) -> None:
         await main.worker(parts).run()
@@ -117,7 +134,11 @@ def check(settings: Settings, *, connections: bool) -> list[Finding]:
         installation = main.read(settings)
     except CannotStart as error:
         return [Finding(subject="policies and templates", holds=False, detail=str(error))]
-    return asyncio.run(_checked(main.parts(installation, Part.whole), connections=connections))
+    try:
+        parts = main.parts(installation, Part.whole)
+    except CannotStart as error:
+        return [Finding(subject="connections", holds=False, detail=str(error))]
+    return asyncio.run(_checked(parts, connections=connections))
 
 
 async def _checked(parts: Parts, *, connections: bool) -> list[Finding]:
@@ -247,9 +268,9 @@ def assign_work_item(settings: Settings, work_item_id: str, assignee: str) -> st
 def resume_work_item(settings: Settings, work_item_id: str, decision: str) -> str:
     """Return a sentence that says where the process goes on."""
     try:
-        corrections = json.loads(decision)
-    except ValueError as error:
-        raise CannotStart(f"The decision is no JSON: {error}") from error
+        corrections = msgspec.json.decode(decision, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise CannotStart(f'The decision is no JSON object, such as {{"note": "Opened."}}: {error}') from error
 
     async def resumed(parts: Parts) -> str:
         item = await work_items.get(parts.store, INSTALLATION, work_item_id)
@@ -276,5 +297,6 @@ def _run(settings: Settings, act: Callable[[Parts], Coroutine[Any, Any, T]], par
 
 @asynccontextmanager
 async def _open(settings: Settings, part: Part) -> AsyncIterator[Parts]:
+    await asyncio.to_thread(prepare, settings)
     async with contextlib.aclosing(main.parts(main.read(settings), part)) as parts:
         yield parts

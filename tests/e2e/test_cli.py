@@ -1,0 +1,305 @@
+"""Each command of `tiebeam` as an operator types it: what it prints, and how it says what does not hold."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from gateway import cli, commands
+from gateway.durable import Worker
+from gateway.durable.settings import DurableSettings
+from gateway.durable.worker_lock import worker_lock
+from gateway.settings import load
+from gateway.supervisor import Supervisor
+from tests.contracts.objects import objects
+from tests.servers_postgres import postgres
+
+Tiebeam = Callable[..., Result]
+COMMANDS = [[], *([name] for name in cli.main.commands), *(["work-items", name] for name in cli.work_items.commands)]
+
+
+def tiebeam(*arguments: object) -> Result:
+    """Type it; what it says goes to one place, as in a terminal."""
+    return CliRunner().invoke(cli.main, [str(one) for one in arguments], prog_name="tiebeam")
+
+
+def changed(config: Path, **sections: Any) -> Path:  # noqa: ANN401 - what YAML holds
+    """Return the settings with these sections laid over."""
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | sections))
+    return config
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation as `tiebeam init` writes it; nobody listens where its systems should be."""
+    monkeypatch.setenv("TRYTON_PASSWORD", "hunter2-hunter2")
+    assert tiebeam("init", tmp_path / "firm").exit_code == 0
+    file = tmp_path / "firm" / "tiebeam.yaml"
+    document = yaml.safe_load(file.read_text())
+    for connection in document["connections"].values():
+        connection["settings"]["base_url"] = "http://127.0.0.1:9"
+    return changed(file, connections=document["connections"])
+
+
+@pytest.fixture
+def work_item(config: Path) -> str:
+    """Return the id of an item that waits in the installation's database."""
+    settings = load(str(config))
+    commands.migrate(settings)
+
+    async def planted() -> str:
+        async with objects(settings.database_url) as made:
+            return await made.work_item()
+
+    return asyncio.run(planted())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_says_what_the_command_does_in_whole_sentences(command: list[str]) -> None:
+    result = tiebeam(*command, "--help")
+
+    assert result.exit_code == 0
+    assert "..." not in result.output.replace("[ARGS]...", ""), "Shorten the first sentence; click cuts it in lists."
+    assert result.output.splitlines()[2].strip().endswith((".", "`")), "Begin with a sentence."
+
+
+def test_help_lists_commands_in_the_order_of_their_use() -> None:
+    listed = [line.split()[0] for line in tiebeam("--help").output.partition("Commands:")[2].splitlines() if line]
+
+    assert listed == ["init", "migrate", "serve", "worker", "check", "plan", "token", "work-items"]
+
+
+def test_init_writes_an_installation_that_checks_and_overwrites_none(config: Path) -> None:
+    again = tiebeam("init", config.parent)
+
+    assert {path.name for path in config.parent.iterdir()} >= {"tiebeam.yaml", "policies", "templates"}
+    assert (again.exit_code, "exists. Choose another folder" in again.output) == (1, True)
+    checked = tiebeam("check", "--config", config)
+    assert checked.exit_code == 0, checked.output
+    assert "operations, each with its plan." in checked.output
+
+
+def test_check_of_systems_that_are_away_says_which_and_where_to_look(config: Path) -> None:
+    impatient = yaml.safe_load((config.parent / "policies" / "30-upstreams.yaml").read_text())
+    impatient["policies"][0]["patience"]["read_retries"] = 0
+    (config.parent / "policies" / "30-upstreams.yaml").write_text(yaml.safe_dump(impatient))
+
+    result = tiebeam("check", "--connections", "--config", config)
+
+    lines = result.output.splitlines()
+    failed = [number for number, line in enumerate(lines) if line.startswith("FAIL")]
+    assert result.exit_code == 1
+    assert {lines[number].split(":")[0] for number in failed} == {"FAIL  books", "FAIL  delivery"}
+    assert all(lines[number + 1].startswith("      → ") for number in failed), "Each says how to mend it."
+    assert "hunter2" not in result.output
+
+
+def test_missing_settings_name_the_command_that_writes_them(tmp_path: Path) -> None:
+    for command in ("serve", "worker", "check", "plan", "token", "migrate"):
+        result = tiebeam(command, "--config", tmp_path / "none.yaml")
+
+        assert result.exit_code == 1
+        assert "none.yaml cannot be read. `tiebeam init DIR` writes a commented one." in result.output
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_all_bad_settings_are_named_at_once(config: Path, command: str) -> None:
+    changed(config, http={"port": "eighty"}, processes={"hold_forward_h": -1}, colour="red")
+
+    result = tiebeam(command, "--config", config)
+
+    assert result.exit_code == 1
+    for place in ("http.port", "processes.hold_forward_h", "colour"):
+        assert place in result.output
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "plan"])
+def test_bad_policy_is_named_with_file_row_and_field(config: Path, command: str) -> None:
+    row = {"kind": "rate_limit", "per": "client", "limit": 0, "window_s": 60, "when_unavailable": "allow"}
+    (config.parent / "policies" / "90-wrong.yaml").write_text(yaml.safe_dump({"policies": [row]}))
+
+    result = tiebeam(command, "--config", config)
+
+    assert result.exit_code == 1
+    for word in ("90-wrong.yaml", "1", "limit"):
+        assert word in result.output
+
+
+@pytest.mark.parametrize("command", [["serve", "--no-worker"], ["check"], ["work-items", "list"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("connection", "said"),
+    [
+        ({"vendor": "acme"}, "connections.books.vendor: acme is none; there are"),
+        ({"vendor": "redmine"}, "connections.books.family: redmine cannot be a erp"),
+        ({"settings": {}}, "connections.books.settings"),
+    ],
+    ids=["vendor", "family", "settings"],
+)
+def test_connection_that_cannot_be_is_named(
+    config: Path, command: list[str], connection: dict[str, Any], said: str
+) -> None:
+    connections = yaml.safe_load(config.read_text())["connections"]
+    connections["books"] |= connection
+    changed(config, connections=connections)
+
+    result = tiebeam(*command, "--config", config)
+
+    assert result.exit_code == 1, result.output
+    assert said in result.output
+
+
+def test_plan_shows_one_operation_or_says_that_there_is_none(config: Path) -> None:
+    shown = tiebeam("plan", "erp/v1:create_customer", "--config", config)
+    nothing = tiebeam("plan", "make_coffee", "--config", config)
+
+    (plan,) = yaml.safe_load(shown.output).items()
+    assert plan[0] == "system/erp/v1:create_customer@books"
+    assert [row["kind"] for row in plan[1]][:3] == ["audit", "authenticate", "authorize"]
+    assert (nothing.exit_code, "`tiebeam plan` lists all" in nothing.output) == (1, True)
+
+
+def test_token_says_what_was_asked_and_lasts_no_longer(config: Path) -> None:
+    limits = ("--scope", "status:read", "--legal-entity", "ES01", "--customer", "cus_1", "--minutes", "5")
+
+    token = tiebeam("token", *limits, "--config", config).output.strip()
+
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["scope"], claims["legal_entities"], claims["customers"]) == ("status:read", ["ES01"], ["cus_1"])
+    assert claims["exp"] - claims["iat"] == 300
+    assert tiebeam("token", "--minutes", 5000, "--config", config).exit_code == 2, "The gateway refuses such tokens."
+
+
+def test_token_without_a_development_issuer_says_where_tokens_come_from(config: Path) -> None:
+    result = tiebeam("token", "--config", changed(config, issuers=[]))
+
+    assert (result.exit_code, "tokens come from your identity provider" in result.output) == (1, True)
+
+
+def test_migrate_may_be_repeated(config: Path) -> None:
+    first, again = (tiebeam("migrate", "--config", config) for _ in range(2))
+
+    assert first.exit_code == again.exit_code == 0
+    assert "the version of this release" in again.output
+
+
+def test_work_items_are_listed_assigned_and_resumed(config: Path, work_item: str) -> None:
+    def typed(*arguments: str) -> Result:
+        return tiebeam("work-items", *arguments, "--config", config)
+
+    assert work_item in typed("list", "--owner", "Finance Ops").output
+    assert typed("list", "--owner", "PMO").output == "Nothing waits for anybody.\n"
+    assert "ana.ruiz" in typed("assign", work_item, "ana.ruiz").output
+    assert "goes on at create_project" in typed("resume", work_item, "--decision", '{"note": "Opened."}').output
+    assert work_item in typed("list", "--all").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--owner", "Nobody"], "There is no queue 'Nobody'; there are "),
+        (["assign", "wki_1", "ana.ruiz"], "resource.not_found: There is no such work item"),
+        (["resume", "wki_1"], "resource.not_found: There is no such work item"),
+        (["resume", "wki_1", "--decision", "opened"], "The decision is no JSON object"),
+        (["resume", "wki_1", "--decision", '["opened"]'], "The decision is no JSON object"),
+    ],
+)
+def test_work_item_command_that_cannot_be_carried_out_says_why(config: Path, arguments: list[str], said: str) -> None:
+    result = tiebeam("work-items", *arguments, "--config", config)
+
+    assert result.exit_code == 1
+    assert said in result.output
+
+
+def test_decision_that_the_process_does_not_ask_for_is_named_with_its_place(config: Path, work_item: str) -> None:
+    result = tiebeam("work-items", "resume", work_item, "--decision", '{"confirmed_new": "yes"}', "--config", config)
+
+    assert result.exit_code == 1
+    assert "#/decision:" in result.output
+
+
+def test_second_worker_is_refused_and_told_of_the_first(config: Path) -> None:
+    lock = worker_lock(load(str(config)).database_url, DurableSettings(), lambda: None)
+    commands.migrate(load(str(config)))
+    lock.take()
+    try:
+        result = tiebeam("worker", "--config", config)
+    finally:
+        lock.release()
+
+    assert result.exit_code == 1
+    assert "Another worker" in result.output
+    assert "Stop it first." in result.output
+
+
+def test_worker_runs_until_it_is_stopped(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = list[Worker]()
+
+    async def run(worker: Worker) -> None:
+        ran.append(worker)
+
+    monkeypatch.setattr(Worker, "run", run)
+
+    assert tiebeam("worker", "--config", config).exit_code == 0
+    assert len(ran) == 1
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, ""), (3, "The web server ended with 3")])
+def test_serve_is_over_with_its_web_server(config: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str) -> None:
+    monkeypatch.setattr(Supervisor, "run", lambda _: code)
+
+    result = tiebeam("serve", "--config", config)
+
+    assert (result.exit_code, said in result.output) == (min(code, 1), True)
+
+
+def test_serve_without_a_worker_hands_its_settings_on_to_what_serves(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = list[Any]()
+    monkeypatch.setenv("TIEBEAM_CONFIG", "")  # So that it is put back afterwards.
+    monkeypatch.setattr(commands.Server, "serve", lambda _: served.append(commands.application()))
+
+    result = tiebeam("serve", "--no-worker", "--config", config)
+
+    assert result.exit_code == 0, result.output
+    assert callable(served[0])
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """Return the URL of an empty PostgreSQL."""
+    with postgres() as running:
+        yield running.database()
+
+
+@pytest.mark.parametrize("command", [["serve"], ["serve", "--no-worker"], ["worker"], ["work-items", "list"]])
+def test_service_profile_without_migration_names_the_command(
+    config: Path, monkeypatch: pytest.MonkeyPatch, database: str, command: list[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+    changed(config, database={"url": {"env": "DATABASE_URL"}})
+
+    result = tiebeam(*command, "--config", config)
+
+    assert result.exit_code == 1
+    assert "The database lacks" in result.output
+    assert "Run `tiebeam migrate` first." in result.output
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["serve"], ["worker"], ["work-items", "list"]])
+def test_database_that_is_away_is_told_without_its_password(
+    config: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://tiebeam:hunter2@127.0.0.1:9/tiebeam")
+    changed(config, database={"url": {"env": "DATABASE_URL"}})
+
+    result = tiebeam(*command, "--config", config)
+
+    assert result.exit_code == 1
+    assert "The database does not answer. Look at database.url" in result.output
+    assert "hunter2" not in result.output
