@@ -18,6 +18,7 @@ from gateway.store.processes import MOVING, Process, State, tb_process_instance
 from openapi.common.types import Outcome as Effect
 
 COLUMNS: Final = tb_process_instance.c
+MOVES: Final = COLUMNS.state.in_([state.value for state in MOVING])
 REDELIVER_AFTER: Final = timedelta(seconds=1)
 DELIVERIES: Final = 5
 """How often the engine is told; one that ends each time before it comes to a step is left to a person."""
@@ -38,7 +39,8 @@ class Sweeps:
     async def deliver(self) -> None:
         """Tell the engine of decisions that it could not be told of when they were made; not for ever."""
         old = COLUMNS.updated_at < self._store.now() - REDELIVER_AFTER
-        for process in await self._found(COLUMNS.rewind_to.is_not(None), old):
+        # What was decided about moves from then on; by the state, each second does not read all that ever was.
+        for process in await self._found(MOVES, COLUMNS.rewind_to.is_not(None), old):
             if process.tries >= self._settings.unavailable_tries + DELIVERIES:
                 await self._park_stranded(process)
             else:
@@ -72,7 +74,7 @@ class Sweeps:
     async def find_stranded(self) -> None:
         """Open a work item for what the engine has left without one: nothing dies unseen."""
         since = self._store.now() - timedelta(seconds=self._settings.stranded_after_s)
-        moving = (COLUMNS.state.in_([state.value for state in MOVING]), COLUMNS.rewind_to.is_(None))
+        moving = (MOVES, COLUMNS.rewind_to.is_(None))
         for process in await self._found(*moving, COLUMNS.updated_at < since):
             if await self._engine.status_of(process.workflow_id) is not Status.moving:
                 await self._park_stranded(process)

@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("crm", sa.String(40), nullable=False),
         sa.Column("opportunity", sa.String(200), nullable=False),
         sa.Column("legal_entity", sa.String(20), nullable=False),
-        sa.Column("customer", sa.String(40), sa.ForeignKey("tb_customer.id"), nullable=False),
+        sa.Column("customer", sa.String(40), sa.ForeignKey("tb_customer.id"), nullable=False, index=True),
         sa.Column("code", sa.String(40), index=True),
         sa.Column("name", sa.String(200), nullable=False),
         sa.Column("project_type", sa.String(40), nullable=False),

@@ -44,7 +44,7 @@ tb_project = Table(
     Column("crm", String(40), nullable=False),
     Column("opportunity", String(200), nullable=False),
     Column("legal_entity", String(20), nullable=False),
-    Column("customer", String(40), ForeignKey("tb_customer.id"), nullable=False),
+    Column("customer", String(40), ForeignKey("tb_customer.id"), nullable=False, index=True),
     Column("code", String(40), index=True),
     Column("name", String(200), nullable=False),
     Column("project_type", String(40), nullable=False),
