@@ -195,7 +195,8 @@ async def test_template_that_takes_time_is_not_copied() -> None:
     http = ScriptedTryton()
     today = {"__class__": "date", "year": 2026, "month": 1, "day": 1}
     open_tasks = [TEMPLATE[0], *({**task, "timesheet_start_date": today} for task in TEMPLATE[1:])]
-    http.plan("project.work.search_read", [TEMPLATE[0]], open_tasks)
+    http.plan("project.work.search", [TEMPLATE[0]["id"]])
+    http.plan("project.work.search_read", open_tasks)
 
     with pytest.raises(Refused) as refused:
         await psa(http).create_project(replace(NEW_PROJECT, native_template="Delivery standard"))
@@ -274,7 +275,8 @@ async def test_task_is_no_project() -> None:
 async def test_template_with_another_status_is_copied_as_an_open_one() -> None:
     http = ScriptedTryton()
     held = [{**work, "status.": {"id": 3, "name": "On hold"}} for work in TEMPLATE]
-    http.plan("project.work.search_read", [held[0]], held, TEMPLATE)
+    http.plan("project.work.search", [TEMPLATE[0]["id"]])
+    http.plan("project.work.search_read", held, TEMPLATE)
     http.plan("party.party.search", [7])
     http.plan("project.work.status.search", [1])
     http.plan("project.work.copy", [TEMPLATE[0]["id"]])

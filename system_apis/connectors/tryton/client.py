@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from gateway.egress import Http
-from gateway.errors import ApiError, Uncertain
+from gateway.errors import ApiError, Refused, Uncertain
 from openapi.common.types import Code
 from system_apis.connectors.tryton.errors import had_no_effect, result_of
+from system_apis.connectors.tryton.known import Known
 from system_apis.connectors.tryton.session import Session, Sessions
 from system_apis.connectors.tryton.settings import Settings
 from system_apis.connectors.tryton.wire import Configuration, Domain, Rights, Values, encoded
@@ -33,6 +34,7 @@ class TrytonClient:
         self._url = f"{settings.base_url}/{settings.database}/rpc/"
         self._companies = sorted(settings.companies.values())
         self._sessions = Sessions(settings, self._transmit, clock)
+        self.known = Known(clock)
 
     async def search(
         self, model: str, domain: Domain, into: type[T], fields: Sequence[str], *, limit: int | None = None
@@ -94,8 +96,13 @@ class TrytonClient:
         stamps: Stamps | None = None,
     ) -> T:
         extras: Values = {"_timestamp": dict(stamps)} if stamps else {}
-        answer = await self._sent(method, params, write=write, company=company, extras=extras)
-        return result_of(answer, into, write=write)
+        try:
+            answer = await self._sent(method, params, write=write, company=company, extras=extras)
+            return result_of(answer, into, write=write)
+        except Refused:
+            if write:
+                self.known.forget()
+            raise
 
     async def _sent(
         self, method: str, params: list[Any], *, write: bool, company: int | None, extras: Values

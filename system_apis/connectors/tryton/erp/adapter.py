@@ -1,10 +1,9 @@
 """Tryton behind the ERP port: client and mapping, joined."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from gateway.errors import Refused
 from openapi.common.types import Code
@@ -24,19 +23,13 @@ from system_apis.connectors.tryton.erp import mapping
 from system_apis.connectors.tryton.erp.changes import changes_of
 from system_apis.connectors.tryton.erp.examination import examine
 from system_apis.connectors.tryton.erp.names import matches, pattern
+from system_apis.connectors.tryton.erp.setup import ACCOUNT, LedgerSetup
 from system_apis.connectors.tryton.records import company_of, following, not_found, one, page, record_id, refused
 from system_apis.connectors.tryton.settings import Settings
 from system_apis.connectors.tryton.wire import ANY_STATE, Domain, Values, escaped
 from system_apis.ports import Finding, Found
 
 PARTY: Final = "party.party"
-ACCOUNT: Final = "analytic_account.account"
-
-
-class _Belonging(Struct, frozen=True):
-    """An employee or a company, as far as it says which party it is."""
-
-    party: int
 
 
 class TrytonErp:
@@ -44,7 +37,7 @@ class TrytonErp:
 
     def __init__(self, capabilities: Capabilities, settings: Settings, client: TrytonClient) -> None:
         self.connection, self.capabilities = capabilities.connection, capabilities
-        self._settings, self._client = settings, client
+        self._settings, self._client, self._setup = settings, client, LedgerSetup(client, settings)
 
     async def examine(self) -> list[Finding]:
         return await examine(self._client, self._settings, self.capabilities)
@@ -84,7 +77,9 @@ class TrytonErp:
     async def create_customer(self, new: NewCustomer) -> Customer:
         company = company_of(new.legal_entity, self._settings)
         values = mapping.from_new_customer(
-            new, country=await self._country(new.billing_address.country), term=await self._term(new.payment_terms)
+            new,
+            country=await self._setup.country(new.billing_address.country),
+            term=None if new.payment_terms is UNSET else await self._setup.term(new.payment_terms),
         )
         created = await self._client.create(PARTY, values, company=company)
         with effect_is_there():
@@ -101,8 +96,8 @@ class TrytonErp:
         values = changes_of(
             party,
             change,
-            country=UNSET if address is UNSET else await self._country(address.country),
-            term=UNSET if change.payment_terms is UNSET else await self._term(change.payment_terms),
+            country=UNSET if address is UNSET else await self._setup.country(address.country),
+            term=UNSET if change.payment_terms is UNSET else await self._setup.term(change.payment_terms),
         )
         stamps = None if version is None else mapping.stamps_of(party)
         await self._client.write(PARTY, [party.id], values, stamps=stamps)
@@ -126,7 +121,7 @@ class TrytonErp:
 
     async def create_accounting_project(self, new: NewAccountingProject) -> AccountingProject:
         company = company_of(new.legal_entity, self._settings)
-        parent = await self._parent(mapping.department_of(new.dimensions), company)
+        parent = await self._setup.parent(mapping.department_of(new.dimensions), company)
         values = mapping.from_new_accounting_project(new, parent, await self._payer(new.customer_id))
         created = await self._client.create(ACCOUNT, values, company=company)
         with effect_is_there():
@@ -145,25 +140,6 @@ class TrytonErp:
         await self._client.write(ACCOUNT, [account_id], values)
         with effect_is_there():
             return mapping.to_accounting_project(await self._account(account_id), self._settings)
-
-    async def _parent(self, department: str | None, company: int) -> wire.Account:
-        """Return what a new project stands below: its department, which finance has opened, or the root."""
-        root = self._settings.analytic_root
-        code = root if department is None else f"{self._settings.department_prefix}{department}"
-        domain = [
-            ["code", "=", code],
-            ["company", "=", company],
-            ["OR", ["root.code", "=", root], ["type", "=", "root"]],
-        ]
-        found = await self._client.search(ACCOUNT, domain, wire.Account, wire.ACCOUNT, limit=2)
-        kind = "root" if department is None else "view"
-        opened = [account for account in found if account.state == "opened" and account.type == kind]
-        if len(opened) == 1:
-            return opened[0]
-        if department is None:
-            raise Refused(Code.mapping_missing, f"Tryton has no opened analytic root {root}. Have finance make it.")
-        detail = f"Tryton has no opened department {code}. Have finance open it, or name another one."
-        raise refused(Code.dimension_invalid_combination, "#/dimensions/0", detail)
 
     async def _payer(self, customer_id: str) -> wire.Party:
         """Return the customer of a project. Tryton would take any text here: what it is worth is seen to now."""
@@ -205,34 +181,8 @@ class TrytonErp:
     async def _without_staff(self, parties: Sequence[wire.Party]) -> list[wire.Party]:
         """Return those that are neither employees nor companies of Tryton's own; who has a key of ours is neither."""
         doubtful = [party.id for party in parties if not mapping.is_key(party.code)]
-        if not doubtful:
-            return list(parties)
-        own = await asyncio.gather(
-            *(
-                self._client.search(model, [["party", "in", doubtful]], _Belonging, ["party"])
-                for model in ("company.employee", "company.company")
-            )
-        )
-        staff = {belonging.party for found in own for belonging in found}
+        staff = await self._setup.staff(doubtful) if doubtful else ()
         return [party for party in parties if party.id not in staff]
-
-    async def _country(self, code: str) -> int:
-        found = await self._client.ids("country.country", [["code", "=", code]])
-        if not found:
-            detail = f"Tryton's list of countries lacks {code}. Have it added there."
-            raise refused(Code.mapping_missing, "#/billing_address/country", detail)
-        return found[0]
-
-    async def _term(self, ours: object) -> int | None:
-        """Return Tryton's payment terms for our name of them; None where none were given."""
-        if ours is UNSET:
-            return None
-        name = self._settings.payment_terms.get(str(ours))
-        found = await self._client.ids("account.invoice.payment_term", [["name", "=", name]]) if name else []
-        if len(found) != 1:
-            detail = f"Give {ours} a row in the connection's `payment_terms`, with the name that Tryton has for it."
-            raise refused(Code.mapping_missing, "#/payment_terms", detail)
-        return found[0]
 
     def _to_customer(self, party: wire.Party) -> Customer:
         return mapping.to_customer(party, self._settings)

@@ -26,6 +26,7 @@ from system_apis.connectors.tryton.client import TrytonClient, effect_is_there
 from system_apis.connectors.tryton.psa import mapping
 from system_apis.connectors.tryton.psa.examination import examine
 from system_apis.connectors.tryton.psa.mapping import Tree
+from system_apis.connectors.tryton.psa.setup import DeliverySetup, no_manager
 from system_apis.connectors.tryton.records import company_of, following, not_found, one, page, record_id, refused
 from system_apis.connectors.tryton.settings import Settings
 from system_apis.connectors.tryton.wire import NEVER, Domain, Values, escaped
@@ -48,19 +49,18 @@ class TrytonPsa:
     ) -> None:
         self.connection, self.capabilities = capabilities.connection, capabilities
         self._settings, self._client, self._today = settings, client, today
+        self._setup = DeliverySetup(client, settings)
         self._companies = sorted(settings.companies.values())
 
     async def examine(self) -> list[Finding]:
         return await examine(self._client, self._settings, self.capabilities)
 
     async def list_resources(self, *, after: str | None = None, limit: int = 20) -> Found[Resource]:
-        shown, next_after = page(await self._employees(following(after), limit + 1), limit)
+        shown, next_after = page(await self._setup.employees(following(after), limit + 1), limit)
         return Found(items=[mapping.to_resource(each, self._today()) for each in shown], after=next_after)
 
     async def find_resource(self, email: str) -> Resource | None:
-        found = await self._employees([["party.contact_mechanisms.value", "ilike", escaped(email)]], None)
-        named = [each for each in found if (each.party.email or "").casefold() == email.casefold()]
-        employee = one(named)
+        employee = await self._setup.employee(email)
         return mapping.to_resource(employee, self._today()) if employee else None
 
     async def search_projects(self, *, code: str, after: str | None = None, limit: int = 20) -> Found[Project]:
@@ -87,7 +87,7 @@ class TrytonPsa:
             created = await self._client.create(WORK, mapping.plain(values), company=company)
         else:
             if template.root.status.name != self._settings.status_open:
-                values["status"] = await self._status(self._settings.status_open)
+                values["status"] = await self._setup.status(self._settings.status_open)
             created = await self._client.copy(WORK, template.root.id, values, company=company)
         with effect_is_there():
             return self._to_project(await self._tree(created))
@@ -156,7 +156,7 @@ class TrytonPsa:
             )
         changes = self._days([work for work in tree.timed if work not in ended], first_day)
         if status != tree.root.status.name:
-            changes += [[tree.root.id], {"status": await self._status(status)}]
+            changes += [[tree.root.id], {"status": await self._setup.status(status)}]
         if changes:
             await self._client.write(WORK, *changes)
         with effect_is_there():
@@ -167,33 +167,24 @@ class TrytonPsa:
         other = [work.id for work in works if work.timesheet_start_date != first_day]
         return [other, {"timesheet_start_date": first_day}] if other else []
 
-    async def _status(self, name: str) -> int:
-        found = await self._client.ids("project.work.status", [["name", "=", name], ["types", "in", "project"]])
-        if not found:
-            raise Refused(Code.mapping_missing, f"Tryton has no status {name} for projects. Have it made there.")
-        return found[0]
-
     async def _manager(self, email: str) -> Resource:
-        resource = await self.find_resource(email)
-        if resource is None or resource.state is not State.active:
-            raise refused(
-                Code.resource_not_mapped, "#/manager", "No employee who is active in Tryton has this address."
-            )
+        resource = mapping.to_resource(await self._setup.manager(email), self._today())
+        if resource.state is not State.active:
+            raise no_manager()
         return resource
 
     async def _template(self, name: str, company: int) -> Tree:
-        """Return a template: its copy is closed for time only if it is."""
-        found = await self._roots([["name", "=", name], ["company", "=", company]], 2)
-        if len(found) != 1:
-            detail = f"Tryton has {len(found) or 'no'} template projects with this name. Have one made, or named so."
-            raise refused(Code.template_unknown, "#/native_template", detail)
-        tree = await self._tree(found[0].id)
-        if self._to_project(tree).state is ProjectState.open:
+        """Return a template as it is now: its copy is closed for time only if it is."""
+        found = await self._trees([await self._setup.template(name, company)])
+        if [tree.root.name for tree in found] != [name]:  # Somebody has renamed it since, or taken it away.
+            self._setup.forget()
+            found = [await self._tree(await self._setup.template(name, company))]
+        if self._to_project(found[0]).state is ProjectState.open:
             detail = (
                 "The template takes time, and so would its copy. Have the first day of its tasks set to 9999-12-31."
             )
             raise refused(Code.template_unknown, "#/native_template", detail)
-        return tree
+        return found[0]
 
     async def _party(self, customer: ProjectCustomer, company: int) -> int:
         """Return the customer's party; made where there is none. Its code is unique: of two makers one is refused."""
@@ -211,10 +202,6 @@ class TrytonPsa:
 
     async def _parties(self, code: str) -> list[int]:
         return await self._client.ids("party.party", [["code", "=", code], wire.ANY_STATE])
-
-    async def _employees(self, domain: Domain, limit: int | None) -> list[wire.Employee]:
-        here = ["company", "in", self._companies]
-        return await self._client.search("company.employee", [here, *domain], wire.Employee, wire.EMPLOYEE, limit=limit)
 
     async def _roots(self, domain: Domain, limit: int | None) -> list[wire.Work]:
         return await self._works([["type", "=", "project"], *domain], limit)
