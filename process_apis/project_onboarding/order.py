@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from openapi.common.types import Money
 from openapi.process.project_onboarding.v1 import NewOnboarding, SowLine
+from openapi.system.psa.v1 import Capabilities
 from process_apis.ledger import keys
 from process_apis.ledger.contracts import Contract, ContractLine, FundingSplit, Rate
 from process_apis.ledger.customers import NewCustomer
@@ -18,10 +19,12 @@ from process_apis.project_onboarding.templates import ProjectTemplate
 
 
 class OnboardingOrder(Struct, frozen=True, kw_only=True):
-    """What must not change under way: the connections, the template as it was, the statement of work."""
+    """What must not change under way: the connections, what the PSA can, the template, the statement of work."""
 
     erp: str
     psa: str
+    psa_capabilities: Capabilities
+    """As they were: which steps there are follows from them, and a release of ours may change them."""
     code_pattern: str
     customer: str
     """The canonical id."""

@@ -59,7 +59,7 @@ async def start_onboarding(  # noqa: PLR0913 - the contract's parameters, and wh
         return await _preview(landscape, store, accepted, await admission.look_up(landscape, store, caller, accepted))
     if met is None:
         await admission.look_up(landscape, store, caller, accepted)
-        met = await _enqueue(store, engine, caller, correlation_id, accepted)
+        met = await _enqueue(landscape, store, engine, caller, correlation_id, accepted)
     return await _answer(store, caller, met.id, wait_s)
 
 
@@ -129,7 +129,9 @@ async def _preview(landscape: Landscape, store: Store, accepted: Accepted, choic
     return preview(accepted.body, prospect)
 
 
-async def _enqueue(store: Store, engine: Engine, caller: Caller, correlation_id: str, accepted: Accepted) -> Process:
+async def _enqueue(
+    landscape: Landscape, store: Store, engine: Engine, caller: Caller, correlation_id: str, accepted: Accepted
+) -> Process:
     body, template = accepted.body, accepted.template
     async with store.begin() as connection:
         customer = await customers.ensure_customer(connection, store, customer_of(body))
@@ -137,6 +139,7 @@ async def _enqueue(store: Store, engine: Engine, caller: Caller, correlation_id:
     order = OnboardingOrder(
         erp=accepted.erp,
         psa=accepted.psa,
+        psa_capabilities=landscape.psa(accepted.psa).capabilities,
         code_pattern=accepted.entity.code_pattern,
         customer=customer,
         project=project,

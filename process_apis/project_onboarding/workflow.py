@@ -1,6 +1,7 @@
 """The onboarding of a project: check, reserve, make it closed in both systems, compare, open the ledger, then the PSA.
 
-Names of steps are stored for years; a write bears its operation's name. What the run goes by comes from its steps.
+Names of steps are stored for years; a write bears its operation's name. What the run goes by comes from its order and
+its steps: a release in between may change everything else.
 """
 
 from functools import partial
@@ -142,7 +143,7 @@ async def record_contract(run: Run) -> str:
 async def have_project(run: Run, code: str) -> Project:
     """Return the PSA's project, closed for time: made, or found and taken up again."""
     psa, order = run.psa, run.order
-    native = documents.native_template(order.template, psa.capabilities)
+    native = documents.native_template(order.template, order.psa_capabilities)
     new = documents.new_psa_project(order.body, code, native)
     cancelling = partial(undoing.cancel_project, run.writes, psa, new.business_key)
     project: Project = await submit(
@@ -174,7 +175,7 @@ async def have_project(run: Run, code: str) -> Project:
 async def divide_project(run: Run, project: Project) -> None:
     """Make the template's tasks and the milestones in the PSA, as far as it has such things."""
     psa, made = run.psa, dict[str | None, str]()
-    plan = documents.plan(run.order.body, run.order.template, psa.capabilities)
+    plan = documents.plan(run.order.body, run.order.template, run.order.psa_capabilities)
     for task in plan.tasks:
         new_task = task.under(made.get(task.parent_key))
         made[new_task.business_key] = (

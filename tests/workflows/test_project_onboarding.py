@@ -818,6 +818,20 @@ async def test_template_is_kept_as_it_was_when_the_onboarding_began(stage: Stage
 # Who sees what.
 
 
+async def test_what_the_psa_can_is_kept_as_it_was_when_the_onboarding_began(stage: Stage) -> None:
+    async with stage.working():
+        parked = await stage.onboard(project__dimensions=NOWHERE)
+    stage.psa.capabilities = replace(stage.psa.capabilities, milestones=False)
+    stage.erp.departments.add("NOWHERE")
+
+    async with stage.working():
+        done = await stage.resume(parked.id)
+
+    assert (parked.state, parked.current_step) == (OnboardingState.parked, "create_accounting_project")
+    assert done.state is OnboardingState.active
+    assert states(done)["create_milestone:3"] == "done"
+
+
 async def test_onboardings_are_found_by_state_customer_and_external_id(working: Stage) -> None:
     first = await working.onboard()
     working.psa.plan("create_project", Fault.refused)
