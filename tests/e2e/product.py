@@ -37,9 +37,9 @@ class Product:
         assert self._upstream
         return self._upstream
 
-    def client(self, **limits: tuple[str, ...]) -> httpx.AsyncClient:
+    def client(self, client: str = "crm", **limits: tuple[str, ...]) -> httpx.AsyncClient:
         """Return a client whose token is limited like that."""
-        claims = commands.Claims(**({"client": "crm", "scopes": self.scopes} | limits))  # type: ignore[arg-type]  # Fields.
+        claims = commands.Claims(client=client, **({"scopes": self.scopes} | limits))
         token = commands.development_token(self.settings, claims, 3600)
         return self.stranger({"Authorization": f"Bearer {token}"})
 

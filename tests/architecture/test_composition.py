@@ -1,0 +1,91 @@
+"""What `gateway/main.py` puts together, looked at as it runs. Each check is shown to fail."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from gateway import main
+from gateway.policy.plan import Plan
+from system_apis.landscape import Configured
+from system_apis.ports import Landscape
+from tests.e2e.product import Product, product_on_fakes
+from tests.fakes.erp import FakeErp
+from tests.fakes.psa import FakePsa
+from tests.fakes.vendor import Vendor
+
+
+@pytest.fixture(scope="module")
+async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    async with product_on_fakes(tmp_path_factory.mktemp("composed"), FakeErp(), FakePsa()) as composed:
+        yield composed
+
+
+def resources_of_workflows(product: Product, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Any]:
+    """Return what the worker gives to workflows."""
+    given = dict[str, Any]()
+    monkeypatch.setattr(main, "Worker", lambda **arguments: given.update(arguments))
+    main.worker(product.parts)
+    resources: Mapping[str, Any] = given["resources"]
+    return resources
+
+
+async def cached_ports(landscape: Landscape, erp: Vendor, psa: Vendor) -> list[str]:
+    """Return the connections whose second answer did not come from the system."""
+    cached = []
+    for system, name, read in (
+        (erp, "books", landscape.erp("books").list_legal_entities),
+        (psa, "delivery", landscape.psa("delivery").list_resources),
+    ):
+        before = system.calls.total()
+        await read()
+        await read()
+        cached += [name] if system.calls.total() != before + 2 else []
+    return cached
+
+
+async def test_ports_of_workflows_always_ask_the_system(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    landscape = resources_of_workflows(product, monkeypatch)["landscape"]
+    erp, psa = product.parts.erps["books"], product.parts.psas["delivery"]
+
+    cached = await cached_ports(landscape, erp, psa)  # type: ignore[arg-type]  # Fakes.
+
+    assert not cached, "Give workflows the bare port; what may be old is for status pages and the edge's cache."
+
+
+class Remembering(FakePsa):
+    """A port that answers from what it was told before."""
+
+    async def list_resources(self, **window: Any) -> Any:  # noqa: ANN401 - as the port has it
+        if not self.calls["list_resources"]:
+            self.known = await super().list_resources(**window)
+        return self.known
+
+
+async def test_port_that_is_cached_is_seen() -> None:
+    erp, psa = FakeErp(), Remembering()
+    landscape = Configured(erps={"books": erp}, psas={"delivery": psa}, erp_of={}, psa_of={})
+
+    assert await cached_ports(landscape, erp, psa) == ["delivery"]
+
+
+def unguarded(plans: Mapping[str, Plan]) -> list[str]:
+    """Return the places where something is done before the caller and their rights are known."""
+    return [
+        place
+        for place, plan in plans.items()
+        if [policy.kind for policy in plan.policies if policy.kind != "audit"][:2] != ["authenticate", "authorize"]
+    ]
+
+
+def test_every_operation_knows_its_caller_before_anything_else_is_done(product: Product) -> None:
+    plans = main.plans_for(product.parts, main.apis_of(product.parts))
+
+    assert unguarded(plans) == []
+
+
+def test_operation_whose_caller_is_not_known_first_is_seen(product: Product) -> None:
+    plans = main.plans_for(product.parts, main.apis_of(product.parts))
+    (place, plan), *_ = plans.items()
+
+    assert unguarded({place: Plan(operation=plan.operation, policies=plan.policies[2:])}) == [place]
