@@ -14,6 +14,7 @@ from secrets import token_hex
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.agreement import Difference
 from gateway.errors import ApiError, Overdue, Refused, Unavailable, Uncertain
@@ -84,7 +85,7 @@ class Rounds:
             intent = await _completed(self._intents.take(lease))
             return await self._look_then_send(write, lease, intent)
         except (Exception, CancelledError):
-            await _completed(self._intents.release(lease))
+            await _written_down(lease, self._intents.release(lease))
             raise
 
     async def _look_then_send(self, write: Write[T], lease: Lease, intent: Intent) -> T:
@@ -143,7 +144,7 @@ class Rounds:
             await self._moments("between_act_and_record", write.operation, write.key)
         except Refused:
             # Somebody answered: nothing is under way any more, and a mended document may take the key at once.
-            await _completed(self._intents.record(lease, Outcome.none, settles_from=None))
+            await _written_down(lease, self._intents.record(lease, Outcome.none, settles_from=None))
             raise
         except Unavailable:
             await self._record_sent(lease, Outcome.none)
@@ -179,7 +180,7 @@ class Rounds:
             return None
 
     async def _record_sent(self, lease: Lease, outcome: Outcome) -> None:
-        await _completed(self._intents.record(lease, outcome, settles_from=self._store.now()))
+        await _written_down(lease, self._intents.record(lease, outcome, settles_from=self._store.now()))
 
     def _uncertain(self, write: Write[Any], since: datetime | None, wait_s: float) -> Uncertain:
         age_s = (self._store.now() - since).total_seconds() if since else 0.0
@@ -203,6 +204,17 @@ def _refuse_different(write: Write[T], found: T) -> None:
         violations = (difference.violation(write.connection) for difference in differences)
         detail = "The document that carries the key differs from what was wanted. Somebody has to look at both."
         raise Refused(Code.upstream_conflict_stale, detail, *violations)
+
+
+async def _written_down(lease: Lease, work: Coroutine[Any, Any, None]) -> None:
+    """Return once it is written down, or cannot be: what happened is told all the same, and looked for the next time.
+
+    The row still says that something was sent, and the lease runs out by itself.
+    """
+    try:
+        await _completed(work)
+    except SQLAlchemyError:
+        _log.exception("What came of %s of %s at %s is not written down.", lease.operation, lease.key, lease.connection)
 
 
 async def _completed(work: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.agreement import agreeing
-from gateway.errors import Overdue, Refused, Unavailable, Uncertain, WriteInProgress
+from gateway.errors import ApiError, Overdue, Refused, Unavailable, Uncertain, WriteInProgress
 from gateway.store.database import Store
+from gateway.store.write_intents import tb_write_intent
 from gateway.writes import Moments, Writes, WriteSettings, undisturbed
 from openapi.common.types import Address, Code, Outcome
 from openapi.system.erp.v1 import AccountingProject, AccountingProjectState, Customer, NewAccountingProject, NewCustomer
@@ -77,6 +78,14 @@ class Stage:
     def sends(self) -> int:
         """Return how often a create was sent."""
         return self.erp.calls["create_customer"]
+
+
+async def caught(asked: Awaitable[Customer]) -> Customer | ApiError:
+    """Return the answer, or what was raised in its place."""
+    try:
+        return await asked
+    except ApiError as error:
+        return error
 
 
 @pytest.fixture
@@ -488,6 +497,36 @@ async def move(stage: Stage, project_id: str, verb: str, state: AccountingProjec
     operation = f"{verb}_accounting_project"
     act = partial(getattr(stage.erp, operation), project_id)
     return await stage.writes().bound(stage.erp).change(operation=operation, object_id=project_id, look=look, act=act)
+
+
+@pytest.mark.parametrize(("fault", "told"), [(None, None), (Fault.lost_after, Uncertain), (Fault.refused, Refused)])
+async def test_database_lost_after_the_send_does_not_change_what_is_told(
+    stage: Stage, fault: Fault | None, told: type[ApiError] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    erp, table = stage.erp, tb_write_intent
+    act = partial(erp.create_customer, ALDER)
+
+    async def act_and_lose_the_database() -> Customer:
+        async with stage.store.begin() as connection:
+            await connection.run_sync(table.drop)
+        return await act()
+
+    if fault:
+        erp.plan("create_customer", fault)
+    answer = await caught(
+        stage.writes()
+        .bound(erp)
+        .once(
+            operation="create_customer",
+            key=ALDER.business_key,
+            payload=ALDER,
+            look=partial(erp.find_customer, ALDER.business_key),
+            act=act_and_lose_the_database,
+        )
+    )
+
+    assert isinstance(answer, told or Customer)
+    assert "is not written down" in caplog.text
 
 
 async def test_state_is_changed_as_often_as_asked(stage: Stage) -> None:
