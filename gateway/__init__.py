@@ -1,1 +1,1 @@
-"""The platform: contracts bound to functions, the edge, durable work, guarded writes. Knows no vendor and no process."""
+"""The platform: contracts and functions, the edge, durable work, guarded writes. Knows no vendor and no process."""

@@ -36,7 +36,6 @@ class Caller(Struct, frozen=True, kw_only=True):
     @property
     def partition(self) -> str:
         """Return what tells this caller's view from another's, for caches, cursors and stored answers."""
-
         claims = (self.scopes, self.legal_entities, self.customers, self.projects)
         sets = [claim if claim == "*" else sorted(claim) for claim in claims]
         return json.encode([self.client_id, self.subject, *sets]).decode()  # JSON, so that no two views collide.

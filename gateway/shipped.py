@@ -1,5 +1,4 @@
-"""Where files lie that ship with the product and are no code: in the wheel below `gateway/shipped_files`, in a checkout
-at the top of the tree."""
+"""Where files lie that ship with the product: in a wheel below `gateway/shipped_files`, in a checkout at the top."""
 
 from pathlib import Path
 

@@ -5,4 +5,4 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
-datetime: TypeAlias = Annotated[_datetime, Meta(tz=True)]
+datetime: TypeAlias = Annotated[_datetime, Meta(tz=True)]  # noqa: PYI042 - the name that it replaces

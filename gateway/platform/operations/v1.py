@@ -91,7 +91,7 @@ async def assign_work_item(*, store: Store, caller: Caller, work_item_id: str, b
     return _item(await work_items.assign(store, caller, work_item_id, body.assignee))
 
 
-async def resume_work_item(  # noqa: PLR0913 - the contract's parameters
+async def resume_work_item(
     *, store: Store, engine: Engine, workflows: Workflows, caller: Caller, work_item_id: str, body: Resumption
 ) -> ProcessInstance:
     """Return the process, going on from where it was parked."""
