@@ -213,13 +213,3 @@ async def change(connection: AsyncConnection, store: Store, process: Process, **
         .returning(tb_process_instance)
     )
     return Process.of((await connection.execute(changing)).one())
-
-
-async def attach(store: Store, process_id: str, *, customer: str | None = None, project: str | None = None) -> None:
-    """Say which customer or project the process is about, once that is known."""
-    known = {"customer": customer, "project": project}
-    values = {name: value for name, value in known.items() if value is not None}
-    async with store.begin() as connection:
-        process = await locked(connection, process_id)
-        if any(getattr(process, name) != value for name, value in values.items()):
-            await change(connection, store, process, **values)

@@ -150,16 +150,6 @@ async def test_what_a_caller_may_not_see_is_not_there(store: Store, caller: Call
     assert await process_steps.list_all(store, caller, [process.id]) == {process.id: []}
 
 
-async def test_a_process_learns_whom_it_is_about_and_its_version_grows(store: Store) -> None:
-    process = await put(store, "es_1")
-
-    await processes.attach(store, process.id, customer="cus_1", project="prj_1")
-    await processes.attach(store, process.id, project="prj_1")
-    known = await processes.get(store, PORTAL, process.id)
-
-    assert (known.customer, known.project, known.version) == ("cus_1", "prj_1", 2)
-
-
 async def test_an_item_is_one_for_its_step_and_key_and_says_whose_it_is(store: Store) -> None:
     process = await put(store, "es_1", amount='{"amount": "12.50", "currency": "EUR"}')
 
