@@ -9,14 +9,18 @@ import jwt
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
-from gateway import cli, commands
+from gateway import cli, commands, main
 from gateway.durable import Worker
 from gateway.durable.settings import DurableSettings
 from gateway.durable.worker_lock import worker_lock
 from gateway.settings import load
 from gateway.supervisor import Supervisor
 from tests.contracts.objects import objects
+from tests.fakes.composed import on_fakes
+from tests.fakes.erp import CAPABILITIES, FakeErp
+from tests.fakes.psa import FakePsa
 from tests.servers_postgres import postgres
 
 Tiebeam = Callable[..., Result]
@@ -151,6 +155,44 @@ def test_connection_that_cannot_be_is_named(
 
     assert result.exit_code == 1, result.output
     assert said in result.output
+
+
+@pytest.mark.parametrize("command", [["serve", "--no-worker"], ["check"], ["plan"]], ids=" ".join)
+def test_policy_that_names_what_is_not_there_is_named_with_its_row(config: Path, command: list[str]) -> None:
+    row = {"kind": "authenticate", "audience": "tiebeam", "issuers": ["https://nobody.example"]}
+    (config.parent / "policies" / "90-wrong.yaml").write_text(yaml.safe_dump({"policies": [row]}))
+
+    result = tiebeam(*command, "--config", config)
+
+    assert result.exit_code == 1
+    for word in ("90-wrong.yaml", "issuers", "nothing is named 'https://nobody.example'"):
+        assert word in result.output
+
+
+def test_issuer_whose_keys_cannot_be_read_stops_the_start(config: Path) -> None:
+    issuer = {"issuer": "https://login.example", "audience": "tiebeam", "jwks_file": "nowhere.json"}
+
+    result = tiebeam("serve", "--no-worker", "--config", changed(config, issuers=[issuer]))
+
+    assert result.exit_code == 1
+    assert "nowhere.json" in result.output
+
+
+@pytest.mark.parametrize(("currency", "exit_code"), [("EUR", 0), ("USD", 1)])
+def test_check_compares_each_entity_with_its_ledger(
+    config: Path, monkeypatch: pytest.MonkeyPatch, currency: str, exit_code: int
+) -> None:
+    erp = FakeErp(replace(CAPABILITIES, legal_entities=["ES01"]))
+    composed = main.parts
+    monkeypatch.setattr(main, "parts", lambda *arguments: on_fakes(composed(*arguments), erp, FakePsa()))
+    entities = yaml.safe_load(config.read_text())["entities"]
+    entities["ES01"]["currency"] = currency
+
+    result = tiebeam("check", "--connections", "--config", changed(config, entities=entities))
+
+    assert result.exit_code == exit_code, result.output
+    assert ("books: entities: currency is EUR, not USD" in result.output) == bool(exit_code)
+    assert ("→ Correct entities.ES01 in the settings" in result.output) == bool(exit_code)
 
 
 def test_plan_shows_one_operation_or_says_that_there_is_none(config: Path) -> None:
