@@ -3,10 +3,8 @@
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from gateway.errors import Refused
 from openapi.common.types import Address, Code
@@ -68,7 +66,6 @@ def http() -> ScriptedTryton:
     http.always("party.party.search", [7])
     http.always("party.party.search_read", [{**PARTY, "code": "cus_1"}])
     http.always("company.employee.search_read", [ANA])
-    http.always("project.work.search", [TEMPLATE[0]["id"]])
     http.always("project.work.search_read", TEMPLATE)
     http.always("project.work.copy", [TEMPLATE[0]["id"]])
     return http
@@ -180,34 +177,3 @@ async def test_manager_whose_days_are_over_leads_nothing(http: ScriptedTryton, c
         await delivery(http, clock).create_project(NEW_PROJECT)
 
     assert refused.value.code is Code.resource_not_mapped
-
-
-async def test_template_is_known_by_its_id_and_read_as_it_is_now(http: ScriptedTryton, clock: Clock) -> None:
-    port = delivery(http, clock)
-    today = {"__class__": "date", "year": 2026, "month": 1, "day": 1}
-    await port.create_project(NEW_PROJECT)
-    http.plan(
-        "project.work.search_read", [TEMPLATE[0], *({**task, "timesheet_start_date": today} for task in TEMPLATE[1:])]
-    )
-
-    with pytest.raises(Refused) as refused:
-        await port.create_project(NEW_PROJECT)
-
-    assert refused.value.code is Code.template_unknown
-    assert http.calls["project.work.search"] == 1
-
-
-@pytest.mark.parametrize("now", [[], [{**TEMPLATE[0], "name": "Delivery of old"}, *TEMPLATE[1:]]])
-async def test_template_that_was_renamed_or_taken_away_is_looked_for_anew(
-    http: ScriptedTryton, clock: Clock, now: list[dict[str, Any]]
-) -> None:
-    port = delivery(http, clock)
-    await port.create_project(NEW_PROJECT)
-    http.plan(
-        "project.work.search_read", now, [{**TEMPLATE[0], "id": 77}, *({**one, "parent": 77} for one in TEMPLATE[1:])]
-    )
-    http.plan("project.work.search", [77])
-
-    await port.create_project(replace(NEW_PROJECT, business_key="prj_2"))
-
-    assert http.params("project.work.copy")[0] == [77]

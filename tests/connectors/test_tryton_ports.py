@@ -195,7 +195,6 @@ async def test_template_that_takes_time_is_not_copied() -> None:
     http = ScriptedTryton()
     today = {"__class__": "date", "year": 2026, "month": 1, "day": 1}
     open_tasks = [TEMPLATE[0], *({**task, "timesheet_start_date": today} for task in TEMPLATE[1:])]
-    http.plan("project.work.search", [TEMPLATE[0]["id"]])
     http.plan("project.work.search_read", open_tasks)
 
     with pytest.raises(Refused) as refused:
@@ -203,6 +202,32 @@ async def test_template_that_takes_time_is_not_copied() -> None:
 
     assert refused.value.code is Code.template_unknown
     assert http.calls["project.work.copy"] == 0
+
+
+async def test_template_and_its_tasks_are_one_question() -> None:
+    http = ScriptedTryton()
+    namesakes = [
+        {**TEMPLATE[1], "id": 81, "name": "Delivery standard"},
+        {**TEMPLATE[0], "id": 82, "name": "DELIVERY STANDARD"},
+    ]
+    http.plan("project.work.search_read", [*TEMPLATE, *namesakes], TEMPLATE)
+    http.plan("party.party.search", [7])
+    http.plan("project.work.copy", [TEMPLATE[0]["id"]])
+
+    await psa(http).create_project(replace(NEW_PROJECT, native_template="Delivery standard"))
+
+    assert http.params("project.work.copy")[0] == [TEMPLATE[0]["id"]]
+    assert http.calls["project.work.search_read"] == 2  # The other is the read-back.
+
+
+async def test_two_templates_with_one_name_are_not_a_choice() -> None:
+    http = ScriptedTryton()
+    http.plan("project.work.search_read", [*TEMPLATE, {**TEMPLATE[0], "id": 82}])
+
+    with pytest.raises(Refused) as refused:
+        await psa(http).create_project(replace(NEW_PROJECT, native_template="Delivery standard"))
+
+    assert refused.value.code is Code.template_unknown
 
 
 async def test_project_that_nothing_can_be_booked_on_is_not_opened() -> None:
@@ -275,7 +300,6 @@ async def test_task_is_no_project() -> None:
 async def test_template_with_another_status_is_copied_as_an_open_one() -> None:
     http = ScriptedTryton()
     held = [{**work, "status.": {"id": 3, "name": "On hold"}} for work in TEMPLATE]
-    http.plan("project.work.search", [TEMPLATE[0]["id"]])
     http.plan("project.work.search_read", held, TEMPLATE)
     http.plan("party.party.search", [7])
     http.plan("project.work.status.search", [1])

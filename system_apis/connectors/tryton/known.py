@@ -10,7 +10,7 @@ LASTS_S: Final = 300.0
 
 
 class Known:
-    """Answers about countries, payment terms, statuses, people, templates: each by its kind and its name.
+    """Answers about countries, payment terms, companies, statuses, people: each by its kind and its name.
 
     Only what was found is kept: so what somebody adds is seen at once, and there is never more of it than Tryton has.
     """

@@ -174,17 +174,20 @@ class TrytonPsa:
         return resource
 
     async def _template(self, name: str, company: int) -> Tree:
-        """Return a template as it is now: its copy is closed for time only if it is."""
-        found = await self._trees([await self._setup.template(name, company)])
-        if [tree.root.name for tree in found] != [name]:  # Somebody has renamed it since, or taken it away.
-            self._setup.forget()
-            found = [await self._tree(await self._setup.template(name, company))]
-        if self._to_project(found[0]).state is ProjectState.open:
+        """Return a template: its copy is closed for time only if it is."""
+        # By a text `child_of` goes by number or name, in any case: one question for the project and what hangs on it.
+        works = await self._works([["company", "=", company], ["parent", "child_of", escaped(name)]], None)
+        roots = [work.id for work in works if work.type == "project" and work.name == name]
+        if len(roots) != 1:
+            detail = f"Tryton has {len(roots) or 'no'} template projects with this name. Have one made, or named so."
+            raise refused(Code.template_unknown, "#/native_template", detail)
+        (tree,) = mapping.trees(works, roots)
+        if self._to_project(tree).state is ProjectState.open:
             detail = (
                 "The template takes time, and so would its copy. Have the first day of its tasks set to 9999-12-31."
             )
             raise refused(Code.template_unknown, "#/native_template", detail)
-        return found[0]
+        return tree
 
     async def _party(self, customer: ProjectCustomer, company: int) -> int:
         """Return the customer's party; made where there is none. Its code is unique: of two makers one is refused."""

@@ -1,4 +1,4 @@
-"""What people have set up in delivery: statuses, employees and template projects."""
+"""What people have set up in delivery: statuses and employees."""
 
 from functools import partial
 
@@ -47,22 +47,6 @@ class DeliverySetup:
         """Return the employees of our companies, asked now."""
         here = ["company", "in", self._companies]
         return await self._client.search("company.employee", [here, *domain], wire.Employee, wire.EMPLOYEE, limit=limit)
-
-    async def template(self, name: str, company: int) -> int:
-        """Return the id of the one project that has the name; how it is now, its own record says."""
-        return await self._known.get("template", f"{company} {name}", partial(self._template, name, company))
-
-    async def _template(self, name: str, company: int) -> int:
-        domain = [["type", "=", "project"], ["name", "=", name], ["company", "=", company]]
-        found = await self._client.ids("project.work", domain)
-        if len(found) != 1:
-            detail = f"Tryton has {len(found) or 'no'} template projects with this name. Have one made, or named so."
-            raise refused(Code.template_unknown, "#/native_template", detail)
-        return found[0]
-
-    def forget(self) -> None:
-        """Ask everything anew."""
-        self._known.forget()
 
 
 def no_manager() -> Refused:
