@@ -34,7 +34,7 @@ policies:
     cache_s: 15
 """
 LEAST: Final = {
-    "check_customer": 1,  # Is one there with this tax id, or with a name like this?
+    "check_customer": 1,  # Is one there with our key, with this tax id, or with a name like this?
     "reserve_code": 2,  # Each system: is the code in use?
     "create_customer": 2,  # A write is a look and a send, whatever it writes.
     "create_project": 2,
@@ -45,9 +45,13 @@ LEAST: Final = {
     "activate_accounting_project": 2,
     "open_project": 2,
 }
-"""What a step cannot do without, were everything else known: sessions, companies, people, terms of payment."""
-CHECKED_AT_ONCE: Final = 1
-"""Before the order is accepted: is the manager a person in the PSA?"""
+"""What a step cannot do without, were everything else known: sessions, companies, people, terms of payment.
+
+A vendor that came so far would answer a write with the whole document, and take all questions about customers as one.
+Tryton answers with ids, so that each of its writes is read back; and its projects are customers' in the PSA too.
+"""
+CHECKED_AT_ONCE: Final = 2
+"""Before the order is accepted: is the customer there, and is the manager a person in the PSA?"""
 
 READERS: Final = 16
 READING_S: Final = 1.5
