@@ -20,6 +20,7 @@ WITH_VALUE: Final = {BillingMethod.fixed_price, BillingMethod.milestone, Billing
 WITH_SCHEDULE: Final = {BillingMethod.fixed_price, BillingMethod.milestone}
 WITH_RATES: Final = {BillingMethod.time_and_materials, BillingMethod.unit}
 WHOLE: Final = Decimal(100)
+MALFORMED: Final = {Code.money_scale_exceeded, Code.request_body_invalid}
 
 
 class Application(Struct, frozen=True, kw_only=True):
@@ -39,8 +40,8 @@ def check(application: Application) -> None:
     """Return where all RULES are met; raises Refused with everything that is wrong."""
     broken = [violation for rule in RULES for violation in rule(application)]
     if broken:
-        # An amount that its currency does not have is malformed; where more is wrong, that says more.
-        codes = [violation.code for violation in broken if violation.code is not Code.money_scale_exceeded]
+        # An amount that nobody can pay is malformed; where more is wrong, that says more.
+        codes = [violation.code for violation in broken if violation.code not in MALFORMED]
         code = codes[0] if codes else Code.request_malformed
         raise Refused(code, "The statement of work cannot be onboarded as it is; `errors` names what to mend.", *broken)
 
@@ -108,8 +109,6 @@ def usable_lines(application: Application) -> Violations:
         if line.billing_method in WITH_VALUE and not line.value:
             detail = f"A line billed as {line.billing_method} needs a value."
             yield _violation(Code.contract_line_missing, f"{pointer}/value", detail)
-        if line.value and amount_of(line.value) <= 0:
-            yield _violation(Code.contract_line_missing, f"{pointer}/value/amount", "A value is more than nothing.")
 
 
 def whole_splits(application: Application) -> Violations:
@@ -125,11 +124,14 @@ def whole_splits(application: Application) -> Violations:
 
 
 def summing_schedules(application: Application) -> Violations:
-    """Yield each line whose schedule is missing, or does not sum to its value."""
+    """Yield each line whose schedule is missing, or does not sum to its value, or has none to sum to."""
     for place, line in enumerate(application.body.lines):
         pointer = f"/lines/{place}/schedule"
         if line.billing_method in WITH_SCHEDULE and not line.schedule:
             detail = f"A line billed as {line.billing_method} needs a schedule."
+            yield _violation(Code.schedule_total_mismatch, pointer, detail)
+        elif line.schedule and not line.value and line.billing_method not in WITH_VALUE:
+            detail = "Only a line with a value is billed by a schedule."
             yield _violation(Code.schedule_total_mismatch, pointer, detail)
         elif line.schedule and line.value:
             planned = total(amount_of(part.amount) for part in line.schedule)
@@ -201,6 +203,13 @@ def dimensions(application: Application) -> Violations:
                 yield _violation(Code.unsupported_field, f"/project/dimensions/{place}", detail)
 
 
+def positive_amounts(application: Application) -> Violations:
+    """Yield each amount that is nothing or less: a part of minus one would let another be billed twice."""
+    for pointer, money in _amounts(application.body):
+        if amount_of(money) <= 0:
+            yield _violation(Code.request_body_invalid, f"{pointer}/amount", "An amount is more than nothing.")
+
+
 def money_scale(application: Application) -> Violations:
     """Yield each amount with more decimals than its currency has."""
     for pointer, money in _amounts(application.body):
@@ -221,6 +230,7 @@ RULES: Final[tuple[Rule, ...]] = (  # The most relevant first: its code is the a
     valid_tax_id,
     one_decision,
     dimensions,
+    positive_amounts,
     money_scale,
 )
 

@@ -13,6 +13,10 @@ from tests.fakes.erp import CAPABILITIES
 from tests.fakes.statement_of_work import ES01, TEMPLATE, by_the_hour, euros, fixed_price, signed
 
 DEPARTMENT = {"type": "department", "code": "DATA"}
+BACK_AND_FORTH = [
+    {"due_on": "2027-01-31", "amount": euros("48001.00")},
+    {"due_on": "2027-02-28", "amount": euros("-1.00")},
+]
 OUTSIDE = [{"due_on": "2027-06-30", "amount": euros("48000.00")}]
 SHORT = [{"due_on": "2027-01-31", "amount": euros("47999.99"), "milestone": "Design accepted"}]
 
@@ -48,7 +52,19 @@ def broken(application: Application) -> list[tuple[Code, str]]:
             "contract.line_missing",
             "#/lines/0/value",
         ),
-        ({"lines": [by_the_hour(value=euros("0.00"))]}, "contract.line_missing", "#/lines/0/value/amount"),
+        ({"lines": [by_the_hour(value=euros("0.00"))]}, "request.body_invalid", "#/lines/0/value/amount"),
+        ({"lines": [by_the_hour(cap=euros("-1.00"))]}, "request.body_invalid", "#/lines/0/cap/amount"),
+        (
+            {"purchase_order": {"number": "PO-1", "limit": euros("0.00")}},
+            "request.body_invalid",
+            "#/purchase_order/limit/amount",
+        ),
+        (
+            {"lines": [fixed_price(schedule=BACK_AND_FORTH)]},
+            "request.body_invalid",
+            "#/lines/0/schedule/1/amount/amount",
+        ),
+        ({"lines": [by_the_hour(schedule=SHORT)]}, "schedule.total_mismatch", "#/lines/0/schedule"),
         ({"splits": [{"account": "4711", "percent": "99.9999"}]}, "contract.split_mismatch", "#/splits"),
         ({"splits": [{"account": "4711", "percent": "50"}] * 2}, "contract.split_mismatch", "#/splits/1/account"),
         ({"lines": [fixed_price(schedule=SHORT)]}, "schedule.total_mismatch", "#/lines/0/schedule"),
