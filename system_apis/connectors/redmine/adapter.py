@@ -49,8 +49,10 @@ class RedminePsa:
         return Found(items=[await self._complete(row)] if row else [])
 
     async def find_project(self, business_key: str) -> Project | None:
-        row = _only(await self._client.projects_with(await self._names.key_field("project"), business_key))
-        return await self._complete(row) if row and not mapping.is_begun_only(row) else None
+        rows = await self._client.projects_with(await self._names.key_field("project"), business_key)
+        # One that was begun under another code, and given up, carries the key too.
+        row = _only([row for row in rows if not mapping.is_begun_only(row)])
+        return await self._complete(row) if row else None
 
     async def get_project(self, project_id: str) -> Project:
         return await self._complete(await self._client.project(_number(project_id)))

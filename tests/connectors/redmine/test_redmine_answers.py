@@ -110,6 +110,20 @@ async def test_find_of_two_with_one_key_chooses_neither() -> None:
     assert refused.value.code is Code.upstream_conflict_stale
 
 
+async def test_find_passes_over_what_was_begun_under_another_code_and_given_up() -> None:
+    complete = project(10, "prj_1")
+    http = Scripted(
+        (200, FIELDS),
+        (200, {"projects": [begun_project(), complete]}),
+        (200, {"memberships": [], "total_count": 0}),
+    )
+
+    found = await connected(http).find_project("prj_1")
+
+    assert found is not None
+    assert found.id == "10"
+
+
 async def test_custom_field_that_lacks_is_asked_for_again_and_found_once_it_is_there() -> None:
     without = {"custom_fields": FIELDS["custom_fields"][1:]}
     port = connected(Scripted((200, without), (200, FIELDS), (200, {"projects": []})))
