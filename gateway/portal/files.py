@@ -11,6 +11,7 @@ MEDIA_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".json": "application/json",
+    ".svg": "image/svg+xml",
     ".txt": "text/plain",
     ".yaml": "application/yaml",  # RFC 9512
 }

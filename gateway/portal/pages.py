@@ -120,6 +120,7 @@ def _page(title: str, body: str, *, styles: Iterable[str] = (), wide: bool = Fal
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{escape(title)} · Tiebeam</title>
+<link rel="icon" href="/docs/assets/icon.svg">
 {sheets}
 <header class="top">
   <strong>Tiebeam</strong>

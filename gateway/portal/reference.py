@@ -12,7 +12,15 @@ def document(api: Api) -> dict[str, Any]:
     for operation in api.operations:
         node = contract["paths"][operation.path.removeprefix(api.base)][operation.method.lower()]
         node["description"] = f"{node['description']}\n\n{_asks_for(operation)}\n\n{_refuses_with(operation)}".strip()
+        for parameter in node.get("parameters", []):
+            _tell_example(parameter)
     return contract
+
+
+def _tell_example(parameter: dict[str, Any]) -> None:
+    """Move what may be left out from the field into words: filled in, it would filter for what is not there."""
+    if not parameter.get("required") and "example" in parameter:
+        parameter["description"] = f"{parameter['description']} For example `{parameter.pop('example')}`."
 
 
 def title_of(api: Api) -> str:

@@ -15,6 +15,15 @@ from tests.fakes.composed import lift_quotas, on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
 
+BASES = {
+    "system/erp/v1": "/system/books/erp/v1",
+    "system/psa/v1": "/system/delivery/psa/v1",
+    "process/project_onboarding/v1": "/process/project-onboarding/v1",
+    "process/status/v1": "/process/status/v1",
+    "platform/operations/v1": "/platform/operations/v1",
+}
+"""Where each contract is served; a system contract once for each connection."""
+
 
 class Served(NamedTuple):
     """A server process: where it listens, a token that sees everything, and its database."""

@@ -14,16 +14,9 @@ from schemathesis.schemas import BaseSchema
 from tests.contracts.harness import THOROUGHLY, Harness, Prepare, schema_of
 from tests.contracts.objects import Objects, objects
 from tests.contracts.pools import Customers, Onboardings, Projects, Statuses, Waiting
-from tests.contracts.served import Served, served
+from tests.contracts.served import BASES, Served, served
 
 BRIEFLY = settings(THOROUGHLY, max_examples=10)
-BASES = {
-    "system/erp/v1": "/system/books/erp/v1",
-    "system/psa/v1": "/system/delivery/psa/v1",
-    "process/project_onboarding/v1": "/process/project-onboarding/v1",
-    "process/status/v1": "/process/status/v1",
-    "platform/operations/v1": "/platform/operations/v1",
-}
 POOLS: dict[str, Callable[[Harness, Objects], dict[str, Prepare]]] = {
     "system/erp/v1": lambda harness, _: Customers(harness).prepare(),
     "system/psa/v1": lambda harness, _: Projects(harness).prepare(),

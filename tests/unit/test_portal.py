@@ -3,13 +3,14 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import date
+from typing import Any
 
 import httpx
 import pytest
 from msgspec.structs import replace
 
 from gateway.lifecycle import Version
-from gateway.portal import routes
+from gateway.portal import reference, routes
 from gateway.portal.files import assets
 from gateway.problems import catalogue
 from openapi.common.types import Code
@@ -68,7 +69,19 @@ async def test_reference_loads_the_contract_with_its_own_server(portal: httpx.As
     description = contract["paths"]["/things"]["get"]["description"]
     assert "Scopes: `all:read`, `things:read`." in description
     assert "[request.cursor_invalid](/problems/request.cursor_invalid)" in description
+    required = contract["paths"]["/things"]["post"]["parameters"][0]
+    assert required["example"], "What is required is filled in."
     assert "Open to everybody." in contract["paths"]["/open"]["get"]["description"]
+
+
+def test_example_of_what_may_be_left_out_is_told_and_not_filled_in() -> None:
+    def give_example(root: dict[str, Any]) -> None:
+        root["paths"]["/things"]["get"]["parameters"][1]["example"] = "l"
+
+    size = reference.document(bound(change=give_example))["paths"]["/things"]["get"]["parameters"][1]
+
+    assert "example" not in size
+    assert size["description"] == "Inline. For example `l`."
 
 
 @pytest.mark.parametrize("path", ["/docs", f"/docs{BASE}", "/problems", "/problems/internal"])
