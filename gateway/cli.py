@@ -98,13 +98,14 @@ def worker(config: str | None) -> None:
 @main.command()
 @CONFIG
 @click.option("--connections", is_flag=True, help="Also ask each connected system for what we need of it.")
-def check(config: str | None, *, connections: bool) -> None:
+@click.option("--chains", is_flag=True, help="Also follow the hash chains of events and audit, row by row.")
+def check(config: str | None, *, connections: bool, chains: bool) -> None:
     """Say what does not hold, and how to mend it.
 
     Looks at settings, policies, templates and contracts; with --connections also at the systems themselves. Ends with 1
     where something does not hold.
     """
-    findings = commands.check(settings_of(config), connections=connections)
+    findings = commands.check(settings_of(config), connections=connections, chains=chains)
     for finding in findings:
         click.echo(f"{click.style('ok  ', fg='green') if finding.holds else click.style('FAIL', fg='red')}  ", nl=False)
         click.echo(f"{finding.subject}: {finding.detail}")

@@ -26,6 +26,8 @@ from gateway.main import CannotStart, Parts
 from gateway.policy.plan import shown
 from gateway.settings import Entity, Settings, hand_on, load
 from gateway.store import work_items
+from gateway.store.audit import broken_rows
+from gateway.store.business_events import broken_events
 from gateway.store.database import is_sqlite
 from gateway.store.pages import Window
 from gateway.store.work_items import ItemState, WorkItem
@@ -38,6 +40,7 @@ from system_apis.ports import Erp, Finding
 T = TypeVar("T")
 SHOWN: Final = 100
 """Work items in one listing."""
+SHOWN_BROKEN: Final = 5
 
 
 class Claims(Struct, frozen=True, kw_only=True):
@@ -128,8 +131,11 @@ def work(settings: Settings) -> None:
         raise CannotStart(str(error)) from error
 
 
-def check(settings: Settings, *, connections: bool) -> list[Finding]:
-    """Return what was looked at; with `connections`, also what each connected system was asked."""
+def check(settings: Settings, *, connections: bool, chains: bool = False) -> list[Finding]:
+    """Return what was looked at.
+
+    With `connections`, also what each connected system was asked; with `chains`, whether events and audit are as written.
+    """
     try:
         installation = main.read(settings)
     except CannotStart as error:
@@ -138,10 +144,10 @@ def check(settings: Settings, *, connections: bool) -> list[Finding]:
         parts = main.parts(installation, Part.whole)
     except CannotStart as error:
         return [Finding(subject="connections", holds=False, detail=str(error))]
-    return asyncio.run(_checked(parts, connections=connections))
+    return asyncio.run(_checked(parts, connections=connections, chains=chains))
 
 
-async def _checked(parts: Parts, *, connections: bool) -> list[Finding]:
+async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Finding]:
     installation = parts.installation
     found = [
         Finding(subject="settings", holds=True, detail=f"{len(installation.settings.connections)} connections."),
@@ -154,6 +160,8 @@ async def _checked(parts: Parts, *, connections: bool) -> list[Finding]:
         except CannotStart as error:
             return [*found, Finding(subject="contracts", holds=False, detail=str(error))]
         found.append(Finding(subject="contracts", holds=True, detail=f"{len(plans)} operations, each with its plan."))
+        if chains:
+            found += await _followed(parts)
         if connections:
             examined = {name: port.examine for name, port in parts.erps.items()}
             examined |= {name: port.examine for name, port in parts.psas.items()}
@@ -168,6 +176,21 @@ async def _checked(parts: Parts, *, connections: bool) -> list[Finding]:
 
 def _of_connection(name: str, finding: Finding) -> Finding:
     return Finding(subject=f"{name}: {finding.subject}", holds=finding.holds, detail=finding.detail, mend=finding.mend)
+
+
+async def _followed(parts: Parts) -> list[Finding]:
+    """Return whether the hash chains hold; a broken one names its first rows."""
+    broken = {"audit": await broken_rows(parts.store), "events": await broken_events(parts.store)}
+    mend = "Somebody changed the database by hand, or a row is lost: compare it with a backup."
+    return [
+        Finding(
+            subject=f"chain of {name}",
+            holds=not rows,
+            detail=f"Broken at {', '.join(rows[:SHOWN_BROKEN])}." if rows else "Every row is as it was written.",
+            mend=mend,
+        )
+        for name, rows in broken.items()
+    ]
 
 
 async def _entities_compared(erp: Erp, entities: Mapping[str, Entity]) -> list[Finding]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID, Api
 from gateway.counters import Counters
+from gateway.deadline import deadline
 from gateway.edge.answers import App, Scope, Send, collect, send_answer
 from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, read_body
 from gateway.edge.paths import normal
@@ -26,6 +27,8 @@ from openapi.common.types import Code
 
 OPERATION: Final = "tiebeam.operation"
 """Key of `scope["state"]`, beside those of `gateway.contract.model`."""
+ANSWERED_WITHIN_S: Final = 25.0
+"""No caller waits longer for other systems: however many of them an operation asks, they share it."""
 PAGE: Final = Operation(name="page", method="GET", path="", public=True, max_body_bytes=0)
 """Stands for everything that is open to everybody: health, documentation, problems."""
 
@@ -89,7 +92,9 @@ class Edge:
 
     async def _serve(self, call: Call) -> Answer:
         """Return the framework's answer, and tell the caches of a write."""
-        answer = await collect(self._app, _told(call), await call.body())
+        body = await call.body()
+        with deadline(ANSWERED_WITHIN_S):
+            answer = await collect(self._app, _told(call), body)
         if not call.operation.is_safe:
             await note_write(call, self._kit, answer.status)
         return answer

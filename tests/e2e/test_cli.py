@@ -1,6 +1,8 @@
 """Each command of `tiebeam` as an operator types it: what it prints, and how it says what does not hold."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,22 @@ def test_check_of_systems_that_are_away_says_which_and_where_to_look(config: Pat
     assert {lines[number].split(":")[0] for number in failed} == {"FAIL  books", "FAIL  delivery"}
     assert all(lines[number + 1].startswith("      → ") for number in failed), "Each says how to mend it."
     assert "hunter2" not in result.output
+
+
+def test_check_follows_the_chains_and_names_the_row_that_was_changed(config: Path, work_item: str) -> None:
+    whole = tiebeam("check", "--chains", "--config", config)
+    path = load(str(config)).database_url.removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (event,) = database.execute("SELECT id FROM tb_business_event LIMIT 1").fetchone()
+        database.execute("UPDATE tb_business_event SET data = '{}' WHERE id = ?", [event])
+        database.commit()
+
+    broken = tiebeam("check", "--chains", "--config", config)
+
+    assert work_item.startswith("wki_")
+    assert (whole.exit_code, whole.output.count("Every row is as it was written.")) == (0, 2)
+    assert broken.exit_code == 1
+    assert f"chain of events: Broken at {event}" in broken.output
 
 
 def test_missing_settings_name_the_command_that_writes_them(tmp_path: Path) -> None:
