@@ -134,7 +134,7 @@ def work(settings: Settings) -> None:
 def check(settings: Settings, *, connections: bool, chains: bool = False) -> list[Finding]:
     """Return what was looked at.
 
-    With `connections`, also what each connected system was asked; with `chains`, whether events and audit are as written.
+    With `connections`, also what each connected system was asked; with `chains`, whether the chains hold.
     """
     try:
         installation = main.read(settings)
