@@ -92,7 +92,7 @@ def test_init_writes_an_installation_that_checks_and_overwrites_none(config: Pat
 
 def test_check_of_systems_that_are_away_says_which_and_where_to_look(config: Path) -> None:
     impatient = yaml.safe_load((config.parent / "policies" / "30-upstreams.yaml").read_text())
-    impatient["policies"][0]["patience"]["read_retries"] = 0
+    impatient["policies"][0]["patience"] |= {"read_retries": 0, "deadline_s": 2}
     (config.parent / "policies" / "30-upstreams.yaml").write_text(yaml.safe_dump(impatient))
 
     result = tiebeam("check", "--connections", "--config", config)
