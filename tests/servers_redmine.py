@@ -1,5 +1,6 @@
 """A real Redmine for tests, and its own books: read past our connector, in its database and by its own users."""
 
+import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from httpx import AsyncClient
 
-from examples.servers.start_redmine import redmine
+from examples.servers.start_redmine import is_installed, redmine
 
 CREATED = 201
 
@@ -68,6 +70,12 @@ class RedmineBooks:
 
 @contextmanager
 def redmine_server() -> Iterator[dict[str, Any]]:
-    """Start a Redmine of its own on a free port, and stop it; yields what it said when it answered."""
+    """Start a Redmine of its own on a free port, and stop it; yields what it said when it answered.
+
+    Where it is not installed the test is skipped, or fails if TIEBEAM_REQUIRE names it: that stage was to have it.
+    """
+    if not is_installed():
+        required = "redmine" in os.environ.get("TIEBEAM_REQUIRE", "")
+        (pytest.fail if required else pytest.skip)("Run examples/servers/install_redmine.sh, as root.")
     with tempfile.TemporaryDirectory(prefix="tiebeam-redmine-") as directory, redmine(Path(directory)) as ready:
         yield ready

@@ -4,6 +4,7 @@ Both pairs of databases are here: *embedded* (our SQLite, Tryton on SQLite) and 
 Tryton on PostgreSQL).
 """
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from examples.demo.books import Tryton
 from examples.demo.crm import Crm
 from examples.demo.stage import TIEBEAM, Ready, installation, serving, token
 from tests.servers_postgres import postgres
+from tests.servers_redmine import RedmineBooks, redmine_server
 from tests.servers_tryton import tryton_server
 from tests.servers_valkey import valkey
 
@@ -27,8 +29,9 @@ QUICK = {"retry_interval_s": 0.05, "probes_s": [0.2, 0.5, 1.0], "poll_interval_s
 class Live:
     """A running installation, the systems behind it, and their own books."""
 
-    def __init__(self, url: str, config: Path, ready: Ready) -> None:
-        self.url, self.config, self.ready = url, config, ready
+    def __init__(self, url: str, config: Path, ready: Ready, redmine: Ready | None = None) -> None:
+        self.url, self.config, self.ready, self.redmine = url, config, ready, redmine
+        self.delivery = "redmine" if redmine else "delivery"
         self.crm = Crm(url, token(config))
         self.erp, self.psa = self.books("erp"), self.books("psa")
 
@@ -42,6 +45,13 @@ class Live:
         ready = self.ready
         return Tryton(f"{ready['base_url']}/{database}/rpc/", ready["admin_user"], ready["admin_password"])
 
+    def projects_in_delivery(self, business_key: str) -> int:
+        """Return how many projects of the PSA carry the key, by its own books."""
+        if self.redmine:
+            return asyncio.run(RedmineBooks(self.redmine).count_projects(business_key))
+        marked = [["comment", "like", f"%key: {business_key}%"], ["type", "=", "project"]]
+        return len(self.psa.find("project.work", marked))
+
     def client(self, *limits: str) -> httpx.Client:
         """Return a client with a token of these limits, as `tiebeam token` takes them."""
         headers = {"Authorization": f"Bearer {token(self.config, *limits)}"}
@@ -52,28 +62,30 @@ def quick(config: Path, **changed: object) -> Path:
     """Return the settings file, with clocks for tests and what else was changed."""
     settings = yaml.safe_load(config.read_text())
     settings["processes"] |= QUICK
-    for name in ("books", "delivery"):
-        settings["connections"][name]["settings"]["settle_s"] = SETTLE_S
+    for connection in settings["connections"].values():
+        connection["settings"]["settle_s"] = SETTLE_S
     config.write_text(yaml.safe_dump(settings | changed, sort_keys=False))
     return config
 
 
 @pytest.fixture(
     scope="session",
-    params=[pytest.param("embedded", marks=pytest.mark.live), pytest.param("service", marks=pytest.mark.live)],
+    params=[
+        pytest.param("embedded", marks=pytest.mark.live),
+        pytest.param("service", marks=pytest.mark.live),
+        pytest.param("redmine", marks=pytest.mark.redmine),
+    ],
 )
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Each pair of databases, with everything running."""
+    """Each pair of databases, and the embedded one with Redmine as PSA, with everything running."""
     folder = tmp_path_factory.mktemp(request.param)
     with ExitStack() as stack:
-        if request.param == "embedded":
-            ready = stack.enter_context(tryton_server("sqlite"))
-            config = quick(installation(folder / "installation", ready))
-        else:
-            ready = stack.enter_context(tryton_server("postgresql"))
-            config = in_service(stack, installation(folder / "installation", ready))
+        redmine = stack.enter_context(redmine_server()) if request.param == "redmine" else None
+        ready = stack.enter_context(tryton_server("postgresql" if request.param == "service" else "sqlite"))
+        config = installation(folder / "installation", ready, redmine)
+        config = in_service(stack, config) if request.param == "service" else quick(config)
         url = stack.enter_context(serving(config, folder / "gateway.log"))
-        everything = Live(url, config, ready)
+        everything = Live(url, config, ready, redmine)
         yield everything
         everything.close()
 

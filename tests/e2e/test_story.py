@@ -1,4 +1,4 @@
-"""A signed statement of work, from the CRM's call to the books of two real systems, in both pairs of databases."""
+"""A signed statement of work, from the call to the books of two real systems: both pairs of databases, either PSA."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -34,9 +34,7 @@ def counted(live: Live, body: dict[str, Any]) -> dict[str, int]:
     return {
         "customers": len(live.erp.find("party.party", [["code", "=", keys["customer"]], anyhow], "name")),
         "ledger": len(live.erp.find("analytic_account.account", [["note", "like", key], anyhow], "name")),
-        "delivery": len(
-            live.psa.find("project.work", [["comment", "like", f"%key: {keys['psa']}%"], ["type", "=", "project"]])
-        ),
+        "delivery": live.projects_in_delivery(keys["psa"]),
     }
 
 
@@ -152,16 +150,19 @@ def test_duplicate_customer_is_asked_about_and_linked_by_decision(live: Live) ->
 
 def test_status_is_found_by_code_and_by_a_systems_own_id(live: Live) -> None:
     onboarding = live.crm.follow(live.crm.onboard(signed()).headers["Location"])
-    (delivery,) = [one for one in onboarding["cross_references"] if one["connection"] == "delivery"]
+    (delivery,) = [one for one in onboarding["cross_references"] if one["connection"] == live.delivery]
 
     statuses = "/process/status/v1/project-statuses"
     by_code = live.crm.call("GET", f"{statuses}?code={onboarding['project']['code']}").json()["items"]
-    by_id = live.crm.call("GET", f"{statuses}?connection=delivery&external_id={delivery['external_id']}").json()[
+    by_id = live.crm.call("GET", f"{statuses}?connection={live.delivery}&external_id={delivery['external_id']}").json()[
         "items"
     ]
 
     assert [one["id"] for one in by_code] == [one["id"] for one in by_id] == [onboarding["project"]["id"]]
-    assert {one["connection"]: one["state"] for one in by_code[0]["systems"]} == {"books": "active", "delivery": "open"}
+    assert {one["connection"]: one["state"] for one in by_code[0]["systems"]} == {
+        "books": "active",
+        live.delivery: "open",
+    }
     assert not by_code[0]["stale"]
 
 

@@ -17,7 +17,6 @@ import yaml
 
 from examples.demo.books import Tryton
 from examples.demo.stage import Ready, installation
-from examples.servers.start_redmine import is_installed
 from gateway.durable import Process, State
 from tests.e2e.conftest import QUICK, SETTLE_S, in_service, quick
 from tests.e2e.test_story import keys_of, signed
@@ -107,7 +106,7 @@ class World(NamedTuple):
 async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     folder, kind = tmp_path_factory.mktemp(request.param), request.param
     with ExitStack() as servers:
-        redmine = servers.enter_context(redmine_server()) if kind == "redmine" and _has_redmine() else None
+        redmine = servers.enter_context(redmine_server()) if kind == "redmine" else None
         ready = servers.enter_context(tryton_server("postgresql" if kind == "service" else "sqlite"))
         config = installation(folder / "installation", ready, redmine)
         if kind == "service":
@@ -121,13 +120,6 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
                 delivery=RedmineDelivery(redmine) if redmine else TrytonDelivery(psa),
                 refusing=Refusing(erp, "analytic_account.account") if redmine else Refusing(psa, "project.work"),
             )
-
-
-def _has_redmine() -> bool:
-    if not is_installed():
-        required = "redmine" in os.environ.get("TIEBEAM_REQUIRE", "")
-        (pytest.fail if required else pytest.skip)("Run examples/servers/install_redmine.sh, as root.")
-    return True
 
 
 def books(ready: Ready, database: str) -> Tryton:
