@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-from gateway.errors import ApiError
+from gateway.errors import ApiError, Unavailable
 from system_apis.connectors.tryton.client import TrytonClient
 from system_apis.connectors.tryton.settings import Settings
 from system_apis.ports import Finding
@@ -14,16 +14,17 @@ SERIES: Final = "8."
 
 
 async def examined(checks: Mapping[str, Check]) -> list[Finding]:
-    """Return a finding of each check; one that fails is a finding too."""
-    return [await _finding(subject, check) for subject, check in checks.items()]
-
-
-async def _finding(subject: str, check: Check) -> Finding:
-    try:
-        return await check()
-    except ApiError as error:
-        mend = "Compare base_url, database, user and password of the connection with Tryton's, and its groups."
-        return Finding(subject=subject, holds=False, detail=error.detail, mend=mend)
+    """Return a finding of each check; one that fails is a finding too. A system that is away is asked no further."""
+    findings = []
+    for subject, check in checks.items():
+        try:
+            findings.append(await check())
+        except ApiError as error:
+            mend = "Compare base_url, database, user and password of the connection with Tryton's, and its groups."
+            findings.append(Finding(subject=subject, holds=False, detail=error.detail, mend=mend))
+            if isinstance(error, Unavailable):
+                break
+    return findings
 
 
 def found(subject: str, detail: str, *, lacks: Sequence[str], mend: str) -> Finding:
