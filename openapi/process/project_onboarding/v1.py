@@ -66,7 +66,7 @@ Url: TypeAlias = Annotated[
 
 
 Email: TypeAlias = Annotated[
-    str, Meta(max_length=200, pattern="^[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\Z")
+    str, Meta(max_length=200, pattern="^[^@\\x00-\\x20\\x7f]+@[^@\\x00-\\x20\\x7f]+\\Z")
 ]
 
 

@@ -166,7 +166,7 @@ class NewProject(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             Meta(
                 description="The e-mail address of a resource.",
                 max_length=200,
-                pattern="^[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\Z",
+                pattern="^[^@\\x00-\\x20\\x7f]+@[^@\\x00-\\x20\\x7f]+\\Z",
             ),
         ]
         | UnsetType
