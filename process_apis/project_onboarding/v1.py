@@ -58,9 +58,25 @@ async def start_onboarding(  # noqa: PLR0913 - the contract's parameters, and wh
     if dry_run:
         return await _preview(landscape, store, accepted, await admission.look_up(landscape, store, caller, accepted))
     if met is None:
-        await admission.look_up(landscape, store, caller, accepted)
+        met = await _met_meanwhile(landscape, store, caller, accepted)
+    if met is None:
         met = await _enqueue(landscape, store, engine, caller, correlation_id, accepted)
     return await _answer(store, caller, met.id, wait_s)
+
+
+async def _met_meanwhile(landscape: Landscape, store: Store, caller: Caller, accepted: Accepted) -> Process | None:
+    """Return None where the look-ups take it, or the onboarding that began while they ran.
+
+    What its worker has made by then looks like a duplicate of ours; it is no refusal, it is the same deed.
+    """
+    try:
+        await admission.look_up(landscape, store, caller, accepted)
+    except Refused:
+        met = await admission.meet(store, accepted)
+        if met is None:
+            raise
+        return met
+    return None
 
 
 async def list_onboardings(  # noqa: PLR0913 - the contract's parameters

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import UNSET, json
@@ -21,7 +22,8 @@ from openapi.process.project_onboarding.v1 import OnboardingState
 from openapi.system.erp.v1 import AccountingProjectState, CreditStatus, CustomerState, NewAccountingProject
 from openapi.system.psa.v1 import NewProject, Project, ProjectState
 from process_apis.ledger import codes, contracts, projects, schedules
-from process_apis.project_onboarding import documents
+from process_apis.project_onboarding import admission, documents
+from process_apis.project_onboarding.customers import Choice
 from process_apis.project_onboarding.steps import ACTIVATED
 from tests.fakes.statement_of_work import TEMPLATE, signed
 from tests.fakes.vendor import Book, Fault
@@ -214,6 +216,23 @@ async def test_twenty_posts_at_once_make_one_project(working: Stage) -> None:
 
     assert {answer.id for answer in answers} == {onboarding.id}
     assert onboarding.state is OnboardingState.active
+    assert books(working) == ONE_OF_EACH
+
+
+async def test_post_whose_look_ups_find_what_its_twin_just_made_meets_the_twin(
+    working: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up, twins = admission.look_up, list[str]()
+
+    async def overtaken(*arguments: Any) -> Choice:  # noqa: ANN401 - handed on
+        monkeypatch.setattr(admission, "look_up", look_up)
+        twins.append((await working.onboard()).id)
+        return await look_up(*arguments)
+
+    monkeypatch.setattr(admission, "look_up", overtaken)
+    met = await working.onboard()
+
+    assert [met.id] == twins
     assert books(working) == ONE_OF_EACH
 
 
