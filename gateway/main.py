@@ -143,7 +143,7 @@ def parts(
 
 def tracing_of(settings: Settings, part: Part) -> "Tracing | None":
     """Return what records spans, where an exporter is configured: without one nothing of it is even imported."""
-    if settings.telemetry.otlp_endpoint is None:
+    if settings.telemetry.otlp_endpoint is None or part is Part.whole:  # A command is over before anybody looks.
         return None
     from gateway.telemetry import tracing  # noqa: PLC0415 - as the docstring says
 

@@ -96,8 +96,10 @@ class Tracing:
         return _TracedTransport(self, connection, transport)
 
     def close(self) -> None:
-        """Export what is left, and end the exporter's thread."""
+        """Export what is left, and end the exporter's thread; from here on nothing is recorded."""
         self._provider.shutdown()
+        if Spans.recorder is self:
+            Spans.recorder = None
 
     @contextmanager
     def _below(self, parent: Context, name: str, kind: Kind, attributes: Mapping[str, str | float]) -> Iterator[Span]:
@@ -119,13 +121,6 @@ def start(endpoint: str, service: str) -> Tracing:
     tracing = Tracing(service, BatchSpanProcessor(exporter))
     Spans.recorder = tracing
     return tracing
-
-
-def stop() -> None:
-    """Export what is left; from here on nothing is recorded."""
-    if Spans.recorder:
-        Spans.recorder.close()
-    Spans.recorder = None
 
 
 class _TracedPort:

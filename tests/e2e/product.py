@@ -14,7 +14,7 @@ from gateway.durable import migrate
 from gateway.edge import Edge
 from gateway.egress.limits import Part
 from gateway.main import Installation, Parts
-from gateway.settings import Settings, load
+from gateway.settings import Settings, Telemetry, load
 from tests.fakes.composed import on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
@@ -50,10 +50,11 @@ class Product:
 
 
 @asynccontextmanager
-async def product(folder: Path) -> AsyncIterator[Product]:
+async def product(folder: Path, telemetry: Telemetry | None = None) -> AsyncIterator[Product]:
     """Compose the product as `tiebeam serve` does, and take it apart afterwards."""
     async with scripted_server() as upstream:
         settings = load(str(installation(folder / "installation", {"base_url": upstream.url, "password": PASSWORD})))
+        settings = structs.replace(settings, telemetry=telemetry or settings.telemetry)
         async with _composed(settings) as parts:
             yield Product(settings, parts, main.web(parts), upstream)
 
@@ -80,5 +81,5 @@ def _with_second_entity(of_file: Installation) -> Installation:
 async def _composed(settings: Settings) -> AsyncIterator[Parts]:
     settings.data.mkdir()
     migrate.migrate(settings.database_url)
-    async with aclosing(main.parts(main.read(settings), Part.whole)) as parts:
+    async with aclosing(main.parts(main.read(settings), Part.web)) as parts:
         yield parts

@@ -49,7 +49,8 @@ def tracing(exported: InMemorySpanExporter) -> Iterator[Tracing]:
     tracing = Tracing("tiebeam-test", SimpleSpanProcessor(exported))
     Spans.recorder = tracing
     yield tracing
-    recording.stop()
+    tracing.close()
+    assert Spans.recorder is None
 
 
 @pytest.fixture
@@ -168,7 +169,6 @@ def test_span_of_a_process_that_records_nothing_does_nothing() -> None:
     with span("step") as nothing:
         assert nothing is None
         assert current_trace.get() is None
-    recording.stop()
 
 
 async def test_started_tracing_sends_what_is_left_to_the_collector(server: ScriptedServer) -> None:
@@ -176,7 +176,7 @@ async def test_started_tracing_sends_what_is_left_to_the_collector(server: Scrip
     with tracing.span("step"):
         pass
 
-    await asyncio.to_thread(recording.stop)  # The exporter blocks its thread; the collector runs in this one.
+    await asyncio.to_thread(tracing.close)  # The exporter blocks its thread; the collector runs in this one.
 
     assert [(request.method, request.target) for request in server.received] == [("POST", "/v1/traces")]
     assert b"tiebeam-web" in server.received[0].body or server.received[0].headers.get("content-encoding") == "gzip"
