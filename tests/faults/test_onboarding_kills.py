@@ -35,7 +35,7 @@ from tests.servers_redmine import redmine_server
 from tests.servers_tryton import tryton_server
 
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
-EVERY = 21
+EVERY = 31
 """Of so many cells one is in the sample."""
 GUARD = ("between_intent_and_act", "between_act_and_record")
 CLOCKS = {**QUICK, "write_lease_s": 1.5}  # What a dead worker holds is waited for that long.
