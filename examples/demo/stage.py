@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ import httpx
 import yaml
 
 from examples.demo.telling import progress
-from examples.servers.start import start_tryton
+from examples.servers.start import free_port, start_tryton
 
 HOME = Path(".demo")
 READY_WITHIN_S = 60.0
@@ -107,13 +106,6 @@ def token(config: Path, *limits: str) -> str:
     """Return an access token of the development issuer, as `tiebeam token` prints it."""
     command = [*TIEBEAM, "token", "--config", config, "--minutes", LIFETIME_MIN, *limits]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - our own
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_ready(url: str, gateway: subprocess.Popen[bytes], log: Path | None) -> None:

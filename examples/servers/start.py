@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -56,6 +57,13 @@ def cache_dir() -> Path:
     directory = Path(home, "tiebeam")
     directory.mkdir(parents=True, exist_ok=True)
     return directory
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
+from examples.servers.start import free_port
 from gateway.egress.transport import Transport
 from gateway.egress.upstreams import Upstreams
 from gateway.egress.verdict import verdict_on_loss
@@ -20,7 +21,6 @@ from tests.scripted_server import (
     answer,
     close,
     cut_short,
-    free_port,
     no_http,
     reset,
     scripted_server,
