@@ -4,11 +4,13 @@ A look and a write are plain: `gateway.writes` alone joins them, and nobody else
 three families of `gateway.errors` and nothing else. Nothing here is answered from a cache.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from gateway.errors import Refused
 from openapi.system.erp import v1 as erp
 from openapi.system.psa import v1 as psa
 
@@ -84,6 +86,51 @@ class Erp(Protocol):
     async def deactivate_accounting_project(self, project_id: str) -> erp.AccountingProject:
         """Return the project, taking none."""
 
+    async def list_periods(
+        self, legal_entity: str, *, on: date | None = None, after: str | None = None, limit: int = 20
+    ) -> Found[erp.Period]:
+        """Return the entity's accounting periods, the earliest first; `on` leaves the one that the day falls into."""
+
+    async def list_items(
+        self, *, code: str | None = None, after: str | None = None, limit: int = 20
+    ) -> Found[erp.Item]:
+        """Return what can be sold, the oldest first."""
+
+    async def list_tax_codes(
+        self, legal_entity: str, *, after: str | None = None, limit: int = 20
+    ) -> Found[erp.TaxCode]:
+        """Return the taxes that the entity charges, the oldest first."""
+
+    async def find_billable_transactions(self, keys: Sequence[str]) -> Mapping[str, erp.BillableTransaction]:
+        """Return the postings that carry the keys, by key; a draft is one too. At most `batch_size` keys."""
+
+    async def post_billable_transactions(
+        self, new: Sequence[erp.NewBillableTransaction]
+    ) -> Mapping[str, erp.BillableTransaction | Refused]:
+        """Return what came of each fact, by key: posted, or why not. All are of one entity, currency and period.
+
+        At most `batch_size`. A draft that carries a key is posted, not made again. What is raised holds for the whole
+        batch: after Refused and Unavailable nothing of it is there, after Uncertain any part of it may be.
+        """
+
+    async def find_invoice(self, business_key: str) -> erp.Invoice | None:
+        """Return the invoice that carries the key, or None; a cancelled draft is none."""
+
+    async def get_invoice(self, invoice_id: str) -> erp.Invoice:
+        """Return the invoice."""
+
+    async def create_invoice(self, new: erp.NewInvoice) -> erp.Invoice:
+        """Return the new invoice: a draft that carries `new.business_key`, with the ERP's tax and totals."""
+
+    async def post_invoice(self, invoice_id: str, version: str) -> erp.Invoice:
+        """Return the invoice, posted. One that is not what `version` told any more is Refused(precondition_failed)."""
+
+    async def cancel_invoice(self, invoice_id: str) -> erp.Invoice:
+        """Return the draft, cancelled; a posted one is Refused(invoice_already_posted)."""
+
+    async def list_payments(self, invoice_id: str, *, after: str | None = None, limit: int = 20) -> Found[erp.Payment]:
+        """Return what was paid on the invoice, the earliest first."""
+
 
 class Psa(Protocol):
     """One connection to a PSA. What `Erp` says of finds and gets holds here too."""
@@ -140,6 +187,45 @@ class Psa(Protocol):
 
     async def create_milestone(self, project_id: str, new: psa.NewMilestone) -> psa.Milestone:
         """Return the new milestone, which carries `new.business_key`."""
+
+    async def list_time_entries(
+        self,
+        *,
+        changed_since: datetime,
+        approval: psa.ApprovalState | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Found[psa.TimeEntry]:
+        """Return the time that has changed since, that moment included, by (updated_at, id).
+
+        With `time_changes: window` it is all time of that day and later: whoever asks compares.
+        """
+
+    async def get_time_entries(self, entry_ids: Sequence[str]) -> Mapping[str, psa.TimeEntry]:
+        """Return those of the time entries that there are, by id, whatever their approval. At most 200."""
+
+    async def list_time_totals(self, first: date, last: date) -> list[psa.TimeTotal]:
+        """Return one row for each project and day, both days included, that has approved time."""
+
+    async def find_time_feedback(self, entry_ids: Sequence[str]) -> Mapping[str, psa.TimeFeedback]:
+        """Return what time entries show of their billing, by id; the newest word counts. At most 200."""
+
+    async def write_time_feedback(
+        self, feedback: Sequence[psa.NewEntryFeedback]
+    ) -> Mapping[str, psa.TimeFeedback | Refused]:
+        """Return what each time entry shows now, by id, or why it cannot. At most 200, each of another entry."""
+
+    async def find_billing_note(self, project_id: str, business_key: str) -> psa.BillingNote | None:
+        """Return the project's note that carries the key, or None."""
+
+    async def write_billing_note(self, project_id: str, new: psa.NewBillingNote) -> psa.BillingNote:
+        """Return the new note, which carries `new.business_key`."""
+
+    async def get_hold_flag(self, project_id: str) -> psa.HoldFlag:
+        """Return whether the PSA shows the project as held."""
+
+    async def set_hold_flag(self, project_id: str, new: psa.NewHoldFlag) -> psa.HoldFlag:
+        """Return the project's flag, set."""
 
 
 class Landscape(Protocol):

@@ -12,6 +12,7 @@ from openapi.common.types import Code, DimensionType
 from openapi.system.erp.v1 import (
     AccountingProject,
     AccountingProjectState,
+    BillableTransactions,
     Capabilities,
     CreditStatus,
     Customer,
@@ -20,9 +21,11 @@ from openapi.system.erp.v1 import (
     Environment,
     Idempotency,
     LegalEntity,
+    LineNet,
     NewAccountingProject,
     NewCustomer,
     OptimisticLock,
+    Rounding,
     SearchCustomer,
     TaxBasis,
 )
@@ -46,6 +49,14 @@ CAPABILITIES = Capabilities(
     idempotency=Idempotency.none,
     optimistic_lock=OptimisticLock.required,
     settle_s=0.0,
+    billable_transactions=BillableTransactions.journal,
+    batch_size=50,
+    postings_at_once=1,
+    line_net=LineNet.exact,
+    rounding=Rounding.half_up,
+    max_invoice_lines=200,
+    items=True,
+    payments=True,
 )
 ENTITIES = {"ES01": ("EUR", "ES"), "DE01": ("EUR", "DE"), "GB01": ("GBP", "GB")}
 

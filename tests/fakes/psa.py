@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway.store.database import utc_now
 from openapi.common.types import Code
 from openapi.system.psa.v1 import (
+    ApprovalPractice,
     Capabilities,
     Environment,
     Idempotency,
@@ -24,6 +25,7 @@ from openapi.system.psa.v1 import (
     State1,
     State2,
     Task,
+    TimeChanges,
 )
 from system_apis.ports import Finding, Found
 from tests.fakes.vendor import Book, Vendor, given, page, refuse_unless
@@ -44,6 +46,12 @@ CAPABILITIES = Capabilities(
     idempotency=Idempotency.none,
     optimistic_lock=OptimisticLock.optional,
     settle_s=0.0,
+    time_entries=True,
+    approval=ApprovalPractice.native,
+    time_changes=TimeChanges.watermark,
+    time_feedback=True,
+    billing_notes=True,
+    hold_flag=True,
 )
 ANA = Resource(
     id="1",

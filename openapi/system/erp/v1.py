@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import date as date_aliased
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
@@ -13,12 +14,16 @@ from ...common.types import (
     Address,
     BusinessKey,
     Country,
+    Currency,
     Dimension,
     DimensionType,
     ExternalId,
     LegalEntityCode,
+    Money,
     Name,
+    Outcome,
     Reference,
+    Violation,
 )
 
 TaxId: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9 .-]{1,29}\\Z")]
@@ -61,6 +66,35 @@ class OptimisticLock(StrEnum):
     none = "none"
 
 
+class BillableTransactions(StrEnum):
+    """
+    native: records of the ERP's own; journal: one journal entry for each fact; none: nothing is posted before the invoice.
+    """
+
+    native = "native"
+    journal = "journal"
+    none = "none"
+
+
+class LineNet(StrEnum):
+    """
+    unit_rounded: quantity or unit price would be rounded, so a line is one unit of the exact net.
+    """
+
+    exact = "exact"
+    unit_rounded = "unit_rounded"
+
+
+class Rounding(StrEnum):
+    """
+    How the ERP rounds what it computes.
+    """
+
+    half_up = "half_up"
+    half_even = "half_even"
+    down = "down"
+
+
 class Capabilities(Struct, frozen=True, kw_only=True):
     """
     What the ERP can do here.
@@ -97,6 +131,28 @@ class Capabilities(Struct, frozen=True, kw_only=True):
             ge=0.0,
         ),
     ]
+    billable_transactions: Annotated[
+        BillableTransactions,
+        Meta(
+            description="native: records of the ERP's own; journal: one journal entry for each fact; none: nothing is posted before the invoice."
+        ),
+    ]
+    batch_size: Annotated[
+        int, Meta(description="How many facts one call posts at most.", ge=1, le=200)
+    ]
+    postings_at_once: Annotated[int, Meta(description="How many postings a legal entity takes at the same time; null: any number.", ge=1)] | None
+    line_net: Annotated[
+        LineNet,
+        Meta(
+            description="unit_rounded: quantity or unit price would be rounded, so a line is one unit of the exact net."
+        ),
+    ]
+    rounding: Annotated[
+        Rounding, Meta(description="How the ERP rounds what it computes.")
+    ]
+    max_invoice_lines: Annotated[int, Meta(ge=1)]
+    items: Annotated[bool, Meta(description="The ERP lists what can be sold.")]
+    payments: Annotated[bool, Meta(description="The ERP tells what was paid.")]
 
 
 class TaxBasis(StrEnum):
@@ -186,6 +242,117 @@ class AccountingProjectState(StrEnum):
     inactive = "inactive"
 
 
+AccountCode: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="A general-ledger account by its code.",
+        pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\\Z",
+    ),
+]
+
+
+ItemCode: TypeAlias = Annotated[
+    str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\\Z")
+]
+
+
+TaxCodeName: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="A tax as the ERP calls it.",
+        max_length=80,
+        min_length=1,
+        pattern="^[^\\x00-\\x1f\\x7f]+\\Z",
+    ),
+]
+
+
+LineText: TypeAlias = Annotated[
+    str, Meta(max_length=500, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")
+]
+
+
+class Activity(StrEnum):
+    active = "active"
+    inactive = "inactive"
+
+
+class TransactionState(StrEnum):
+    draft = "draft"
+    posted = "posted"
+
+
+class PeriodState(StrEnum):
+    """
+    Only open takes postings. soft_closed can be opened again, closed cannot.
+    """
+
+    future = "future"
+    open = "open"
+    soft_closed = "soft_closed"
+    closed = "closed"
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """
+    What is sold, as the ERP has it.
+    """
+
+    id: str
+    version: str
+    code: str | None
+    name: str
+    unit: str | None
+    state: Activity
+    references: list[Reference]
+
+
+class ItemPage(Struct, frozen=True, kw_only=True):
+    items: list[Item]
+    next_cursor: str | None
+
+
+class TaxCode(Struct, frozen=True, kw_only=True):
+    """
+    A tax that the ERP charges.
+    """
+
+    id: str
+    version: str
+    legal_entity: str
+    code: TaxCodeName
+    name: str
+    percent: Annotated[str, Meta(description="Decimal text; null where the tax is no plain percentage.")] | None
+    state: Activity
+    references: list[Reference]
+
+
+class TaxCodePage(Struct, frozen=True, kw_only=True):
+    items: list[TaxCode]
+    next_cursor: str | None
+
+
+class TransactionKind(StrEnum):
+    """
+    cost: what work cost; unbilled_sale: what it will bring; unbilled_sale_release: the sale was invoiced.
+    """
+
+    cost = "cost"
+    unbilled_sale = "unbilled_sale"
+    unbilled_sale_release = "unbilled_sale_release"
+
+
+class InvoiceState(StrEnum):
+    """
+    draft: no number yet; posted: final; paid: nothing is owed any more; cancelled: a draft that was withdrawn.
+    """
+
+    draft = "draft"
+    posted = "posted"
+    paid = "paid"
+    cancelled = "cancelled"
+
+
 class LegalEntity(Struct, frozen=True, kw_only=True):
     """
     A company that keeps its books in this ERP.
@@ -241,3 +408,180 @@ class NewAccountingProject(Struct, frozen=True, forbid_unknown_fields=True, kw_o
     name: Name
     customer_id: ExternalId
     dimensions: Annotated[list[Dimension], Meta(max_length=20)]
+
+
+class Period(Struct, frozen=True, kw_only=True):
+    """
+    An interval of the books.
+    """
+
+    id: str
+    version: str
+    legal_entity: str
+    name: str
+    start: date_aliased
+    end: date_aliased
+    state: PeriodState
+    references: list[Reference]
+
+
+class PeriodPage(Struct, frozen=True, kw_only=True):
+    items: list[Period]
+    next_cursor: str | None
+
+
+class NewBillableTransaction(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    A fact to be posted. A negative net reverses.
+    """
+
+    business_key: BusinessKey
+    legal_entity: LegalEntityCode
+    kind: TransactionKind
+    project_id: ExternalId
+    date: Annotated[
+        date_aliased, Meta(description="The accounting date; it says which period.")
+    ]
+    net: Money
+    debit_account: AccountCode
+    credit_account: AccountCode
+    description: LineText
+    reverses: BusinessKey | UnsetType = UNSET
+
+
+class NewBillableTransactions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    transactions: Annotated[
+        list[NewBillableTransaction], Meta(max_length=200, min_length=1)
+    ]
+
+
+class BillableTransaction(Struct, frozen=True, kw_only=True):
+    """
+    A fact in the books.
+    """
+
+    id: str
+    version: str
+    business_key: str
+    legal_entity: str
+    project_id: str | None
+    date: date_aliased
+    net: Money
+    number: str | None
+    state: TransactionState
+    references: list[Reference]
+
+
+class BillableTransactionPage(Struct, frozen=True, kw_only=True):
+    items: list[BillableTransaction]
+    next_cursor: str | None
+
+
+class PostingOutcome(Struct, frozen=True, kw_only=True):
+    """
+    What came of one fact.
+    """
+
+    business_key: str
+    outcome: Outcome
+    transaction: BillableTransaction | None
+    error: Violation | None
+
+
+class PostingOutcomes(Struct, frozen=True, kw_only=True):
+    outcomes: list[PostingOutcome]
+
+
+class NewInvoiceLine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    One line. The net is exact: an ERP that would round quantity or price is sent one unit of it.
+    """
+
+    business_key: BusinessKey
+    description: LineText
+    net: Money
+    account: AccountCode
+    tax_code: TaxCodeName
+    project_id: ExternalId
+
+
+class NewInvoice(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    An invoice to be there, as a draft.
+    """
+
+    business_key: BusinessKey
+    legal_entity: LegalEntityCode
+    customer_id: ExternalId
+    currency: Currency
+    accounting_date: Annotated[
+        date_aliased,
+        Meta(
+            description="Which period it falls into; the invoice date is the day of posting."
+        ),
+    ]
+    lines: Annotated[list[NewInvoiceLine], Meta(max_length=1000, min_length=1)]
+    payment_terms: PaymentTerms | UnsetType = UNSET
+    purchase_order: ExternalId | UnsetType = UNSET
+
+
+class InvoiceLine(Struct, frozen=True, kw_only=True):
+    business_key: str | None
+    description: str
+    net: Money
+    account: str | None
+    tax_code: str | None
+    project_id: str | None
+
+
+class InvoiceTax(Struct, frozen=True, kw_only=True):
+    tax_code: str
+    base: Money
+    tax: Money
+
+
+class Invoice(Struct, frozen=True, kw_only=True):
+    """
+    An invoice as the ERP has it.
+    """
+
+    id: str
+    version: Annotated[
+        str,
+        Meta(
+            description="Opaque; the ETag. It changes with anything that would be posted."
+        ),
+    ]
+    business_key: str | None
+    legal_entity: str
+    customer_id: str
+    number: Annotated[str, Meta(description="Null before it is posted.")] | None
+    state: InvoiceState
+    invoice_date: date_aliased | None
+    accounting_date: date_aliased | None
+    due_date: date_aliased | None
+    net: Money
+    tax: Money
+    gross: Money
+    balance: Money
+    taxes: list[InvoiceTax]
+    lines: list[InvoiceLine]
+    updated_at: datetime | None
+    references: list[Reference]
+
+
+class InvoicePage(Struct, frozen=True, kw_only=True):
+    items: list[Invoice]
+    next_cursor: str | None
+
+
+class Payment(Struct, frozen=True, kw_only=True):
+    id: str
+    date: date_aliased
+    amount: Money
+    reference: str | None
+
+
+class PaymentPage(Struct, frozen=True, kw_only=True):
+    items: list[Payment]
+    next_cursor: str | None

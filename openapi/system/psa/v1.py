@@ -10,7 +10,16 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 from openapi.instant import datetime
 
-from ...common.types import BusinessKey, ExternalId, LegalEntityCode, Name, Reference
+from ...common.types import (
+    BusinessKey,
+    ExternalId,
+    LegalEntityCode,
+    Money,
+    Name,
+    Outcome,
+    Reference,
+    Violation,
+)
 
 ProjectCode: TypeAlias = Annotated[
     str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\\Z")
@@ -42,6 +51,25 @@ class OptimisticLock(StrEnum):
     required = "required"
     optional = "optional"
     none = "none"
+
+
+class Approval(StrEnum):
+    """
+    convention: approval is a mark that only approvers can set, tested by its effect at connection.
+    """
+
+    native = "native"
+    convention = "convention"
+    none = "none"
+
+
+class TimeChanges(StrEnum):
+    """
+    watermark: time is found by when it changed; window: by its day, and compared.
+    """
+
+    watermark = "watermark"
+    window = "window"
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -76,6 +104,27 @@ class Capabilities(Struct, frozen=True, kw_only=True):
             ge=0.0,
         ),
     ]
+    time_entries: bool
+    approval: Annotated[
+        Approval,
+        Meta(
+            description="convention: approval is a mark that only approvers can set, tested by its effect at connection.",
+            title="ApprovalPractice",
+        ),
+    ]
+    time_changes: Annotated[
+        TimeChanges,
+        Meta(
+            description="watermark: time is found by when it changed; window: by its day, and compared."
+        ),
+    ]
+    time_feedback: Annotated[
+        bool, Meta(description="A time entry can show what became of it.")
+    ]
+    billing_notes: Annotated[
+        bool, Meta(description="A project can be told about its billing.")
+    ]
+    hold_flag: Annotated[bool, Meta(description="A project can be shown as held.")]
 
 
 class State(StrEnum):
@@ -229,3 +278,177 @@ class NewMilestone(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     business_key: BusinessKey
     name: Name
     due_on: date | UnsetType = UNSET
+
+
+class ApprovalState(StrEnum):
+    open = "open"
+    submitted = "submitted"
+    approved = "approved"
+    rejected = "rejected"
+
+
+class TimeApproval(Struct, frozen=True, kw_only=True):
+    """
+    Who has approved it, as far as the PSA tells.
+    """
+
+    state: ApprovalState
+    approved_by: Annotated[str, Meta(description="E-mail address, login or id.")] | None
+    approved_at: datetime | None
+
+
+class TimeEntry(Struct, frozen=True, kw_only=True):
+    """
+    Work that somebody did on a day.
+    """
+
+    id: str
+    version: str
+    legal_entity: str | None
+    project_id: str
+    task_id: str | None
+    task_name: str | None
+    resource_id: str
+    resource_email: str | None
+    resource_name: str
+    work_date: Annotated[date, Meta(description="The day that the person recorded.")]
+    minutes: Annotated[int, Meta(description="Whole minutes, where the PSA keeps them; then amounts are computed from these.")] | None
+    hours: Annotated[
+        str, Meta(description="Decimal text, as the PSA shows it, up to four decimals.")
+    ]
+    billable: Annotated[bool, Meta(description="Null where the PSA does not say.")] | None
+    description: str | None
+    approval: TimeApproval
+    updated_at: datetime
+    references: list[Reference]
+
+
+class TimeEntryPage(Struct, frozen=True, kw_only=True):
+    items: list[TimeEntry]
+    next_cursor: str | None
+
+
+class TimeTotal(Struct, frozen=True, kw_only=True):
+    project_id: str
+    work_date: date
+    count: int
+    hours: Annotated[str, Meta(description="Decimal text.")]
+    entry_ids: list[str]
+
+
+class TimeTotals(Struct, frozen=True, kw_only=True):
+    totals: list[TimeTotal]
+
+
+class TimeFeedbackState(StrEnum):
+    posted = "posted"
+    rejected = "rejected"
+    ignored = "ignored"
+    reversed = "reversed"
+    billed = "billed"
+
+
+class FeedbackOutcome(Struct, frozen=True, kw_only=True):
+    entry_id: str
+    outcome: Outcome
+    error: Violation | None
+
+
+class FeedbackOutcomes(Struct, frozen=True, kw_only=True):
+    outcomes: list[FeedbackOutcome]
+
+
+class NewBillingNote(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    business_key: BusinessKey
+    text: Annotated[
+        str, Meta(max_length=1000, min_length=1, pattern="^[^\\x00-\\x1f\\x7f]+\\Z")
+    ]
+
+
+class BillingNote(Struct, frozen=True, kw_only=True):
+    id: str
+    business_key: str
+    project_id: str
+    text: str
+
+
+class BillingNotePage(Struct, frozen=True, kw_only=True):
+    items: list[BillingNote]
+    next_cursor: str | None
+
+
+class NewHoldFlag(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    held: bool
+    note: (
+        Annotated[
+            str,
+            Meta(
+                description="By whom, why, and when it is reviewed.",
+                max_length=500,
+                min_length=1,
+                pattern="^[^\\x00-\\x1f\\x7f]+\\Z",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class HoldFlag(Struct, frozen=True, kw_only=True):
+    """
+    What the PSA shows of a project's billing being held.
+    """
+
+    project_id: str
+    held: bool
+    note: str | None
+
+
+class NewEntryFeedback(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    entry_id: ExternalId
+    state: TimeFeedbackState
+    reference: (
+        Annotated[
+            str,
+            Meta(
+                description="The posting or invoice in the ERP.",
+                max_length=200,
+                min_length=1,
+                pattern="^[^\\x00-\\x1f\\x7f]+\\Z",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    amount: Money | UnsetType = UNSET
+    reason: (
+        Annotated[
+            str,
+            Meta(
+                description="Why not, and what to do.",
+                max_length=500,
+                min_length=1,
+                pattern="^[^\\x00-\\x1f\\x7f]+\\Z",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class NewTimeFeedback(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    feedback: Annotated[list[NewEntryFeedback], Meta(max_length=200, min_length=1)]
+
+
+class TimeFeedback(Struct, frozen=True, kw_only=True):
+    """
+    What a time entry shows of its billing.
+    """
+
+    entry_id: str
+    state: TimeFeedbackState
+    reference: str | None
+    amount: Money | None
+    reason: str | None
+
+
+class TimeFeedbackPage(Struct, frozen=True, kw_only=True):
+    items: list[TimeFeedback]
+    next_cursor: str | None

@@ -1,7 +1,14 @@
 """Redmine 5, as a PSA."""
 
 from gateway.egress import Http
-from openapi.system.psa.v1 import Capabilities, Environment, Idempotency, OptimisticLock
+from openapi.system.psa.v1 import (
+    ApprovalPractice,
+    Capabilities,
+    Environment,
+    Idempotency,
+    OptimisticLock,
+    TimeChanges,
+)
 from system_apis.connector import Connection, Connector
 from system_apis.connectors.redmine.adapter import RedminePsa
 from system_apis.connectors.redmine.client import RedmineClient
@@ -25,6 +32,12 @@ def capabilities(connection: Connection, settings: Settings) -> Capabilities:
         idempotency=Idempotency.lookup,  # Of projects the identifier is unique as well; of issues nothing is.
         optimistic_lock=OptimisticLock.none,
         settle_s=settings.settle_s,
+        time_entries=True,
+        approval=ApprovalPractice.convention,
+        time_changes=TimeChanges.window,  # It ignores filters that it does not know, and this is one.
+        time_feedback=True,
+        billing_notes=True,
+        hold_flag=True,
     )
 
 

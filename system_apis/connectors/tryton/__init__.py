@@ -36,6 +36,14 @@ def erp(connection: Connection, settings: Settings, http: Http) -> TrytonErp:
         idempotency=erp_v1.Idempotency.natural_key,  # A party's code is unique; an analytic account's is not.
         optimistic_lock=erp_v1.OptimisticLock.optional,
         settle_s=settings.settle_s,
+        billable_transactions=erp_v1.BillableTransactions.journal,
+        batch_size=50,
+        postings_at_once=1,  # Numbers come from one locked row.
+        line_net=erp_v1.LineNet.unit_rounded,
+        rounding=erp_v1.Rounding.half_even,
+        max_invoice_lines=200,
+        items=True,
+        payments=True,
     )
     return TrytonErp(capabilities, settings, TrytonClient(settings, http))
 
@@ -58,6 +66,12 @@ def psa(connection: Connection, settings: Settings, http: Http) -> TrytonPsa:
         idempotency=psa_v1.Idempotency.none,
         optimistic_lock=psa_v1.OptimisticLock.optional,
         settle_s=settings.settle_s,
+        time_entries=True,
+        approval=psa_v1.ApprovalPractice.convention,
+        time_changes=psa_v1.TimeChanges.watermark,
+        time_feedback=True,
+        billing_notes=True,
+        hold_flag=True,
     )
     return TrytonPsa(capabilities, settings, TrytonClient(settings, http))
 
