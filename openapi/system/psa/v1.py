@@ -53,16 +53,6 @@ class OptimisticLock(StrEnum):
     none = "none"
 
 
-class Approval(StrEnum):
-    """
-    convention: approval is a mark that only approvers can set, tested by its effect at connection.
-    """
-
-    native = "native"
-    convention = "convention"
-    none = "none"
-
-
 class TimeChanges(StrEnum):
     """
     watermark: time is found by when it changed; window: by its day, and compared.
@@ -70,61 +60,6 @@ class TimeChanges(StrEnum):
 
     watermark = "watermark"
     window = "window"
-
-
-class Capabilities(Struct, frozen=True, kw_only=True):
-    """
-    What the PSA can do here.
-    """
-
-    connection: str
-    vendor: str
-    environment: Environment
-    legal_entities: list[str]
-    native_templates: Annotated[
-        bool,
-        Meta(description="A project can be copied from a template that the PSA keeps."),
-    ]
-    tasks: bool
-    milestones: bool
-    contracts: Annotated[
-        bool, Meta(description="False: the gateway's copy is the record.")
-    ]
-    billing_schedules: bool
-    funding_splits: bool
-    close_for_time: Annotated[
-        bool, Meta(description="A project can exist without taking time.")
-    ]
-    idempotency: Idempotency
-    optimistic_lock: OptimisticLock
-    settle_s: Annotated[
-        float,
-        Meta(
-            description='Seconds after a send within which "not found" proves nothing.',
-            ge=0.0,
-        ),
-    ]
-    time_entries: bool
-    approval: Annotated[
-        Approval,
-        Meta(
-            description="convention: approval is a mark that only approvers can set, tested by its effect at connection.",
-            title="ApprovalPractice",
-        ),
-    ]
-    time_changes: Annotated[
-        TimeChanges,
-        Meta(
-            description="watermark: time is found by when it changed; window: by its day, and compared."
-        ),
-    ]
-    time_feedback: Annotated[
-        bool, Meta(description="A time entry can show what became of it.")
-    ]
-    billing_notes: Annotated[
-        bool, Meta(description="A project can be told about its billing.")
-    ]
-    hold_flag: Annotated[bool, Meta(description="A project can be shown as held.")]
 
 
 class State(StrEnum):
@@ -280,6 +215,16 @@ class NewMilestone(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     due_on: date | UnsetType = UNSET
 
 
+class ApprovalPractice(StrEnum):
+    """
+    convention: approval is a mark that only approvers can set, tested by its effect at connection.
+    """
+
+    native = "native"
+    convention = "convention"
+    none = "none"
+
+
 class ApprovalState(StrEnum):
     open = "open"
     submitted = "submitted"
@@ -401,6 +346,55 @@ class HoldFlag(Struct, frozen=True, kw_only=True):
     project_id: str
     held: bool
     note: str | None
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """
+    What the PSA can do here.
+    """
+
+    connection: str
+    vendor: str
+    environment: Environment
+    legal_entities: list[str]
+    native_templates: Annotated[
+        bool,
+        Meta(description="A project can be copied from a template that the PSA keeps."),
+    ]
+    tasks: bool
+    milestones: bool
+    contracts: Annotated[
+        bool, Meta(description="False: the gateway's copy is the record.")
+    ]
+    billing_schedules: bool
+    funding_splits: bool
+    close_for_time: Annotated[
+        bool, Meta(description="A project can exist without taking time.")
+    ]
+    idempotency: Idempotency
+    optimistic_lock: OptimisticLock
+    settle_s: Annotated[
+        float,
+        Meta(
+            description='Seconds after a send within which "not found" proves nothing.',
+            ge=0.0,
+        ),
+    ]
+    time_entries: bool
+    approval: ApprovalPractice
+    time_changes: Annotated[
+        TimeChanges,
+        Meta(
+            description="watermark: time is found by when it changed; window: by its day, and compared."
+        ),
+    ]
+    time_feedback: Annotated[
+        bool, Meta(description="A time entry can show what became of it.")
+    ]
+    billing_notes: Annotated[
+        bool, Meta(description="A project can be told about its billing.")
+    ]
+    hold_flag: Annotated[bool, Meta(description="A project can be shown as held.")]
 
 
 class NewEntryFeedback(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
