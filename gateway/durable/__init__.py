@@ -9,6 +9,7 @@ from gateway.durable.engine import Engine
 from gateway.durable.moments import MOMENTS, Moments, undisturbed
 from gateway.durable.process import enqueue, wait_until_resting
 from gateway.durable.run import process_id
+from gateway.durable.schedules import Schedule
 from gateway.durable.settings import DurableSettings
 from gateway.durable.verbs import corrections, decided, finish, skip, step, submit, undo
 from gateway.durable.worker import Worker
@@ -31,6 +32,7 @@ __all__ = [
     "Moments",
     "Process",
     "ProcessStep",
+    "Schedule",
     "State",
     "StepState",
     "Window",

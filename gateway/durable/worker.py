@@ -15,6 +15,7 @@ from gateway.durable.body import carry
 from gateway.durable.engine import Engine, Runtime, Start
 from gateway.durable.moments import Moments, undisturbed
 from gateway.durable.run import Run
+from gateway.durable.schedules import Schedule
 from gateway.durable.settings import DurableSettings
 from gateway.durable.sweeps import Sweeps
 from gateway.durable.worker_lock import worker_lock
@@ -39,7 +40,9 @@ class Worker:
         resources: Mapping[str, object],
         settings: DurableSettings,
         moments: Moments = undisturbed,
+        schedules: Sequence[Schedule] = (),
     ) -> None:
+        self._schedules = schedules
         self._url, self._store, self._writes, self._settings, self._moments = url, store, writes, settings, moments
         self._workflows = {workflow.name: workflow for workflow in workflows}
         everything = {"store": store, "writes": writes, **resources}
