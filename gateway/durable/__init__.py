@@ -13,6 +13,7 @@ from gateway.durable.schedules import Schedule
 from gateway.durable.settings import DurableSettings
 from gateway.durable.verbs import corrections, decided, finish, skip, step, submit, undo
 from gateway.durable.worker import Worker
+from gateway.durable.worker_lease import LeaseLost
 from gateway.durable.worker_lock import AnotherWorker
 from gateway.durable.workflow import Workflow, Workflows, workflow
 from gateway.store.pages import Listed, Window
@@ -28,6 +29,7 @@ __all__ = [
     "AnotherWorker",
     "DurableSettings",
     "Engine",
+    "LeaseLost",
     "Listed",
     "Moments",
     "Process",

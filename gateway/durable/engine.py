@@ -22,13 +22,11 @@ from sqlalchemy.engine import make_url
 
 from gateway.durable.outcomes import Parked
 from gateway.durable.serializer import Json
-from gateway.durable.settings import APPLICATION_VERSION, EXECUTOR, DurableSettings
+from gateway.durable.settings import APPLICATION_VERSION, DurableSettings
 from gateway.store.database import is_sqlite, set_up_sqlite
 
 APPLICATION: Final = "tiebeam"
 QUEUE: Final = "processes"
-MAX_RECOVERIES: Final = 20
-"""How often a run may take its worker down with it before it is left to a person."""
 _PAGE: Final = 500
 
 
@@ -135,6 +133,13 @@ class Engine:
         steps = await self._client.list_workflow_steps_async(workflow_id)
         return max((step["function_id"] for step in steps), default=0) + 1
 
+    async def executors(self) -> frozenset[str]:
+        """Return the names of the workers that have runs of this version under way, or had when they died."""
+        pending = await self._client.list_workflows_async(
+            status="PENDING", app_version=APPLICATION_VERSION, load_input=False, load_output=False
+        )
+        return frozenset(workflow.executor_id for workflow in pending if workflow.executor_id)
+
     async def prune(self, keep_s: float) -> int:
         """Return how many ended workflows were forgotten. What waits for somebody is kept."""
         before, forgotten = datetime.now(UTC) - timedelta(seconds=keep_s), 0
@@ -171,7 +176,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 class Runtime:
     """The engine from inside: carries workflows out in the present event loop."""
 
-    def __init__(self, url: str, names: Sequence[str], body: Body) -> None:
+    def __init__(self, url: str, names: Sequence[str], body: Body, executor: str, max_recoveries: int) -> None:
         self._database = sync_engine(url, pool_size=8)
         self._body, self._under_way = body, 0
         DBOS(
@@ -180,14 +185,14 @@ class Runtime:
                 "system_database_engine": self._database,
                 "serializer": Json(),
                 "application_version": APPLICATION_VERSION,
-                "executor_id": EXECUTOR,
+                "executor_id": executor,
                 "run_migrations": False,
                 "log_level": "WARNING",
             }
         )
         logging.getLogger("dbos").addFilter(_is_news)
         for name in names:
-            DBOS.workflow(name=name, max_recovery_attempts=MAX_RECOVERIES)(self._workflow(name))
+            DBOS.workflow(name=name, max_recovery_attempts=max_recoveries)(self._workflow(name))
 
     def _workflow(self, name: str) -> Callable[..., Awaitable[None]]:
         async def carried_out(
@@ -210,8 +215,16 @@ class Runtime:
         return carried_out
 
     def launch(self) -> None:
-        """Start carrying out, in the present event loop; what the last worker left is taken up again."""
+        """Start carrying out, in the present event loop; what the last one of its name left is taken up again."""
         DBOS.launch()
+
+    async def recover(self, executor: str) -> None:
+        """Put back into their queue what a dead worker had under way; each such run keeps the count of its deaths.
+
+        The one private call, since the public one sets the count to nothing: a run that takes its worker down with it
+        would go on doing so for ever. Repeating it changes nothing, and what lives already elsewhere is left alone.
+        """
+        await asyncio.to_thread(DBOS._recover_pending_workflows, [executor])  # noqa: SLF001 - as the docstring says
 
     async def destroy(self, drain_s: int) -> None:
         """Take no more, wait for what is under way, and stop. What is not done by then is taken up by the next one."""

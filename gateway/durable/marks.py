@@ -1,6 +1,7 @@
 """What people see of a run: each function is one transaction that moves the process and its step, and tells of it.
 
-Every one begins with the process's row, so that a decision and a step never pass each other unseen.
+Every one begins with the process's row, so that a decision and a step never pass each other unseen, and with the fence,
+so that a worker that was taken for dead writes nothing over what its successor wrote.
 """
 
 import random
@@ -59,6 +60,13 @@ async def tell(connection: AsyncConnection, store: Store, process: Process) -> N
     await business_events.append(connection, store, event)
 
 
+async def _locked(connection: AsyncConnection, run: Run) -> Process:
+    """Return the run's process, locked; raises Fenced where the run is somebody else's by now."""
+    process = await processes.locked(connection, run.process_id)
+    await run.fence(connection)
+    return process
+
+
 class Begun(Struct, frozen=True, kw_only=True):
     """Whether a step may be tried."""
 
@@ -74,7 +82,7 @@ async def begin(run: Run, work: Work, *, probe: bool) -> Begun:
     """Return whether the step may be tried, and say that it is."""
     key = run.key_of(work.name)
     async with run.store.begin() as connection:
-        process = await processes.locked(connection, run.process_id)
+        process = await _locked(connection, run)
         if process.attempt != run.attempt or process.ended_at is not None:
             return Begun(instead=Kind.stopped)
         await _write_skips(connection, run)
@@ -137,7 +145,7 @@ async def _write_skips(connection: AsyncConnection, run: Run) -> None:
 async def end(run: Run, work: Work, outcome: Outcome) -> None:
     """Write down how the try ended."""
     async with run.store.begin() as connection:
-        process = await processes.locked(connection, run.process_id)
+        process = await _locked(connection, run)
         if process.attempt != run.attempt or process.ended_at is not None:
             return
         if outcome.kind is Kind.done:
@@ -206,7 +214,7 @@ async def park(run: Run, work: Unwound, outcome: Outcome, *, undoing: bool) -> K
     `given_up` where that decision was to undo, and what was refused certainly had no effect.
     """
     async with run.store.begin() as connection:
-        process = await processes.locked(connection, run.process_id)
+        process = await _locked(connection, run)
         if process.attempt != run.attempt or process.ended_at is not None:
             return Kind.stopped
         await _write_skips(connection, run)
@@ -274,7 +282,7 @@ def _next_try(settings: DurableSettings, process: Process, outcome: Outcome, now
 async def complete(run: Run, result: object) -> Kind:
     """Return `done` once the process has ended well; `given_up` where that was decided before it could."""
     async with run.store.begin() as connection:
-        process = await processes.locked(connection, run.process_id)
+        process = await _locked(connection, run)
         if process.attempt != run.attempt or process.ended_at is not None:
             return Kind.stopped
         await _write_skips(connection, run)
@@ -288,7 +296,7 @@ async def complete(run: Run, result: object) -> Kind:
 async def cancel(run: Run) -> Kind:
     """Return `done` once the process has ended with nothing of it left."""
     async with run.store.begin() as connection:
-        process = await processes.locked(connection, run.process_id)
+        process = await _locked(connection, run)
         if process.attempt == run.attempt and process.ended_at is None:
             await _write_skips(connection, run)
             await close_cancelled(connection, run.store, process)

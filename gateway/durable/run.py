@@ -3,12 +3,14 @@
 Lives in memory only: a replay builds it again, from the engine's records.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.durable.moments import Moments
 from gateway.durable.settings import DurableSettings
@@ -16,6 +18,18 @@ from gateway.durable.workflow import Workflow
 from gateway.store.database import Store
 from gateway.store.process_steps import StepKey
 from gateway.writes import Writes
+
+
+class Fenced(asyncio.CancelledError):
+    """Stops a run whose worker is taken for dead. Like a cancellation it is recorded nowhere, and not caught."""
+
+
+Fence = Callable[[AsyncConnection], Awaitable[None]]
+"""Returns while the worker may write down what becomes of a run; raises Fenced."""
+
+
+async def unfenced(_connection: AsyncConnection) -> None:
+    """Let it be written: there is one worker."""
 
 
 class StepEngine(Protocol):
@@ -85,10 +99,11 @@ class Run:
         engine: StepEngine,
         settings: DurableSettings,
         moments: Moments,
+        fence: Fence = unfenced,
     ) -> None:
         self.workflow, self.process_id, self.attempt = workflow, process_id, attempt
         self.store, self.writes, self.engine, self.settings = store, writes, engine, settings
-        self.moments = moments
+        self.moments, self.fence = moments, fence
         self.skips: list[Skip] = []
         self.undos: list[Undo] = []
         self.last_step = ""

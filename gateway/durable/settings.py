@@ -8,7 +8,7 @@ from msgspec import Struct
 APPLICATION_VERSION: Final = "wf-1"
 """Changed only for a workflow change that what is under way cannot follow; a hash of the source would strand it."""
 EXECUTOR: Final = "worker"
-"""There is one worker at a time, so whoever is next takes up what the last one left."""
+"""On SQLite there is one worker at a time, so whoever is next takes up what the last one left."""
 
 
 class DurableSettings(Struct, frozen=True, kw_only=True):
@@ -26,6 +26,7 @@ class DurableSettings(Struct, frozen=True, kw_only=True):
     write_deadline_s: float = 3600.0
     """After it an unknown outcome becomes a work item."""
     at_once: int = 20
+    """How many runs a worker has under way; the rest is left to others, or waits."""
     poll_interval_s: float = 0.2
     sweep_interval_s: float = 1.0
     unavailable_resume_s: float = 30.0
@@ -42,7 +43,11 @@ class DurableSettings(Struct, frozen=True, kw_only=True):
     """How long the engine's rows of what has ended are kept; our own are kept for good."""
     prune_interval_s: float = 3600.0
     lease_s: float = 30.0
+    """After how long a worker that says nothing is taken for dead; a mistake there costs a repeated step a run."""
     lease_renewal_s: float = 7.0
+    """How often a worker says that it is alive, and looks for dead ones."""
+    max_recoveries: int = 20
+    """How often a run may take its worker down with it before it is left to a person."""
     drain_s: int = 20
 
     def delays(self) -> Iterator[float]:

@@ -1,52 +1,73 @@
-"""Who may carry out durable work: one worker at a time, by the database's clock, so that machines' clocks do not count.
+"""Which workers are alive, by the database's clock, so that machines' clocks do not count: one row a worker.
 
-On SQLite a lock on the file beside does it better: it is free the moment its holder dies. These run in a plain thread:
-a busy event loop must not cost the lease.
+A lease that has run out is never renewed: whoever reads that it has may rely on it. All of it is for PostgreSQL, where
+there are several workers; these run in plain threads, since a busy event loop must not cost the lease.
 """
 
-from typing import Final
+from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Float, String, Table, cast, delete, extract, func, select
+from sqlalchemy import Column, Connection, Float, String, Table, cast, delete, extract, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.database import metadata
-from gateway.store.inserts import insert_into
 
 tb_worker_lease = Table(
     "tb_worker_lease",
     metadata,
-    Column("name", String(40), primary_key=True),
-    Column("holder", String(200), nullable=False),
+    Column("executor", String(200), primary_key=True),
     Column("until_s", Float, nullable=False),
 )
-_NAME: Final = "worker"
+_COLUMNS = tb_worker_lease.c
 
 
-def take(connection: Connection, holder: str, lease_s: float, instead_of: str | None = None) -> bool:
-    """Tell whether the holder has the lease now: taken, taken over after it ran out, or renewed. One statement.
+class Leases(NamedTuple):
+    """The workers that have rows."""
 
-    `instead_of` names a holder that is known to be dead, so that nobody waits for its lease to run out.
-    """
-    now = _now(connection)
-    row = {"name": _NAME, "holder": holder, "until_s": now + lease_s}
-    columns = tb_worker_lease.c
-    mine_or_over = columns.holder.in_([holder, instead_of or holder]) | (columns.until_s < now)
-    taking = insert_into(connection, tb_worker_lease).values(row)
-    met = taking.on_conflict_do_update(index_elements=["name"], set_=row, where=mine_or_over)
-    return connection.execute(met.returning(columns.name)).one_or_none() is not None
+    living: frozenset[str]
+    expired: frozenset[str]
 
 
-def holder_of(connection: Connection) -> str | None:
-    """Return who had the lease last, or None."""
-    return connection.execute(select(tb_worker_lease.c.holder)).scalar_one_or_none()
+def take(connection: Connection, executor: str, lease_s: float) -> None:
+    """Let a worker that has just come be alive."""
+    connection.execute(insert(tb_worker_lease).values(executor=executor, until_s=_now() + lease_s))
 
 
-def give_back(connection: Connection, holder: str) -> None:
-    """Let the next one take it at once."""
-    connection.execute(delete(tb_worker_lease).where(tb_worker_lease.c.holder == holder))
+def renew(connection: Connection, executor: str, lease_s: float) -> bool:
+    """Tell whether the worker is still alive, and let it be so for longer; one whose lease ran out stays dead."""
+    renewing = update(tb_worker_lease).where(_COLUMNS.executor == executor, _COLUMNS.until_s > _now())
+    return connection.execute(renewing.values(until_s=_now() + lease_s)).rowcount == 1
 
 
-def _now(connection: Connection) -> ColumnElement[float]:
-    if connection.dialect.name == "sqlite":
-        return (func.julianday("now") - 2440587.5) * 86400.0
+def is_held(connection: Connection, executor: str) -> bool:
+    """Tell whether the worker is alive."""
+    asked = select(_COLUMNS.executor).where(_COLUMNS.executor == executor, _COLUMNS.until_s > _now())
+    return connection.execute(asked).one_or_none() is not None
+
+
+def list_all(connection: Connection) -> Leases:
+    """Return who is alive, and whose lease has run out."""
+    rows = connection.execute(select(_COLUMNS.executor, _COLUMNS.until_s > _now())).all()
+    return Leases(
+        living=frozenset(executor for executor, lives in rows if lives),
+        expired=frozenset(executor for executor, lives in rows if not lives),
+    )
+
+
+def end(connection: Connection, executor: str) -> None:
+    """Let the lease have run out: what the worker has left is taken up at once."""
+    connection.execute(update(tb_worker_lease).where(_COLUMNS.executor == executor).values(until_s=0.0))
+
+
+def forget(connection: Connection, executor: str) -> None:
+    """Remove a lease of which somebody has seen that it ran out; it is looked at once more."""
+    over = (_COLUMNS.executor == executor, _COLUMNS.until_s <= _now())
+    connection.execute(delete(tb_worker_lease).where(*over))
+
+
+def give_back(connection: Connection, executor: str) -> None:
+    """Remove the lease of a worker that has left nothing."""
+    connection.execute(delete(tb_worker_lease).where(_COLUMNS.executor == executor))
+
+
+def _now() -> ColumnElement[float]:
     return cast(extract("epoch", func.clock_timestamp()), Float)
