@@ -205,6 +205,9 @@ def entities_of(settings: Settings) -> dict[str, LegalEntity]:
             country=entity.country,
             time_zone=entity.time_zone,
             code_pattern=entity.code_pattern,
+            rounding=entity.rounding,
+            tax_basis=entity.tax_basis,
+            period_policy=entity.period_policy,
         )
         for code, entity in settings.entities.items()
     }

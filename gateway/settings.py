@@ -74,6 +74,10 @@ class Entity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the ERP rounds taxes; `tiebeam check --connections` compares."""
     code_pattern: CodePattern = "P-{number:04}"
     """The project code; `{number}` is the next of a sequence of the installation."""
+    rounding: Literal["half_up", "half_even", "down"] = "half_up"
+    """How lines and taxes are rounded, as the ERP does it; `tiebeam check --connections` compares."""
+    period_policy: Literal["reject", "next_open"] = "reject"
+    """What becomes of work whose accounting period is closed."""
     erp: Name
     psa: Name
 

@@ -3,7 +3,7 @@
 Amounts stand as exact decimal text, in the contract's currency.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -15,12 +15,16 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     Integer,
+    Row,
     String,
     Table,
     Text,
     UniqueConstraint,
+    select,
     update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.database import Store, metadata
 from gateway.store.ids import new_id
@@ -144,6 +148,48 @@ async def record_contract(store: Store, contract: Contract) -> str:
         await replace_rows(connection, tb_contract_line, {"contract_id": contract_id}, _lines(contract))
         await replace_rows(connection, tb_funding_split, {"contract_id": contract_id}, _splits(contract))
     return contract_id
+
+
+class SignedContract(Contract, frozen=True, kw_only=True):
+    """A contract as it stands here."""
+
+    id: str
+    state: str
+    contract_version: int
+
+    def line(self, number: int) -> ContractLine:
+        """Return the line with the number; one that there is none of is a KeyError."""
+        return {line.number: line for line in self.lines}[number]
+
+
+async def find_contracts(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> list[SignedContract]:
+    """Return the contracts for which all conditions on `tb_contract` hold, with lines and splits, the oldest first."""
+    rows = (await connection.execute(select(tb_contract).where(*wanted).order_by(tb_contract.c.id))).all()
+    ids = [row.id for row in rows]
+    lines, splits = await _parts(connection, tb_contract_line, ids), await _parts(connection, tb_funding_split, ids)
+    names = [name for name in SignedContract.__struct_fields__ if name not in {"lines", "splits"}]
+    return [
+        SignedContract(
+            **{name: getattr(row, name) for name in names},
+            lines=[_line(part) for part in lines if part.contract_id == row.id],
+            splits=[
+                FundingSplit(account=part.account, percent=part.percent)
+                for part in splits
+                if part.contract_id == row.id
+            ],
+        )
+        for row in rows
+    ]
+
+
+async def _parts(connection: AsyncConnection, table: Table, contracts: list[str]) -> Sequence[Row[Any]]:
+    asked = select(table).where(table.c.contract_id.in_(contracts)).order_by(*table.primary_key.columns)
+    return (await connection.execute(asked)).all()
+
+
+def _line(row: Row[Any]) -> ContractLine:
+    values = {name: getattr(row, name) for name in ContractLine.__struct_fields__}
+    return ContractLine(**values | {"rates": msgspec.json.decode(row.rates, type=list[Rate])})
 
 
 async def move_contract(store: Store, contract_id: str, state: str) -> None:

@@ -1,8 +1,12 @@
 """The legal entities, as far as processes decide by them. The installation's settings say what they are."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import Struct
+
+from process_apis.ledger.money import Rounding
+from process_apis.ledger.taxes import TaxBasis
 
 
 class LegalEntity(Struct, frozen=True, kw_only=True):
@@ -15,6 +19,11 @@ class LegalEntity(Struct, frozen=True, kw_only=True):
     time_zone: str
     code_pattern: str
     """The project code; `{number}` is the next of the installation's sequence."""
+    rounding: Rounding
+    """How a line's net and a tax are rounded."""
+    tax_basis: TaxBasis
+    period_policy: Literal["reject", "next_open"]
+    """What becomes of work whose period is closed."""
 
 
 Entities = Mapping[str, LegalEntity]

@@ -1,9 +1,9 @@
 """Exact arithmetic. Contracts carry decimals as text; from here on they are `Decimal`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import ROUND_DOWN, Context, Decimal, Inexact, localcontext
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, Inexact, localcontext
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from openapi.common.types import Money
 from openapi.decimals import text_of
@@ -27,6 +27,11 @@ PLACES: Final[Mapping[str, int]] = MappingProxyType(
 """The decimals of ISO 4217; a currency that is missing is not guessed."""
 PRECISION: Final = 60
 """More digits than contracts can carry."""
+Rounding = Literal["half_up", "half_even", "down"]
+MODES: Final[Mapping[Rounding, str]] = MappingProxyType(
+    {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "down": ROUND_DOWN}
+)
+MINUTES_AN_HOUR: Final = 60
 EXACT: Final = Context(prec=PRECISION, traps=[Inexact])
 """What does not fit is a mistake, never a rounded amount."""
 
@@ -50,6 +55,19 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
     """Return the exact sum."""
     with localcontext(EXACT):
         return sum(amounts, Decimal(0))
+
+
+def rounded(amount: Decimal, places: int, mode: Rounding) -> Decimal:
+    """Return the amount with so many decimals, rounded once."""
+    with localcontext(prec=PRECISION):
+        return amount.quantize(Decimal(1).scaleb(-places), MODES[mode])
+
+
+def net_of(*, minutes: int | None, quantity: Decimal, rate: Decimal, places: int, mode: Rounding) -> Decimal:
+    """Return a line's net. Whole minutes go before the quantity: 20 minutes at 180.00 are 60.00, 0.3333 h are not."""
+    with localcontext(prec=PRECISION):
+        exact = quantity * rate if minutes is None else rate * minutes / MINUTES_AN_HOUR
+    return rounded(exact, places, mode)
 
 
 def split(amount: Decimal, shares: Sequence[Decimal], places: int) -> list[Decimal]:

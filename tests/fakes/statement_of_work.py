@@ -18,6 +18,9 @@ ES01 = LegalEntity(
     country="ES",
     time_zone="Europe/Madrid",
     code_pattern="P-{number:04}",
+    rounding="half_up",
+    tax_basis="per_rate_group",
+    period_policy="reject",
 )
 DE01 = LegalEntity(
     code="DE01",
@@ -26,6 +29,9 @@ DE01 = LegalEntity(
     country="DE",
     time_zone="Europe/Berlin",
     code_pattern="DE-{number}",
+    rounding="half_up",
+    tax_basis="per_rate_group",
+    period_policy="reject",
 )
 TEMPLATE = ProjectTemplate(
     code="delivery_standard",

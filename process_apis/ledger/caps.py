@@ -1,0 +1,54 @@
+"""Caps: how much of a contract line may be sold. What is committed never exceeds the cap, however many commit at once.
+
+Amounts stand in the currency's minor unit, so that the database itself can add and compare them exactly.
+"""
+
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, Table, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.database import metadata
+from gateway.store.inserts import insert_into
+from process_apis.ledger.money import PLACES
+
+tb_cap = Table(
+    "tb_cap",
+    metadata,
+    Column("contract", String(40), ForeignKey("tb_contract.id"), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("currency", String(3), nullable=False),
+    Column("cap_minor", BigInteger, nullable=False),
+    Column("committed_minor", BigInteger, nullable=False),
+)
+
+
+async def commit_cap(
+    connection: AsyncConnection, contract: str, line: int, cap: Decimal, amount: Decimal, currency: str
+) -> bool:
+    """Tell whether the amount fits under the cap, and is committed, in the caller's transaction.
+
+    A negative amount gives back, and always fits. The cap may have changed since: it is the one given that counts.
+    """
+    here = (tb_cap.c.contract == contract) & (tb_cap.c.line == line)
+    limit, more = _minor(cap, currency), _minor(amount, currency)
+    first = {"contract": contract, "line": line, "currency": currency, "cap_minor": limit, "committed_minor": 0}
+    await connection.execute(insert_into(connection, tb_cap).values(**first).on_conflict_do_nothing())
+    fits = (tb_cap.c.committed_minor + more <= limit) if more > 0 else (tb_cap.c.line == line)
+    taking = update(tb_cap).where(here, fits)
+    values = {"cap_minor": limit, "committed_minor": tb_cap.c.committed_minor + more}
+    return (await connection.execute(taking.values(**values))).rowcount == 1
+
+
+async def committed(connection: AsyncConnection, contract: str, line: int) -> Decimal:
+    """Return how much is committed of the line."""
+    here = (tb_cap.c.contract == contract) & (tb_cap.c.line == line)
+    row = (await connection.execute(select(tb_cap).where(here))).one_or_none()
+    return Decimal(row.committed_minor).scaleb(-PLACES[row.currency]) if row else Decimal(0)
+
+
+def _minor(amount: Decimal, currency: str) -> int:
+    minor = amount.scaleb(PLACES[currency])
+    if minor != int(minor):
+        raise ValueError(f"{amount} {currency} has a part smaller than the minor unit.")
+    return int(minor)

@@ -1,0 +1,197 @@
+"""Invoice requests: what is to be invoiced, from its selection to the ERP's document. Each attempt is a row of its own.
+
+A fact is on at most one live request: the database sees to it. `submitted` is the line that holds race for: it is set
+in one transaction with the look at the holds, under the locks of their scopes.
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from msgspec import Struct
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
+
+from gateway.store.database import Store, metadata
+from gateway.store.instant import Instant
+from openapi.common.types import Code, Outcome
+
+tb_invoice_request = Table(
+    "tb_invoice_request",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("business_key", String(64), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("process_id", String(40), ForeignKey("tb_process_instance.id"), nullable=False, index=True),
+    Column("legal_entity", String(20), nullable=False),
+    Column("customer", String(40), nullable=False),
+    Column("project", String(40), nullable=False),
+    Column("contract", String(40), ForeignKey("tb_contract.id"), nullable=False),
+    Column("contract_version", Integer, nullable=False),
+    Column("erp", String(40), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("period_start", Date),
+    Column("through", Date, nullable=False),
+    Column("accounting_date", Date, nullable=False),
+    Column("lines", Text, nullable=False),
+    Column("taxes", Text, nullable=False),
+    Column("net", String(24), nullable=False),
+    Column("tax", String(24), nullable=False),
+    Column("gross", String(24), nullable=False),
+    Column("watermark", Text, nullable=False),
+    Column("snapshot_sha256", String(64), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("invoice_id", String(200)),
+    Column("invoice_number", String(200)),
+    Column("invoice_date", Date),
+    Column("due_date", Date),
+    Column("erp_net", String(24)),
+    Column("erp_tax", String(24)),
+    Column("erp_gross", String(24)),
+    Column("balance", String(24)),
+    Column("code", String(80)),
+    Column("detail", Text),
+    Column("requested_by", String(200), nullable=False),
+    Column("submitted_at", Instant()),
+    Column("posted_at", Instant()),
+    Column("created_at", Instant(), nullable=False),
+    Column("updated_at", Instant(), nullable=False),
+    UniqueConstraint("business_key", "attempt", name="uq_tb_invoice_request_attempt"),
+    Index("ix_tb_invoice_request_contract", "contract", "state"),
+    Index("ix_tb_invoice_request_number", "invoice_number"),
+)
+tb_invoice_request_fact = Table(
+    "tb_invoice_request_fact",
+    metadata,
+    Column("request_id", String(40), ForeignKey("tb_invoice_request.id"), primary_key=True),
+    Column("fact_id", String(40), ForeignKey("tb_fact.id"), primary_key=True),
+    Column("line", Integer, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Index("ix_tb_invoice_request_fact_fact", "fact_id"),
+    Index(
+        "uq_tb_invoice_request_fact_live",
+        "fact_id",
+        unique=True,
+        postgresql_where=text("live"),
+        sqlite_where=text("live"),
+    ),
+)
+
+
+class RequestState(StrEnum):
+    """Where a request is."""
+
+    draft = "draft"
+    validated = "validated"
+    held = "held"
+    """A hold stopped it. Its facts are free again; it is released anew once the hold is lifted."""
+    rejected = "rejected"
+    cancelled = "cancelled"
+    submitted = "submitted"
+    in_doubt = "in_doubt"
+    accepted = "accepted"
+    """The ERP has it, as a draft."""
+    posted = "posted"
+
+
+OPEN: Final = (RequestState.draft, RequestState.validated)
+"""Still before the ERP: a hold stops it."""
+IN_FLIGHT: Final = (RequestState.submitted, RequestState.in_doubt, RequestState.accepted)
+"""A hold comes too late for it, unless it turns out that the ERP has nothing of it."""
+LIVE: Final = (*OPEN, *IN_FLIGHT, RequestState.posted)
+"""The facts of these are on a request."""
+
+
+class InvoiceRequest(Struct, frozen=True, kw_only=True):
+    """One attempt to invoice what a contract brought. `lines`, `taxes` and `watermark` are JSON."""
+
+    id: str
+    business_key: str
+    attempt: int
+    process_id: str
+    legal_entity: str
+    customer: str
+    project: str
+    contract: str
+    contract_version: int
+    erp: str
+    currency: str
+    period_start: date | None
+    through: date
+    accounting_date: date
+    lines: str
+    taxes: str
+    net: str
+    tax: str
+    gross: str
+    watermark: str
+    """The hold sequence of each scope, as it was when the facts were selected."""
+    snapshot_sha256: str
+    state: RequestState
+    outcome: Outcome
+    requested_by: str
+    invoice_id: str | None = None
+    invoice_number: str | None = None
+    invoice_date: date | None = None
+    due_date: date | None = None
+    erp_net: str | None = None
+    erp_tax: str | None = None
+    erp_gross: str | None = None
+    balance: str | None = None
+    code: Code | None = None
+    detail: str | None = None
+    submitted_at: datetime | None = None
+    posted_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """Return the request that a row holds."""
+        values = {name: getattr(row, name) for name in cls.__struct_fields__}
+        typed = {
+            "state": RequestState(row.state),
+            "outcome": Outcome(row.outcome),
+            "code": Code(row.code) if row.code else None,
+        }
+        return cls(**(values | typed))
+
+
+async def find_requests(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> list[InvoiceRequest]:
+    """Return the requests for which all conditions on `tb_invoice_request` hold, the oldest first."""
+    rows = await connection.execute(select(tb_invoice_request).where(*wanted).order_by(tb_invoice_request.c.id))
+    return [InvoiceRequest.of(row) for row in rows]
+
+
+async def facts_of(connection: AsyncConnection, request_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return the ids of the facts of each request, whether live or not, in the order of its lines."""
+    columns = tb_invoice_request_fact.c
+    asked = select(columns.request_id, columns.fact_id).where(columns.request_id.in_(sorted(request_ids)))
+    found: dict[str, list[str]] = {request_id: [] for request_id in request_ids}
+    for row in await connection.execute(asked.order_by(columns.line, columns.fact_id)):
+        found[row.request_id].append(row.fact_id)
+    return found
+
+
+async def move_request(connection: AsyncConnection, store: Store, request_id: str, **values: object) -> None:
+    """Record where a request is and what the ERP made of it."""
+    moving = update(tb_invoice_request).where(tb_invoice_request.c.id == request_id)
+    await connection.execute(moving.values(**values, updated_at=store.now()))
