@@ -139,7 +139,7 @@ def check(settings: Settings, *, connections: bool, chains: bool = False) -> lis
     try:
         installation = main.read(settings)
     except CannotStart as error:
-        return [Finding(subject="policies and templates", holds=False, detail=str(error))]
+        return [Finding(subject="policies, templates and mappings", holds=False, detail=str(error))]
     try:
         parts = main.parts(installation, Part.whole)
     except CannotStart as error:
@@ -153,6 +153,7 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
         Finding(subject="settings", holds=True, detail=f"{len(installation.settings.connections)} connections."),
         Finding(subject="policies", holds=True, detail=f"{len(installation.rows)} rows."),
         Finding(subject="templates", holds=bool(installation.templates), detail=", ".join(installation.templates)),
+        Finding(subject="mappings", holds=True, detail=f"The set {installation.mappings.digest[:12]}."),
     ]
     async with contextlib.aclosing(parts):
         try:
@@ -198,7 +199,11 @@ async def _entities_compared(erp: Erp, entities: Mapping[str, Entity]) -> list[F
     found = []
     for theirs in await erp.list_legal_entities():
         ours = entities[theirs.code]
-        pairs = [("currency", ours.currency, theirs.currency), ("tax_basis", ours.tax_basis, theirs.tax_basis)]
+        pairs = [
+            ("currency", ours.currency, theirs.currency),
+            ("tax_basis", ours.tax_basis, theirs.tax_basis),
+            ("rounding", ours.rounding, erp.capabilities.rounding),
+        ]
         wrong = [f"{name} is {said}, not {wanted}" for name, wanted, said in pairs if said not in {None, wanted}]
         detail = "; ".join(wrong) or f"{theirs.code} is kept in {theirs.currency}, as the settings say."
         mend = (

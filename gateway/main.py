@@ -1,7 +1,7 @@
 """The composition root: everything is put together here, once for each process, and handed on as arguments.
 
-What does not fit stops the start: settings, contracts, policies, templates and connectors are all read before anything
-is served, and every mistake is named.
+What does not fit stops the start: settings, contracts, policies, templates, mappings and connectors are all read
+before anything is served, and every mistake is named.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ from gateway.writes import Writes, WriteSettings
 from gateway.writes import undisturbed as undisturbed_writes
 from openapi.process.status.v1 import Family
 from process_apis.ledger.entities import LegalEntity
+from process_apis.ledger.mappings import MappingError, Mappings, load_mappings
 from process_apis.project_onboarding.templates import TemplateError, Templates, load_templates
 from process_apis.status.systems import Systems
 from system_apis.connector import Connection
@@ -62,6 +63,7 @@ class Installation:
     rows: list[Row]
     upstreams: Mapping[str, Upstream]
     templates: Templates
+    mappings: Mappings
     versions: Mapping[str, lifecycle.Version]
 
 
@@ -91,19 +93,21 @@ class Parts:
 
 
 def read(settings: Settings) -> Installation:
-    """Return the installation; raises CannotStart with all mistakes in policies and templates."""
+    """Return the installation; raises CannotStart with all mistakes in policies, templates and mappings."""
     try:
         rows = policy_document.load(settings.path("policies"))
         upstreams = connection_policies(rows, Upstream, settings.connections)
         templates = load_templates(settings.path("templates"))
+        mappings = load_mappings(settings.path("mappings"))
         versions = lifecycle.load()
-    except (PolicyError, TemplateError, lifecycle.LifecycleError) as error:
+    except (PolicyError, TemplateError, MappingError, lifecycle.LifecycleError) as error:
         raise CannotStart(str(error)) from error
     return Installation(
         settings=settings,
         rows=rows,
         upstreams=cast("Mapping[str, Upstream]", upstreams),
         templates=templates,
+        mappings=mappings,
         versions=versions,
     )
 
@@ -226,6 +230,7 @@ def apis_of(built: Parts) -> tuple[Api, ...]:
         "landscape": built.landscape,
         "entities": entities_of(settings),
         "templates": built.installation.templates,
+        "mappings": built.installation.mappings,
         "systems": Systems(built.store, built.landscape, families, max_age_s),
         "workflows": process_apis.WORKFLOWS,
     }
@@ -300,7 +305,11 @@ def worker(built: Parts, moments: Moments = undisturbed) -> Worker:
         store=built.store,
         writes=built.writes,
         workflows=list(process_apis.WORKFLOWS.values()),
-        resources={"landscape": built.landscape},
+        resources={
+            "landscape": built.landscape,
+            "entities": entities_of(built.installation.settings),
+            "mappings": built.installation.mappings,
+        },
         settings=durable_settings(clocks),
         moments=moments,
     )
