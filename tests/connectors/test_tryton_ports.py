@@ -332,7 +332,7 @@ async def test_examination_tells_each_lack_and_how_to_mend_it() -> None:
 async def test_examination_of_delivery_tells_each_lack_and_how_to_mend_it() -> None:
     http = ScriptedTryton()
     everything = {"read": 1, "write": 1, "create": 1, "delete": 1}
-    models = ("project.work", "timesheet.work", "party.party", "company.employee")
+    models = ("project.work", "timesheet.work", "timesheet.line", "ir.note", "party.party", "company.employee")
     http.plan("common.server.version", "8.2")
     http.plan("ir.model.access.get_access", dict.fromkeys(models, everything))
     http.plan("project.work.status.search_read", [{"id": 1, "name": "Open"}])
@@ -340,12 +340,15 @@ async def test_examination_of_delivery_tells_each_lack_and_how_to_mend_it() -> N
     day = {"__class__": "date", "year": 2026, "month": 6, "day": 30}
     http.plan("project.work.search_read", [{**TEMPLATE[1], "timesheet_start_date": day}])
     http.plan("company.employee.search_read", [])
+    other = {"id": 1, "domain": '[["description", "not like", "[OK] %"]]'}
+    http.plan("ir.rule.group.search_read", [{"id": 14, "rules.": []}, {"id": 26, "rules.": [other]}])
     settings = replace(SETTINGS, templates=("Missing", "Opened"))
 
     findings = await tryton.psa(CONNECTION, settings, http).examine()
 
     lacking = {finding.subject: finding.detail for finding in findings if not finding.holds}
-    assert set(lacking) == {"statuses", "templates", "people"}
+    assert set(lacking) == {"statuses", "templates", "people", "approvals"}
+    assert lacking["statuses"] == "Missing: Cancelled, On hold."
     assert "Missing, with tasks" in lacking["templates"]
     assert "task of Opened" in lacking["templates"]
 

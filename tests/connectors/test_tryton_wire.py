@@ -1,7 +1,7 @@
 """Tryton's values and marks: what is written is read back, whatever it holds."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -63,7 +63,16 @@ def test_what_is_sent_is_read_back(day: date, effort: timedelta) -> None:
     assert set(sent) == {"id", "method", "params"}
 
 
-@pytest.mark.parametrize("value", [Decimal(1), datetime(2026, 1, 1, tzinfo=UTC), b"x", object()])
+def test_moment_is_sent_in_utc_to_the_microsecond() -> None:
+    madrid = datetime(2026, 11, 25, 17, 30, 0, 7, tzinfo=timezone(timedelta(hours=1)))
+
+    (sent,) = json.loads(encoded("model.x.search", [madrid]))["params"]
+
+    assert (sent["hour"], sent["microsecond"]) == (16, 7)
+    assert decoded(json.dumps(sent).encode(), datetime) == madrid
+
+
+@pytest.mark.parametrize("value", [Decimal(1), b"x", object()])
 def test_what_is_not_sent_is_a_mistake_of_ours(value: object) -> None:
     with pytest.raises(TypeError):
         encoded("model.x.create", [value])

@@ -6,7 +6,7 @@ Interface: https://docs.tryton.org/latest/server/topics/rpc.html
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import httpx
 
@@ -20,7 +20,8 @@ from system_apis.connectors.tryton.settings import Settings
 from system_apis.connectors.tryton.wire import Configuration, Domain, Rights, Values, encoded
 
 T = TypeVar("T")
-BY_ID: Final = [["id", "ASC"]]
+Order: TypeAlias = list[list[str]]
+BY_ID: Final[Order] = [["id", "ASC"]]
 HEADERS: Final = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
 """Tryton 8.2 labels longer answers gzip whoever asks, and compresses them only for those who ask."""
 Stamps = Mapping[str, str]
@@ -37,10 +38,17 @@ class TrytonClient:
         self.known = Known(clock)
 
     async def search(
-        self, model: str, domain: Domain, into: type[T], fields: Sequence[str], *, limit: int | None = None
+        self,
+        model: str,
+        domain: Domain,
+        into: type[T],
+        fields: Sequence[str],
+        *,
+        limit: int | None = None,
+        order: Order = BY_ID,
     ) -> list[T]:
-        """Return the records of the domain, the oldest first."""
-        params = [domain, 0, limit, BY_ID, list(fields)]
+        """Return the records of the domain, the oldest first unless another order is asked for."""
+        params = [domain, 0, limit, order, list(fields)]
         return await self._call(f"model.{model}.search_read", params, list[into], write=False)  # type: ignore[valid-type]  # given at run time
 
     async def ids(self, model: str, domain: Domain) -> list[int]:
@@ -64,8 +72,11 @@ class TrytonClient:
 
     async def create(self, model: str, values: Values, *, company: int | None = None) -> int:
         """Return the id of the new record."""
-        created = await self._call(f"model.{model}.create", [[values]], list[int], write=True, company=company)
-        return created[0]
+        return (await self.create_all(model, [values], company=company))[0]
+
+    async def create_all(self, model: str, records: Sequence[Values], *, company: int | None = None) -> list[int]:
+        """Return the ids of new records: all of them are made, or none."""
+        return await self._call(f"model.{model}.create", [list(records)], list[int], write=True, company=company)
 
     async def copy(self, model: str, record: int, values: Values, *, company: int | None = None) -> int:
         """Return the id of a copy of the record and of what hangs on it; `values` are the copy's own."""

@@ -33,6 +33,11 @@ def record_id(text: str) -> int:
     raise not_found()
 
 
+def record_ids(texts: Sequence[str]) -> list[int]:
+    """Return Tryton's ids; what cannot be one is left out, as it is not there."""
+    return sorted({int(text) for text in texts if ID.fullmatch(text) and int(text) <= LARGEST})
+
+
 def not_found() -> Refused:
     """Return what a get of an unknown id raises."""
     return Refused(Code.resource_not_found, "Tryton has no record with this id.")

@@ -30,6 +30,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The template projects that `tiebeam check --connections` looks for, by name. As PSA."""
     status_open: Text = "Open"
     status_cancelled: Text = "Cancelled"
-    """The statuses of projects that take work, and of those that were withdrawn. As PSA."""
+    status_on_hold: Text = "On hold"
+    """The statuses of projects that take work, that were withdrawn, and whose billing is held. As PSA."""
     settle_s: Annotated[float, Meta(ge=0, le=3600)] = 30.0
     """A call that still runs is invisible until it commits: longer than the longest one, shorter than patience."""

@@ -22,6 +22,7 @@ NEVER: Final = date.max
 ANY_STATE: Final = ["active", "in", [True, False]]
 """Inactive records are hidden from a search that does not name the field."""
 
+MOMENT: Final = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 READ: Final[Mapping[str, Callable[[Values], object]]] = {
     "Decimal": lambda raw: Decimal(raw["decimal"]),
     "date": lambda raw: date(raw["year"], raw["month"], raw["day"]),
@@ -55,7 +56,10 @@ def _value(raw: Values) -> object:
 
 
 def _written(value: object) -> Values:
-    if isinstance(value, date) and not isinstance(value, datetime):
+    if isinstance(value, datetime):
+        utc = value.astimezone(UTC)
+        return {"__class__": "datetime", **{part: getattr(utc, part) for part in MOMENT}}
+    if isinstance(value, date):
         return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}
     if isinstance(value, timedelta):
         return {"__class__": "timedelta", "seconds": value.total_seconds()}

@@ -1,38 +1,48 @@
 """Tryton behind the PSA port: client and mapping, joined."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from msgspec import UNSET
 
 from gateway.errors import Refused
 from openapi.common.types import Code
 from openapi.system.psa.v1 import (
+    ApprovalState,
+    BillingNote,
     Capabilities,
+    HoldFlag,
     Milestone,
+    NewBillingNote,
+    NewEntryFeedback,
+    NewHoldFlag,
     NewMilestone,
     NewProject,
     NewTask,
     Project,
-    ProjectCustomer,
     ProjectState,
     Resource,
     State,
     Task,
+    TimeEntry,
+    TimeFeedback,
+    TimeTotal,
 )
-from system_apis.connectors.tryton import marks, wire
+from system_apis.connectors.tryton import marks
 from system_apis.connectors.tryton.client import TrytonClient, effect_is_there
 from system_apis.connectors.tryton.psa import mapping
+from system_apis.connectors.tryton.psa.billing import Billing
 from system_apis.connectors.tryton.psa.examination import examine
 from system_apis.connectors.tryton.psa.mapping import Tree
+from system_apis.connectors.tryton.psa.projects import WORK, Projects
 from system_apis.connectors.tryton.psa.setup import DeliverySetup, no_manager
-from system_apis.connectors.tryton.records import company_of, following, not_found, one, page, record_id, refused
+from system_apis.connectors.tryton.psa.time import Timesheets
+from system_apis.connectors.tryton.records import company_of, following, one, page, record_id, refused
 from system_apis.connectors.tryton.settings import Settings
-from system_apis.connectors.tryton.wire import NEVER, Domain, Values, escaped
+from system_apis.connectors.tryton.wire import NEVER, escaped
 from system_apis.ports import Finding, Found
 
-WORK: Final = "project.work"
 Today = Callable[[], date]
 
 
@@ -50,7 +60,8 @@ class TrytonPsa:
         self.connection, self.capabilities = capabilities.connection, capabilities
         self._settings, self._client, self._today = settings, client, today
         self._setup = DeliverySetup(client, settings)
-        self._companies = sorted(settings.companies.values())
+        self._projects, self._time = Projects(client, settings, self._setup), Timesheets(client, settings)
+        self._billing = Billing(client, settings, self._projects, self._time)
 
     async def examine(self) -> list[Finding]:
         return await examine(self._client, self._settings, self.capabilities)
@@ -65,23 +76,23 @@ class TrytonPsa:
 
     async def search_projects(self, *, code: str, after: str | None = None, limit: int = 20) -> Found[Project]:
         by_code = ["OR", ["name", "like", f"{escaped(code)} - %"], ["number", "=", code]]
-        shown, next_after = page(await self._roots([by_code, *following(after)], limit + 1), limit)
+        shown, next_after = page(await self._projects.roots([by_code, *following(after)], limit + 1), limit)
         roots = [root.id for root in shown if mapping.code_of(root)[0] == code]
-        return Found(items=[self._to_project(tree) for tree in await self._trees(roots)], after=next_after)
+        return Found(items=[self._to_project(tree) for tree in await self._projects.trees(roots)], after=next_after)
 
     async def find_project(self, business_key: str) -> Project | None:
-        found = await self._roots([marks.clause("comment", business_key)], None)
+        found = await self._projects.roots([marks.clause("comment", business_key)], None)
         root = one([each for each in found if marks.key_of(each.comment) == business_key])
-        return self._to_project(await self._tree(root.id)) if root else None
+        return self._to_project(await self._projects.tree(root.id)) if root else None
 
     async def get_project(self, project_id: str) -> Project:
-        return self._to_project(await self._tree(record_id(project_id)))
+        return self._to_project(await self._projects.tree(record_id(project_id)))
 
     async def create_project(self, new: NewProject) -> Project:
         company = company_of(new.legal_entity, self._settings)
         manager = None if new.manager is UNSET else await self._manager(new.manager)
         template = None if new.native_template is UNSET else await self._template(new.native_template, company)
-        party = await self._party(new.customer, company)
+        party = await self._projects.party(new.customer, company)
         values = mapping.from_new_project(new, party=party, manager=manager)
         if template is None:
             created = await self._client.create(WORK, mapping.plain(values), company=company)
@@ -90,25 +101,25 @@ class TrytonPsa:
                 values["status"] = await self._setup.status(self._settings.status_open)
             created = await self._client.copy(WORK, template.root.id, values, company=company)
         with effect_is_there():
-            return self._to_project(await self._tree(created))
+            return self._to_project(await self._projects.tree(created))
 
     async def open_project(self, project_id: str) -> Project:
-        tree = await self._tree(record_id(project_id))
+        tree = await self._projects.tree(record_id(project_id))
         if not tree.timed:
             raise Refused(Code.upstream_rejected, "No task of it is available on timesheets. Make one so in Tryton.")
         first_day = mapping.to_project(tree, self._settings, self._today()).start
-        return await self._put(tree, first_day, self._settings.status_open)
+        return await self._put(tree, first_day, self._status_in_work(tree))
 
     async def close_project(self, project_id: str) -> Project:
-        tree = await self._tree(record_id(project_id))
+        tree = await self._projects.tree(record_id(project_id))
         cancelled = tree.root.status.name == self._settings.status_cancelled
         return await self._put(tree, NEVER, self._settings.status_open if cancelled else tree.root.status.name)
 
     async def cancel_project(self, project_id: str) -> Project:
-        return await self._put(await self._tree(record_id(project_id)), NEVER, self._settings.status_cancelled)
+        return await self._put(await self._projects.tree(record_id(project_id)), NEVER, self._settings.status_cancelled)
 
     async def list_tasks(self, project_id: str, *, after: str | None = None, limit: int = 20) -> Found[Task]:
-        tree = await self._tree(record_id(project_id))
+        tree = await self._projects.tree(record_id(project_id))
         start = _place_behind(tree, after)
         shown = tree.tasks[start : start + limit]
         more = tree.tasks[start + limit :]
@@ -118,12 +129,12 @@ class TrytonPsa:
     async def find_task(self, project_id: str, business_key: str) -> Task | None:
         project = record_id(project_id)
         domain = [["parent", "child_of", [project]], ["type", "=", "task"], marks.clause("comment", business_key)]
-        found = await self._works(domain, None)
+        found = await self._projects.works(domain, None)
         work = one([each for each in found if marks.key_of(each.comment) == business_key])
         return mapping.to_task(work, project, self._today()) if work else None
 
     async def create_task(self, project_id: str, new: NewTask) -> Task:
-        tree = await self._tree(record_id(project_id))
+        tree = await self._projects.tree(record_id(project_id))
         project = self._to_project(tree)
         if project.state is ProjectState.cancelled:
             raise Refused(Code.upstream_rejected, "The project is withdrawn. Open or close it first.")
@@ -131,7 +142,7 @@ class TrytonPsa:
         values = mapping.from_new_task(new, _parent(tree, new), first_day)
         created = await self._client.create(WORK, values, company=tree.root.company)
         with effect_is_there():
-            works = await self._works([["id", "=", created]], 1)
+            works = await self._projects.works([["id", "=", created]], 1)
             return mapping.to_task(works[0], tree.root.id, self._today())
 
     async def list_milestones(self, project_id: str, *, after: str | None = None, limit: int = 20) -> Found[Milestone]:
@@ -146,26 +157,44 @@ class TrytonPsa:
         del project_id, new
         _refuse_milestones()
 
-    async def _put(self, tree: Tree, first_day: date | None, status: str) -> Project:
-        """Give a project its first day of time, and its status: one transaction, but where somebody set a last day."""
-        ended = [work for work in tree.timed if work.timesheet_end_date is not None]
-        if ended:  # Both days at once are taken on `timesheet.work` alone, and a last day before the first nowhere.
-            works = [each for work in ended for each in work.timesheet_works]
-            await self._client.write(
-                "timesheet.work", works, {"timesheet_start_date": first_day, "timesheet_end_date": None}
-            )
-        changes = self._days([work for work in tree.timed if work not in ended], first_day)
-        if status != tree.root.status.name:
-            changes += [[tree.root.id], {"status": await self._setup.status(status)}]
-        if changes:
-            await self._client.write(WORK, *changes)
-        with effect_is_there():
-            return self._to_project(await self._tree(tree.root.id))
+    async def list_time_entries(
+        self,
+        *,
+        changed_since: datetime,
+        approval: ApprovalState | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Found[TimeEntry]:
+        return await self._time.changed(changed_since, approval, after, limit)
 
-    @staticmethod
-    def _days(works: list[wire.Work], first_day: date | None) -> list[list[int] | Values]:
-        other = [work.id for work in works if work.timesheet_start_date != first_day]
-        return [other, {"timesheet_start_date": first_day}] if other else []
+    async def get_time_entries(self, entry_ids: Sequence[str]) -> Mapping[str, TimeEntry]:
+        return await self._time.entries(entry_ids)
+
+    async def list_time_totals(self, first: date, last: date) -> list[TimeTotal]:
+        return await self._time.totals(first, last)
+
+    async def find_time_feedback(self, entry_ids: Sequence[str]) -> Mapping[str, TimeFeedback]:
+        return await self._billing.feedback(entry_ids)
+
+    async def write_time_feedback(self, feedback: Sequence[NewEntryFeedback]) -> Mapping[str, TimeFeedback | Refused]:
+        return await self._billing.write_feedback(feedback)
+
+    async def find_billing_note(self, project_id: str, business_key: str) -> BillingNote | None:
+        return await self._billing.note(project_id, business_key)
+
+    async def write_billing_note(self, project_id: str, new: NewBillingNote) -> BillingNote:
+        return await self._billing.write_note(project_id, new)
+
+    async def get_hold_flag(self, project_id: str) -> HoldFlag:
+        return await self._billing.flag(project_id)
+
+    async def set_hold_flag(self, project_id: str, new: NewHoldFlag) -> HoldFlag:
+        return await self._billing.set_flag(project_id, new)
+
+    async def _put(self, tree: Tree, first_day: date | None, status: str) -> Project:
+        await self._projects.put(tree, first_day, status)
+        with effect_is_there():
+            return self._to_project(await self._projects.tree(tree.root.id))
 
     async def _manager(self, email: str) -> Resource:
         resource = mapping.to_resource(await self._setup.manager(email), self._today())
@@ -175,13 +204,7 @@ class TrytonPsa:
 
     async def _template(self, name: str, company: int) -> Tree:
         """Return a template: its copy is closed for time only if it is."""
-        # By a text `child_of` goes by number or name, in any case: one question for the project and what hangs on it.
-        works = await self._works([["company", "=", company], ["parent", "child_of", escaped(name)]], None)
-        roots = [work.id for work in works if work.type == "project" and work.name == name]
-        if len(roots) != 1:
-            detail = f"Tryton has {len(roots) or 'no'} template projects with this name. Have one made, or named so."
-            raise refused(Code.template_unknown, "#/native_template", detail)
-        (tree,) = mapping.trees(works, roots)
+        tree = await self._projects.template(name, company)
         if self._to_project(tree).state is ProjectState.open:
             detail = (
                 "The template takes time, and so would its copy. Have the first day of its tasks set to 9999-12-31."
@@ -189,40 +212,10 @@ class TrytonPsa:
             raise refused(Code.template_unknown, "#/native_template", detail)
         return tree
 
-    async def _party(self, customer: ProjectCustomer, company: int) -> int:
-        """Return the customer's party; made where there is none. Its code is unique: of two makers one is refused."""
-        found = await self._parties(customer.business_key)
-        if found:
-            return found[0]
-        values = {"code": customer.business_key, "name": customer.name}
-        try:
-            return await self._client.create("party.party", values, company=company)
-        except Refused:
-            found = await self._parties(customer.business_key)
-            if not found:
-                raise
-            return found[0]
-
-    async def _parties(self, code: str) -> list[int]:
-        return await self._client.ids("party.party", [["code", "=", code], wire.ANY_STATE])
-
-    async def _roots(self, domain: Domain, limit: int | None) -> list[wire.Work]:
-        return await self._works([["type", "=", "project"], *domain], limit)
-
-    async def _works(self, domain: Domain, limit: int | None) -> list[wire.Work]:
-        here = ["company", "in", self._companies]
-        return await self._client.search(WORK, [here, *domain], wire.Work, wire.WORK, limit=limit)
-
-    async def _trees(self, roots: list[int]) -> list[Tree]:
-        if not roots:
-            return []
-        return mapping.trees(await self._works([["parent", "child_of", roots]], None), roots)
-
-    async def _tree(self, project: int) -> Tree:
-        found = [tree for tree in await self._trees([project]) if tree.root.type == "project"]
-        if not found:
-            raise not_found()
-        return found[0]
+    def _status_in_work(self, tree: Tree) -> str:
+        """Return the status of a project that is no tombstone: open, unless its billing is held."""
+        held = tree.root.status.name == self._settings.status_on_hold
+        return self._settings.status_on_hold if held else self._settings.status_open
 
     def _to_project(self, tree: Tree) -> Project:
         return mapping.to_project(tree, self._settings, self._today())

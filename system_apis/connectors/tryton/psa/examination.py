@@ -1,18 +1,23 @@
 """What delivery has to have before the gateway works with it."""
 
+import json
 from functools import partial
 from typing import Final
 
 from openapi.system.psa.v1 import Capabilities
 from system_apis.connectors.tryton import examination, wire
 from system_apis.connectors.tryton.client import TrytonClient
+from system_apis.connectors.tryton.psa.time_mapping import TAG
+from system_apis.connectors.tryton.psa.wire import RuleGroup
 from system_apis.connectors.tryton.settings import Settings
-from system_apis.connectors.tryton.wire import NEVER
+from system_apis.connectors.tryton.wire import NEVER, Domain
 from system_apis.ports import Finding
 
 RIGHTS: Final = {
     "project.work": ("read", "write", "create"),
     "timesheet.work": ("read", "write", "create"),
+    "timesheet.line": ("read", "write"),
+    "ir.note": ("read", "create"),
     "party.party": ("read", "create"),
     "company.employee": ("read",),
 }
@@ -31,16 +36,19 @@ async def examine(client: TrytonClient, settings: Settings, capabilities: Capabi
                 "statuses": partial(_statuses, client, settings),
                 "templates": partial(_templates, client, settings),
                 "people": partial(_people, client, settings),
+                "approvals": partial(_approvals, client),
             }
         ),
     ]
 
 
 async def _statuses(client: TrytonClient, settings: Settings) -> Finding:
-    wanted = [settings.status_open, settings.status_cancelled]
+    wanted = [settings.status_open, settings.status_cancelled, settings.status_on_hold]
     statuses = await client.search("project.work.status", [["types", "in", "project"]], wire.Named, ["name"])
     lacks = [name for name in wanted if name not in {status.name for status in statuses}]
-    mend = "Make these statuses for projects in Tryton, or correct `status_open` and `status_cancelled`."
+    mend = (
+        "Make these statuses for projects in Tryton, or correct `status_open`, `status_cancelled` and `status_on_hold`."
+    )
     return examination.found("statuses", f"{', '.join(wanted)} are there.", lacks=lacks, mend=mend)
 
 
@@ -66,3 +74,25 @@ async def _people(client: TrytonClient, settings: Settings) -> Finding:
     lacks = [] if reachable else ["an employee with an e-mail address"]
     mend = "Enter the employees' e-mail addresses on their parties in Tryton: managers are found by them."
     return examination.found("people", f"{len(reachable)} employees have an address.", lacks=lacks, mend=mend)
+
+
+async def _approvals(client: TrytonClient) -> Finding:
+    """Return whether a rule for everybody keeps the tag from those who may not approve.
+
+    The gateway's user may approve itself, so that it cannot try the rule; it can read it.
+    """
+    everywhere: Domain = [[right, "=", True] for right in ("global_p", "perm_write", "perm_create", "perm_delete")]
+    domain = [["model", "=", "timesheet.line"], *everywhere]
+    groups = await client.search("ir.rule.group", domain, RuleGroup, ["rules.domain"])
+    rules = [json.loads(rule.domain) for group in groups for rule in group.rules]
+    lacks = [] if any(_keeps_the_tag(rule) for rule in rules) else [f"the rule that keeps the tag {TAG.strip()}"]
+    mend = "Make the rule of approvals in Tryton as the how-to says: without it people approve their own time."
+    return examination.found("approvals", f"A rule keeps the tag {TAG.strip()}.", lacks=lacks, mend=mend)
+
+
+def _keeps_the_tag(rule: object) -> bool:
+    """Tell whether the clause stands anywhere in a rule, which is a tree of lists and conditions."""
+    if rule == ["description", "not like", f"{TAG}%"]:
+        return True
+    parts = rule.values() if isinstance(rule, dict) else rule if isinstance(rule, list) else ()
+    return any(_keeps_the_tag(part) for part in parts)

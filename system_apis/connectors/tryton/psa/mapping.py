@@ -142,7 +142,7 @@ def to_task(work: wire.Work, project_id: int, today: date) -> Task:
         name=work.name,
         parent_id=None if work.parent == project_id else str(work.parent),
         state=State1.open if takes_time(work, today) else State1.closed,
-        planned_hours=None if work.effort_duration is None else _hours(work.effort_duration),
+        planned_hours=None if work.effort_duration is None else hours_of(work.effort_duration),
         references=[Reference(type="number", value=work.number)] if work.number else [],
     )
 
@@ -177,7 +177,8 @@ def to_resource(employee: wire.Employee, today: date) -> Resource:
     )
 
 
-def _hours(effort: timedelta) -> str:
+def hours_of(effort: timedelta) -> str:
+    """Return the hours as text, to four decimals."""
     return text_of(round(Decimal(effort // timedelta(microseconds=1)) / Decimal(HOUR // timedelta(microseconds=1)), 4))
 
 
