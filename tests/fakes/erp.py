@@ -20,17 +20,17 @@ from openapi.system.erp.v1 import (
     CustomerState,
     Environment,
     Idempotency,
-    LegalEntity,
     LineNet,
     NewAccountingProject,
     NewCustomer,
     OptimisticLock,
     Rounding,
     SearchCustomer,
-    TaxBasis,
 )
 from system_apis.ports import Finding, Found
-from tests.fakes.vendor import Book, Vendor, given, page, refuse_unless
+from tests.fakes.erp_invoices import Invoices
+from tests.fakes.erp_postings import Postings
+from tests.fakes.vendor import given, page, refuse_unless
 
 CAPABILITIES = Capabilities(
     connection="books",
@@ -58,28 +58,17 @@ CAPABILITIES = Capabilities(
     items=True,
     payments=True,
 )
-ENTITIES = {"ES01": ("EUR", "ES"), "DE01": ("EUR", "DE"), "GB01": ("GBP", "GB")}
 
 
-class FakeErp(Vendor):
+class FakeErp(Postings, Invoices):
     """The port `Erp`. Codes of projects are unique within an entity; keys of documents are unique nowhere."""
 
     def __init__(self, capabilities: Capabilities = CAPABILITIES, clock: Callable[[], datetime] = utc_now) -> None:
-        super().__init__(clock)
-        self.capabilities = capabilities
-        self.connection = capabilities.connection
-        self.customers: Book[Customer] = Book()
-        self.projects: Book[AccountingProject] = Book()
-        self.payment_terms = {"net_30", "immediate"}
-        self.departments = {"DATA", "CLOUD"}
+        super().__init__(capabilities, clock)
 
     async def examine(self) -> list[Finding]:
         """Return that there is nothing to mend."""
         return [Finding(subject="access", holds=not self.away, detail="The books are in memory.")]
-
-    async def list_legal_entities(self) -> list[LegalEntity]:
-        """Return the entities of the capabilities."""
-        return await self.read("list_legal_entities", lambda: [entity(c) for c in self.capabilities.legal_entities])
 
     async def search_customers(
         self, *, tax_id: str | None = None, name: str | None = None, after: str | None = None, limit: int = 20
@@ -146,8 +135,8 @@ class FakeErp(Vendor):
 
     def _created_customer(self, new: NewCustomer) -> Customer:
         refuse_unless(self.capabilities.create_customers, Code.capability_missing, "By hand only.")
-        self._check_entity(new.legal_entity)
-        self._check_terms(given(new, "payment_terms"))
+        self.check_entity(new.legal_entity)
+        self.check_terms(given(new, "payment_terms"))
         customer = Customer(
             id=self.customers.next_id(),
             version=self.version(),
@@ -168,7 +157,7 @@ class FakeErp(Vendor):
         customer = self.customers.get(customer_id)
         refuse_unless(self.capabilities.update_customers, Code.capability_missing, "By hand only.")
         refuse_unless(version in {None, customer.version}, Code.precondition_failed, "It has changed.")
-        self._check_terms(given(change, "payment_terms"))
+        self.check_terms(given(change, "payment_terms"))
         values = {name: getattr(change, name) for name in change.__struct_fields__}
         values = {name: value for name, value in values.items() if value is not UNSET}
         if "tax_id" in values:
@@ -178,7 +167,7 @@ class FakeErp(Vendor):
 
     def _created_project(self, new: NewAccountingProject) -> AccountingProject:
         refuse_unless(self.capabilities.accounting_projects, Code.capability_missing, "No projects.")
-        self._check_entity(new.legal_entity)
+        self.check_entity(new.legal_entity)
         customer = next((one for one in self.customers if one.id == new.customer_id), None)
         if customer is None or customer.state is not CustomerState.active:
             code = Code.customer_inactive if customer else Code.customer_not_found
@@ -205,35 +194,12 @@ class FakeErp(Vendor):
         project = replace(self.projects.get(project_id), state=state, version=self.version(), updated_at=self.clock())
         return self.projects.put(project, self.clock())
 
-    def _check_entity(self, legal_entity: str) -> None:
-        served = legal_entity in self.capabilities.legal_entities
-        refuse_unless(served, Code.entity_mapping_missing, "No books are kept for it.")
-
-    def _check_terms(self, terms: str | None) -> None:
-        refuse_unless(terms is None or terms in self.payment_terms, Code.mapping_missing, "Unknown terms.")
-
     def _check_dimensions(self, new: NewAccountingProject) -> None:
         kinds = [dimension.type for dimension in new.dimensions]
         carried = set(kinds) <= set(self.capabilities.dimensions) and len(kinds) <= self.capabilities.max_dimensions
         refuse_unless(carried, Code.unsupported_field, "It cannot carry these dimensions.")
         known = all(dimension.code in self.departments for dimension in new.dimensions)
         refuse_unless(known, Code.dimension_invalid_combination, "Unknown value.")
-
-
-def entity(code: str) -> LegalEntity:
-    """Return an entity as the ERP has it."""
-    currency, country = ENTITIES[code]
-    return LegalEntity(
-        id=code.lower(),
-        version="1",
-        code=code,
-        name=f"Meridian {code}",
-        currency=currency,
-        country=country,
-        time_zone="UTC",
-        tax_basis=TaxBasis.per_rate_group,
-        references=[],
-    )
 
 
 def compact(tax_id: str) -> str:

@@ -1,8 +1,9 @@
 """What the fakes have in common: books of their own, a slow index, and switches for everything that gets lost."""
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
@@ -65,6 +66,7 @@ class Book(Generic[T]):
     def __init__(self) -> None:
         self._rows: dict[str, T] = {}
         self._made_at: dict[str, datetime] = {}
+        self._by_key: defaultdict[str | None, list[str]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._rows.values())
@@ -79,8 +81,10 @@ class Book(Generic[T]):
     def put(self, document: T, at: datetime) -> T:
         """Keep a document, new or changed."""
         document_id: str = document.id  # type: ignore[attr-defined]  # every document of the contracts has one
+        if document_id not in self._rows:
+            self._made_at[document_id] = at
+            self._by_key[getattr(document, "business_key", None)].append(document_id)
         self._rows[document_id] = document
-        self._made_at.setdefault(document_id, at)
         return document
 
     def get(self, document_id: str) -> T:
@@ -89,10 +93,15 @@ class Book(Generic[T]):
             raise Refused(Code.resource_not_found, "The vendor does not know this id.")
         return self._rows[document_id]
 
-    def indexed(self, at: datetime, lag_s: float) -> list[T]:
-        """Return what a search shows by now."""
+    def carrying(self, business_key: str) -> list[T]:
+        """Return the documents that were made with the key, whether a search shows them or not."""
+        return [self._rows[document_id] for document_id in self._by_key.get(business_key, [])]
+
+    def indexed(self, at: datetime, lag_s: float, keys: Collection[str] | None = None) -> list[T]:
+        """Return what a search shows by now, of all documents or of those with one of the keys."""
         before = at - timedelta(seconds=lag_s)
-        return [row for document_id, row in self._rows.items() if self._made_at[document_id] <= before]
+        asked = self._rows if keys is None else [each for key in keys for each in self._by_key.get(key, [])]
+        return [self._rows[document_id] for document_id in asked if self._made_at[document_id] <= before]
 
 
 class Vendor:
@@ -105,6 +114,8 @@ class Vendor:
         self.latency_s = 0.0
         self.away = False
         """Whether nobody answers at all."""
+        self.search_away = False
+        """Whether searches are not answered, while all else goes well."""
         self.calls: Counter[str] = Counter()
         self.effects: Counter[str] = Counter()
         self.authors: list[str] = []
@@ -113,6 +124,7 @@ class Vendor:
         """Whether a call hangs."""
         self._planned: dict[tuple[str | None, str], deque[Fault | None]] = {}
         self._serial = 0
+        self._inside: Counter[str] = Counter()
 
     def plan(self, operation: str, *faults: Fault | None, author: str | None = None) -> None:
         """Let the next calls of an operation go wrong, in this order, or those of one author; None goes well."""
@@ -135,16 +147,17 @@ class Vendor:
             await self._go_wrong(fault)
         return answer()
 
-    async def write(self, operation: str, effect: Callable[[], T]) -> T:
-        """Return what a write did, unless something is lost on the way there or back."""
+    async def write(self, operation: str, effect: Callable[[], T], *, lock: str = "", at_once: int | None = None) -> T:
+        """Return what a write did, unless something is lost on the way there or back, or too many hold the lock."""
         await self._arrive(operation)
         fault = self._next(operation)
         if fault in BEFORE and fault is not None:
             await self._go_wrong(fault)
-        done = effect()
-        self.effects[operation] += 1
-        self.authors.append(AUTHOR.get())
-        await asyncio.sleep(self.latency_s)
+        with self._holding(lock, at_once):
+            done = effect()
+            self.effects[operation] += 1
+            self.authors.append(AUTHOR.get())
+            await asyncio.sleep(self.latency_s)
         if fault is not None:
             await self._go_wrong(fault)
         return done
@@ -158,7 +171,33 @@ class Vendor:
 
     def search(self, book: Book[T], which: Callable[[T], bool]) -> list[T]:
         """Return the documents for which it holds, as far as the index has them."""
+        self.check_search()
         return [document for document in book.indexed(self.clock(), self.lag_s) if which(document)]
+
+    def keyed(self, book: Book[T], keys: Collection[str]) -> dict[str, T]:
+        """Return the documents that carry the keys, by key, as far as the index has them; two with one are refused."""
+        self.check_search()
+        found: dict[str, T] = {}
+        for document in book.indexed(self.clock(), self.lag_s, keys):
+            business_key: str = document.business_key  # type: ignore[attr-defined]  # those of these books have one
+            refuse_unless(business_key not in found, Code.upstream_conflict_stale, "Two documents carry the key.")
+            found[business_key] = document
+        return found
+
+    def check_search(self) -> None:
+        """Return where searches are answered."""
+        if self.search_away:
+            raise_for(Fault.unavailable)
+
+    @contextmanager
+    def _holding(self, lock: str, at_once: int | None) -> Iterator[None]:
+        if at_once is not None and self._inside[lock] >= at_once:
+            raise Unavailable(Code.upstream_unavailable, "The vendor's lock is taken.")
+        self._inside[lock] += 1
+        try:
+            yield
+        finally:
+            self._inside[lock] -= 1
 
     async def _go_wrong(self, fault: Fault) -> NoReturn:
         if fault in {Fault.hangs_before, Fault.hangs_after}:
