@@ -28,7 +28,8 @@ from openapi.system.psa.v1 import (
     TimeChanges,
 )
 from system_apis.ports import Finding, Found
-from tests.fakes.vendor import Book, Vendor, given, page, refuse_unless
+from tests.fakes.psa_billing import Billing
+from tests.fakes.vendor import Book, given, page, refuse_unless
 
 P = TypeVar("P", Task, Milestone)
 CAPABILITIES = Capabilities(
@@ -53,30 +54,13 @@ CAPABILITIES = Capabilities(
     billing_notes=True,
     hold_flag=True,
 )
-ANA = Resource(
-    id="1",
-    version="1",
-    name="Ana Ruiz",
-    email="ana.ruiz@example.com",
-    state=State.active,
-    valid_from=date(2025, 1, 1),
-    valid_to=None,
-    references=[],
-)
-BEN = replace(ANA, id="2", name="Ben Ode", email="ben.ode@example.com", state=State.inactive)
 
 
-class FakePsa(Vendor):
+class FakePsa(Billing):
     """The port `Psa`. Codes of projects are unique; keys of documents are unique nowhere."""
 
     def __init__(self, capabilities: Capabilities = CAPABILITIES, clock: Callable[[], datetime] = utc_now) -> None:
-        super().__init__(clock)
-        self.capabilities = capabilities
-        self.connection = capabilities.connection
-        self.resources = [ANA, BEN]
-        self.projects: Book[Project] = Book()
-        self.tasks: Book[Task] = Book()
-        self.milestones: Book[Milestone] = Book()
+        super().__init__(capabilities, clock)
         self.templates = {"Delivery standard": ("Discovery", "Build")}
 
     async def examine(self) -> list[Finding]:
