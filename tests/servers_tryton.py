@@ -14,9 +14,12 @@ from examples.demo.books import Tryton
 from examples.servers.start import Backend, tryton
 from gateway.secret import Secret
 from openapi.common.types import Dimension
+from system_apis.conformance.target import Booking
 from system_apis.connectors.tryton import Settings
 
 ACCOUNT = "analytic_account.account"
+LINE = "timesheet.line"
+TAG = "[ok] "
 
 
 @contextmanager
@@ -144,8 +147,8 @@ class TrytonPsaBooks(TrytonDatabase):
 
     def __init__(self, ready: dict[str, Any], database: str) -> None:
         super().__init__(ready, database)
-        self.ana = Desk(ready, database, "ana")
-        self.desks.append(self.ana)
+        self.ana, self.chloe = Desk(ready, database, "ana"), Desk(ready, database, "chloe")
+        self.desks += [self.ana, self.chloe]
 
     async def count_projects(self, business_key: str) -> int:
         """Return how many projects have the key in their comment."""
@@ -168,12 +171,76 @@ class TrytonPsaBooks(TrytonDatabase):
             line = {
                 "employee": ana["id"],
                 "work": work["id"],
-                "date": {"__class__": "date", "year": day.year, "month": day.month, "day": day.day},
-                "duration": {"__class__": "timedelta", "seconds": 3600.0},
+                "date": tryton_day(day),
+                "duration": tryton_minutes(60),
             }
-            if await self.ana.tries("timesheet.line", "create", [line]):
+            if await self.ana.tries(LINE, "create", [line]):
                 return True
         return False
+
+    async def book_time(self, time: Booking) -> str:
+        """Return the line that the person booked; Ana at her own desk, everybody else through the approver's."""
+        (employee,) = await self.admin.find("company.employee", [["party.contact_mechanisms.value", "=", time.person]])
+        (work,) = await self.admin.find("timesheet.work", [["origin", "=", f"project.work,{time.task_id}"]])
+        line = {
+            "employee": employee["id"],
+            "work": work["id"],
+            "date": tryton_day(time.day),
+            "duration": tryton_minutes(time.minutes),
+            "description": time.description,
+        }
+        desk = self.ana if time.person.startswith("ana.") else self.chloe
+        created: Any = await desk.do(LINE, "create", [line])
+        return str(created[0])
+
+    async def approve(self, entry_id: str) -> None:
+        """Put the tag before the description, as Chloe does in the list of lines."""
+        await self._describe(self.chloe, entry_id, f"{TAG}{await self._description(entry_id)}")
+
+    async def recall(self, entry_id: str) -> None:
+        """Take the tag off again."""
+        await self._describe(self.chloe, entry_id, (await self._description(entry_id)).removeprefix(TAG))
+
+    async def correct(self, entry_id: str, minutes: int) -> None:
+        """Change the duration, as Chloe."""
+        await self.chloe.do(LINE, "write", [int(entry_id)], {"duration": tryton_minutes(minutes)})
+
+    async def delete_time(self, entry_id: str) -> None:
+        """Delete the line, as Chloe."""
+        await self.chloe.do(LINE, "delete", [int(entry_id)])
+
+    async def approve_own(self, entry_id: str) -> bool:
+        """Try to tag the line as Ana, whose it is."""
+        text = f"{TAG}{await self._description(entry_id)}"
+        return await self.ana.tries(LINE, "write", [int(entry_id)], {"description": text})
+
+    async def count_notes(self, project_id: str, business_key: str) -> int:
+        """Return how many notes on the project have the key in their first line."""
+        notes = await self.admin.find("ir.note", [["resource", "=", f"project.work,{project_id}"]], "message")
+        return sum(note["message"].splitlines()[0].endswith(f": {business_key}") for note in notes)
+
+    async def put_on_hold(self, project_id: str) -> None:
+        """Give the project the status, as the administrator."""
+        (status,) = await self.admin.find("project.work.status", [["name", "=", "On hold"]])
+        await self.admin.do("project.work", "write", [int(project_id)], {"status": status["id"]})
+
+    async def _description(self, entry_id: str) -> str:
+        (line,) = await self.admin.find(LINE, [["id", "=", int(entry_id)]], "description")
+        return str(line["description"])
+
+    @staticmethod
+    async def _describe(desk: Desk, entry_id: str, text: str) -> None:
+        await desk.do(LINE, "write", [int(entry_id)], {"description": text})
+
+
+def tryton_day(day: date) -> dict[str, Any]:
+    """Return a day as Tryton takes it."""
+    return {"__class__": "date", "year": day.year, "month": day.month, "day": day.day}
+
+
+def tryton_minutes(minutes: int) -> dict[str, Any]:
+    """Return a duration as Tryton takes it."""
+    return {"__class__": "timedelta", "seconds": minutes * 60.0}
 
 
 ANY = ["active", "in", [True, False]]

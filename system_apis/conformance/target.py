@@ -33,6 +33,18 @@ class ErpBooks(Protocol):
         """Make the dimension's value one that projects may carry."""
 
 
+class Booking(Struct, frozen=True, kw_only=True):
+    """Time as a person books it."""
+
+    project_id: str
+    task_id: str
+    person: str
+    """The e-mail address."""
+    day: date
+    minutes: int
+    description: str
+
+
 class PsaBooks(Protocol):
     """A PSA's own books, over its own interface and by its own user: never through the connector."""
 
@@ -47,6 +59,30 @@ class PsaBooks(Protocol):
 
     async def book(self, project_id: str, day: date) -> bool:
         """Book an hour on the project or a task of it, as one of its people; False where the PSA refuses."""
+
+    async def book_time(self, time: Booking) -> str:
+        """Return the id of time that the person booked, open still."""
+
+    async def approve(self, entry_id: str) -> None:
+        """Approve the time, as the approver does."""
+
+    async def recall(self, entry_id: str) -> None:
+        """Take the approval back, as the approver does."""
+
+    async def correct(self, entry_id: str, minutes: int) -> None:
+        """Change how long it took, as the approver does, and leave the approval as it is."""
+
+    async def delete_time(self, entry_id: str) -> None:
+        """Delete the time, as the approver does."""
+
+    async def approve_own(self, entry_id: str) -> bool:
+        """Try to approve the time as the person who booked it; False where the PSA refuses."""
+
+    async def count_notes(self, project_id: str, business_key: str) -> int:
+        """Return how many notes on the project carry the key."""
+
+    async def put_on_hold(self, project_id: str) -> None:
+        """Show the project as held, as somebody at a desk does."""
 
 
 class ErpFacts(Struct, frozen=True, kw_only=True):
@@ -73,6 +109,8 @@ class PsaFacts(Struct, frozen=True, kw_only=True):
     legal_entity: str
     person: str
     """The e-mail address of somebody active."""
+    approver: str | None
+    """Whom the PSA names as approver of time that `PsaBooks.approve` approved, or None where it does not tell."""
     native_template: str | None
     """A template that the PSA keeps, or None where it keeps none."""
     template_tasks: tuple[str, ...] = ()

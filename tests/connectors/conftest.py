@@ -42,6 +42,7 @@ ERP = ErpFacts(
 PSA = PsaFacts(
     legal_entity="ES01",
     person="ana.ruiz@example.com",
+    approver="chloe@example.com",
     native_template="Delivery standard",
     template_tasks=("Discovery", "Build", "Handover"),
 )

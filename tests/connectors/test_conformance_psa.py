@@ -3,7 +3,10 @@
 import pytest
 
 from system_apis.conformance.psa import *  # noqa: F403 - its tests are this module's
+from system_apis.conformance.psa_billing import *  # noqa: F403 - its tests are this module's
+from system_apis.conformance.psa_feedback import *  # noqa: F403 - its tests are this module's
 from system_apis.conformance.psa_tasks import *  # noqa: F403 - its tests are this module's
+from system_apis.conformance.psa_time import *  # noqa: F403 - its tests are this module's
 from system_apis.conformance.target import PsaTarget
 
 
