@@ -72,7 +72,7 @@ async def test_lines_of_one_transaction_are_paged_by_their_ids(psa_target: PsaTa
     same = [
         {name: line[name] for name in ("employee", "work", "date")} | {"duration": tryton_minutes(1)} for _ in range(5)
     ]
-    await books.chloe.do("timesheet.line", "create", same)
+    await books.chloe.do("timesheet.line", "create", [minute] * 5)
     since, after, seen = (await entry_of(psa_target, first)).updated_at, None, []
 
     while True:
