@@ -1,18 +1,30 @@
 """One write, one effect: every write to another system goes through `Writes`, whoever asks and whatever gets lost."""
 
 import hashlib
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from gateway.agreement import Difference
+from gateway.errors import Refused
 from gateway.store.database import Store
 from gateway.store.write_intents import Intent, WriteIntents
 from gateway.write_round import Act, Agree, Fence, Look, Moments, Rounds, Write, WriteSettings
 
-__all__ = ["BoundWrites", "Moments", "Port", "WriteSettings", "Writes"]
+__all__ = ["BoundWrites", "Item", "Moments", "Port", "WriteSettings", "Writes"]
 
+P = TypeVar("P", bound=Struct)
 T = TypeVar("T")
+
+
+class Item(Struct, Generic[P], frozen=True, kw_only=True):
+    """One document of a batch."""
+
+    key: str
+    payload: P
 
 
 class Capabilities(Protocol):
@@ -42,9 +54,17 @@ async def undisturbed(_name: str, _operation: str, _key: str) -> None:
 class Writes:
     """The guard. `moments` is called at `between_intent_and_act` and `between_act_and_record`."""
 
-    def __init__(self, store: Store, settings: WriteSettings, moments: Moments = undisturbed) -> None:
-        self._settings = settings
+    def __init__(
+        self, store: Store, settings: WriteSettings, moments: Moments = undisturbed, fence: Fence | None = None
+    ) -> None:
+        self._settings, self._fence = settings, fence
         self._rounds, self._intents = Rounds(store, settings, moments), WriteIntents(store, settings.lease_s)
+
+    def fenced(self, fence: Fence) -> "Writes":
+        """Return the guard of one worker: it asks the fence before each send, beside what the write asks."""
+        guard = copy(self)
+        guard._fence = fence  # noqa: SLF001 - a copy of this one
+        return guard
 
     def bound(self, port: Port) -> "BoundWrites":
         """Return the guard of one connection, as handlers get it."""
@@ -67,6 +87,7 @@ class Writes:
         agree: Agree[T] | None = None,
         settle_s: float,
         deadline_s: float | None = None,
+        serial: str | None = None,
     ) -> T:
         """Return the document that carries the key, there once, whoever else asks and whatever gets lost.
 
@@ -84,7 +105,7 @@ class Writes:
                 payload_sha256=_sha256(payload),
                 look=look,
                 act=act,
-                fence=fence,
+                fence=_both(self._fence, fence),
                 agree=agree,
                 settle_s=settle_s,
                 deadline_s=self._settings.deadline_s if deadline_s is None else deadline_s,
@@ -103,6 +124,7 @@ class Writes:
         fence: Fence | None = None,
         settle_s: float,
         deadline_s: float | None = None,
+        serial: str | None = None,
     ) -> T:
         """Return the object in its target state. `look` alone decides: it returns the object only once it is there.
 
@@ -118,12 +140,34 @@ class Writes:
                 payload_sha256=None if payload is None else _sha256(payload),
                 look=look,
                 act=act,
-                fence=fence,
+                fence=_both(self._fence, fence),
                 agree=None,
                 settle_s=settle_s,
                 deadline_s=self._settings.deadline_s if deadline_s is None else deadline_s,
             )
         )
+
+    async def many(  # noqa: PLR0913 - as above
+        self,
+        *,
+        connection: str,
+        operation: str,
+        items: Sequence[Item[P]],
+        look: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]],
+        act: Callable[[Sequence[P]], Awaitable[Mapping[str, T | Refused]]],
+        fence: Fence | None = None,
+        agree: Callable[[P, T], list[Difference]] | None = None,
+        makes: bool = True,
+        settle_s: float,
+        deadline_s: float | None = None,
+        serial: str | None = None,
+    ) -> dict[str, T | Refused]:
+        """Return what came of each item, by key: the document, there once, or why that one was refused.
+
+        A round over all keys at once. With `makes=False` the keys are ids of objects that are brought into a state, as
+        in `change`, and `look` returns those that are in it.
+        """
+        raise NotImplementedError
 
 
 class BoundWrites:
@@ -142,6 +186,7 @@ class BoundWrites:
         act: Act[T],
         fence: Fence | None = None,
         agree: Agree[T] | None = None,
+        serial: str | None = None,
     ) -> T:
         """Return the document that carries the key: see `Writes.once`."""
         return await self._writes.once(
@@ -154,6 +199,7 @@ class BoundWrites:
             fence=fence,
             agree=agree,
             settle_s=self._port.capabilities.settle_s,
+            serial=serial,
         )
 
     async def change(
@@ -165,6 +211,7 @@ class BoundWrites:
         act: Act[T],
         payload: Struct | None = None,
         fence: Fence | None = None,
+        serial: str | None = None,
     ) -> T:
         """Return the object in its target state: see `Writes.change`."""
         return await self._writes.change(
@@ -176,7 +223,34 @@ class BoundWrites:
             payload=payload,
             fence=fence,
             settle_s=self._port.capabilities.settle_s,
+            serial=serial,
         )
+
+    async def many(  # noqa: PLR0913 - as above
+        self,
+        *,
+        operation: str,
+        items: Sequence[Item[P]],
+        look: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]],
+        act: Callable[[Sequence[P]], Awaitable[Mapping[str, T | Refused]]],
+        fence: Fence | None = None,
+        agree: Callable[[P, T], list[Difference]] | None = None,
+        makes: bool = True,
+        serial: str | None = None,
+    ) -> dict[str, T | Refused]:
+        """Return what came of each item, by key: see `Writes.many`."""
+        raise NotImplementedError
+
+
+def _both(first: Fence | None, second: Fence | None) -> Fence | None:
+    if first is None or second is None:
+        return first or second
+
+    async def both() -> None:
+        await first()
+        await second()
+
+    return both
 
 
 def _sha256(payload: Struct) -> str:

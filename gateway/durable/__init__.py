@@ -1,7 +1,7 @@
 """Durable work: processes that survive every crash. The only package that knows the workflow engine.
 
-Workflows are written in `workflow`, `step`, `submit`, `undo`, `finish` and `skip`; handlers use `enqueue`,
-`wait_until_resting`, `resume` and `cancel`; a `Worker` carries out.
+Workflows are written in `workflow`, `step`, `submit`, `submit_many`, `undo`, `finish` and `skip`; handlers use
+`enqueue`, `wait_until_resting`, `resume` and `cancel`; a `Worker` carries out.
 """
 
 from gateway.durable.decisions import cancel, resume
@@ -11,7 +11,7 @@ from gateway.durable.process import enqueue, wait_until_resting
 from gateway.durable.run import process_id
 from gateway.durable.schedules import Schedule
 from gateway.durable.settings import DurableSettings
-from gateway.durable.verbs import corrections, decided, finish, skip, step, submit, undo
+from gateway.durable.verbs import Batch, corrections, decided, finish, skip, step, submit, submit_many, undo
 from gateway.durable.worker import Worker
 from gateway.durable.worker_lease import LeaseLost
 from gateway.durable.worker_lock import AnotherWorker
@@ -27,6 +27,7 @@ from gateway.store.processes import list_all as list_processes
 __all__ = [
     "MOMENTS",
     "AnotherWorker",
+    "Batch",
     "DurableSettings",
     "Engine",
     "LeaseLost",
@@ -55,6 +56,7 @@ __all__ = [
     "skip",
     "step",
     "submit",
+    "submit_many",
     "undisturbed",
     "undo",
     "wait_until_resting",

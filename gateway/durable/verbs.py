@@ -1,24 +1,33 @@
 """The verbs of which workflows consist. A refusal leaves the workflow function; its wrapper undoes, or parks."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
+from types import UnionType
+from typing import Any, Generic, ParamSpec, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
-from gateway.agreement import agreeing
+from gateway.agreement import Difference, agreeing
 from gateway.caller import INSTALLATION
 from gateway.durable.outcomes import Unwound
 from gateway.durable.run import Run, Skip, Undo, Work, current_run
 from gateway.durable.tries import carry_out
+from gateway.errors import Refusal, Refused
 from gateway.store import decisions, processes
 from gateway.store.database import Store
-from gateway.writes import Port
+from gateway.writes import BoundWrites, Item, Port
 
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
+
+
+class Batch(Struct, Generic[T], frozen=True, kw_only=True):
+    """What came of a batch, by key."""
+
+    done: dict[str, T]
+    refused: dict[str, Refusal]
 
 
 async def step(
@@ -56,6 +65,7 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
     payload: Struct | None = None,
     fence: Callable[[], Awaitable[None]] | None = None,
     agree: Sequence[str] = (),
+    serial: str | None = None,
     pivot: bool = False,
     again_from: str | None = None,
     undone_by: tuple[str, Callable[[], Awaitable[object]]] | None = None,
@@ -66,7 +76,7 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
     returns it only once it is in that state. `pivot` marks the one write after which nothing is undone. A
     refusal is taken up again at the write, or at the earlier step `again_from` that decides what is written; the steps
     between run again. `undone_by` names what reverses it and finds its object by itself: it also undoes what is there
-    without being what was wanted.
+    without being what was wanted. `serial` names the slot through which one write goes at a time: see `Writes.once`.
     """
     run = current_run.get()
     guard = run.writes.bound(on)
@@ -80,7 +90,7 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
     work = Work(
         name=run.name_of(name),
         position=run.next_position(),
-        call=partial(made, operation=name, look=look, act=act, fence=fence),
+        call=partial(made, operation=name, look=look, act=act, fence=fence, serial=serial),
         into=returned_by(act),
         key=key or object_id,
         system=on.connection,
@@ -97,6 +107,76 @@ async def submit(  # noqa: PLR0913 - one write has so many sides, and each is gi
     _register(run, work, undone_by)
     run.after_pivot = run.after_pivot or pivot
     return cast("T", done)
+
+
+async def submit_many(  # noqa: PLR0913 - as above
+    name: str,
+    *,
+    on: Port,
+    items: Sequence[Item[S]],
+    look: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]],
+    act: Callable[[Sequence[S]], Awaitable[Mapping[str, T | Refused]]],
+    fence: Callable[[], Awaitable[None]] | None = None,
+    agree: Sequence[str] = (),
+    makes: bool = True,
+    serial: str | None = None,
+    pivot: bool = False,
+    again_from: str | None = None,
+) -> Batch[T]:
+    """Return what came of each item of a batch, once that is known of all of them: the effect, there once, or a no.
+
+    An item that is refused refuses neither its siblings nor the step: its refusal is for the workflow to take up. What
+    is raised holds for the whole batch, and becomes of the step what it becomes in `submit`. `act` must say what it
+    returns. See `Writes.many`.
+    """
+    run = current_run.get()
+    work = Work(
+        name=run.name_of(name),
+        position=run.next_position(),
+        call=partial(
+            _written,
+            run.writes.bound(on),
+            operation=name,
+            items=items,
+            look=look,
+            act=act,
+            fence=fence,
+            agree=_each_agreeing(agree),
+            makes=makes,
+            serial=serial,
+        ),
+        into=Batch[_item_of(act)],  # type: ignore[misc]  # a type that is known at run time
+        system=on.connection,
+        writes=True,
+        pivot=pivot,
+        again_from=again_from,
+    )
+    done = await _performed(run, work)
+    run.after_pivot = run.after_pivot or pivot
+    return cast("Batch[T]", done)
+
+
+async def _written(guard: BoundWrites, **asked: Any) -> Batch[Any]:  # noqa: ANN401 - as `BoundWrites.many` is asked
+    outcomes = await guard.many(**asked)
+    return Batch(
+        done={key: outcome for key, outcome in outcomes.items() if not isinstance(outcome, Refused)},
+        refused={key: Refusal.of(outcome) for key, outcome in outcomes.items() if isinstance(outcome, Refused)},
+    )
+
+
+def _each_agreeing(fields: Sequence[str]) -> Callable[[Struct, object], list[Difference]] | None:
+    return (lambda wanted, found: agreeing(wanted, *fields)(found)) if fields else None
+
+
+def _item_of(act: Callable[..., Any]) -> Any:  # noqa: ANN401 - a type
+    """Return what a batch's `act` says that an item becomes: `T` of `Mapping[str, T | Refused]`."""
+    said = get_args(returned_by(act))
+    outcome = said[1] if len(said) == 2 else None  # noqa: PLR2004 - key and value
+    parts = get_args(outcome) if get_origin(outcome) in {Union, UnionType} else (outcome,)
+    kinds = [part for part in parts if part is not Refused]
+    if len(kinds) != 1 or kinds == [None]:
+        raise TypeError(f"{act} must say that it returns Mapping[str, T | Refused].")
+    return kinds[0]
 
 
 def _register(run: Run, work: Work, undone_by: tuple[str, Callable[[], Awaitable[object]]] | None) -> None:
