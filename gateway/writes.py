@@ -54,10 +54,9 @@ async def undisturbed(_name: str, _operation: str, _key: str) -> None:
 class Writes:
     """The guard. `moments` is called at `between_intent_and_act` and `between_act_and_record`."""
 
-    def __init__(
-        self, store: Store, settings: WriteSettings, moments: Moments = undisturbed, fence: Fence | None = None
-    ) -> None:
-        self._settings, self._fence = settings, fence
+    def __init__(self, store: Store, settings: WriteSettings, moments: Moments = undisturbed) -> None:
+        self._settings = settings
+        self._fence: Fence | None = None
         self._rounds, self._intents = Rounds(store, settings, moments), WriteIntents(store, settings.lease_s)
 
     def fenced(self, fence: Fence) -> "Writes":

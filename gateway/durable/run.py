@@ -25,7 +25,7 @@ class Fenced(asyncio.CancelledError):
 
 
 Fence = Callable[[AsyncConnection], Awaitable[None]]
-"""Returns while the worker may write down what becomes of a run; raises Fenced."""
+"""Returns while the worker may write, here and elsewhere; raises Fenced."""
 
 
 async def unfenced(_connection: AsyncConnection) -> None:

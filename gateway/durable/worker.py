@@ -16,7 +16,7 @@ from gateway.durable.engine import Engine, Runtime, Start
 from gateway.durable.moments import Moments, undisturbed
 from gateway.durable.reaper import Reaper
 from gateway.durable.rounds import Round, going
-from gateway.durable.run import Run
+from gateway.durable.run import Fence, Run, unfenced
 from gateway.durable.schedules import Schedule, Schedules
 from gateway.durable.settings import DurableSettings
 from gateway.durable.sweeps import Sweeps
@@ -43,11 +43,13 @@ class Worker:
         moments: Moments = undisturbed,
         schedules: Sequence[Schedule] = (),
     ) -> None:
-        self._url, self._store, self._writes, self._settings, self._moments = url, store, writes, settings, moments
+        self._url, self._store, self._settings, self._moments = url, store, settings, moments
+        self._writes = writes.fenced(self._ask_fence)
         self._workflows = {workflow.name: workflow for workflow in workflows}
-        everything = {"store": store, "writes": writes, **resources}
+        everything = {"store": store, "writes": self._writes, **resources}
         self._resources = {workflow.name: workflow.bind(everything) for workflow in workflows}
         self._schedules = schedules
+        self._fence: Fence = unfenced
         self._stopping, self._lease_lost = asyncio.Event(), False
 
     async def run(self) -> None:
@@ -67,6 +69,10 @@ class Worker:
                 loop.remove_signal_handler(number)
         if self._lease_lost:
             raise LeaseLost("The worker was taken for dead, and others have its work. Start it again.")
+
+    async def _ask_fence(self) -> None:
+        async with self._store.begin() as connection:
+            await self._fence(connection)
 
     def stop(self) -> None:
         """Let `run` come to its end."""

@@ -289,7 +289,7 @@ def test_second_worker_is_refused_and_told_of_the_first(config: Path) -> None:
     try:
         result = tiebeam("worker", "--config", config)
     finally:
-        lock.release()
+        lock.release(undone=False)
 
     assert result.exit_code == 1
     assert "Another worker" in result.output

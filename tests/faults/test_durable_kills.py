@@ -113,9 +113,9 @@ async def test_a_worker_killed_at_any_moment_leaves_each_effect_once(
     for moment, step in cells if FULL else random.sample(cells, SAMPLE):
         with subtests.test(moment=moment, step=step):
             async with staged(profile, server, fresh(tmp_path, moment, step), story) as (stage, process):
-                victim = await started(stage, moment, step)
+                victim = await started(stage, moment, step, "kill")
                 died = await asyncio.wait_for(victim.wait(), ENDS_WITHIN_S)
-                successor = await started(stage, moment, step)
+                successor = await started(stage, moment, step, "kill")
                 await until_ended(stage, process)
                 ended = await stage.rest(process)
                 successor.terminate()
@@ -126,8 +126,8 @@ async def test_a_worker_killed_at_any_moment_leaves_each_effect_once(
                 assert stage.desk.effects() == story.effects
 
 
-async def test_a_worker_in_a_process_of_its_own_is_the_only_one(profile: str, server: Postgres, tmp_path: Path) -> None:
-    async with staged(profile, server, fresh(tmp_path, "two"), STORIES["goes_well"]) as (stage, process):
+async def test_a_worker_in_a_process_of_its_own_is_the_only_one_on_a_file(server: Postgres, tmp_path: Path) -> None:
+    async with staged("sqlite", server, fresh(tmp_path, "two"), STORIES["goes_well"]) as (stage, process):
         first = await started(stage)
         await stage.rest(process)
         second = await started(stage)

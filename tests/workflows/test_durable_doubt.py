@@ -309,7 +309,8 @@ async def test_a_database_that_breaks_in_the_middle_of_a_step_parks_it(
     assert done.state == "active"
 
 
-async def test_a_second_worker_is_refused_and_told_who_runs(stage: Stage) -> None:
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_second_worker_on_a_file_is_refused_and_told_who_runs(stage: Stage) -> None:
     async with stage.working():
         with pytest.raises(AnotherWorker, match=r"Another worker \(\d+"):
             await stage.worker().run()

@@ -1,21 +1,35 @@
-"""One worker at a time, and who is told so: the file's lock, and the lease by the database's clock."""
+"""Who may work: the one that has the file's lock on SQLite, and on PostgreSQL everybody whose lease has not run out."""
 
 import asyncio
 import os
-import socket
-import subprocess
-import sys
-import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from gateway.durable import AnotherWorker
 from gateway.durable.engine import sync_engine
-from gateway.durable.worker_lock import Lease, worker_lock
+from gateway.durable.run import Fenced
+from gateway.durable.settings import EXECUTOR
+from gateway.durable.worker_lease import Lease
+from gateway.durable.worker_lock import worker_lock
 from gateway.store import worker_leases
+from gateway.store.database import Store, create_engine
+from gateway.store.worker_leases import Leases
 from tests.workflows.toy import QUICK
+
+BRIEF = replace(QUICK, lease_s=0.4, lease_renewal_s=0.1)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """Return the URL of a fresh PostgreSQL database with all tables."""
+    url: str = request.getfixturevalue("postgres_server").database(request.getfixturevalue("migrated_database"))
+    return url
 
 
 def never() -> None:
@@ -23,78 +37,112 @@ def never() -> None:
     raise AssertionError
 
 
-def test_a_second_one_is_refused_until_the_first_lets_go(url: str) -> None:
-    first, second, third = (worker_lock(url, QUICK, never) for _ in range(3))
+def telling(lost: asyncio.Event) -> Callable[[], None]:
+    """Return what lets the event loop know, from a thread."""
+    loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        loop.call_soon_threadsafe(lost.set)
+
+    return tell
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """Open a transaction."""
+    engine = sync_engine(url, pool_size=1)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def leases(url: str) -> Leases:
+    """Return who is alive, and whose lease has run out."""
+    with connected(url) as connection:
+        return worker_leases.list_all(connection)
+
+
+@asynccontextmanager
+async def asked(url: str) -> AsyncIterator[Callable[[Lease], Awaitable[None]]]:
+    """Give a way to ask a lease's fence."""
+    store = Store(create_engine(url))
+
+    async def ask(lease: Lease) -> None:
+        async with store.begin() as connection:
+            await lease.fence(connection)
+
+    yield ask
+    await store.close()
+
+
+def test_a_second_one_on_a_file_is_refused_until_the_first_lets_go(tmp_path: Path) -> None:
+    first, second, third = (worker_lock(f"sqlite:///{tmp_path}/tiebeam.sqlite", QUICK, never) for _ in range(3))
     first.take()
 
     with pytest.raises(AnotherWorker, match=str(os.getpid())):
         second.take()
-    first.release()
+    first.release(undone=True)
     third.take()
-    third.release()
+    third.release(undone=False)
+
+    assert {one.executor for one in (first, second, third)} == {EXECUTOR}
 
 
-def hold(url: str, holder: str) -> None:
-    """Let somebody have the lease."""
-    database = sync_engine(url, pool_size=1)
-    with database.begin() as connection:
-        assert worker_leases.take(connection, holder, 0.5)
-    database.dispose()
+def test_each_worker_has_a_lease_until_it_has_gone(database: str) -> None:
+    first, second = (worker_lock(database, QUICK, never) for _ in range(2))
+    first.take()
+    second.take()
+    both = leases(database)
+    first.release(undone=False)
+    one = leases(database)
+    second.release(undone=True)
+    left = leases(database)
+
+    assert both == (frozenset({first.executor, second.executor}), frozenset())
+    assert one == (frozenset({second.executor}), frozenset())
+    assert left == (frozenset(), frozenset({second.executor}))
 
 
-@pytest.mark.parametrize("holder", ["elsewhere/1/aa", f"{socket.gethostname()}/{os.getppid()}/aa", "nonsense"])
-def test_a_lease_is_waited_for_until_it_runs_out(url: str, holder: str) -> None:
-    hold(url, holder)
-    over = threading.Event()
-
-    with pytest.raises(AnotherWorker, match="has the lease"):
-        Lease(url, QUICK, never).take()
-    over.wait(0.7)
-    lease = Lease(url, QUICK, never)
-    lease.take()
-    lease.release()
-
-
-def test_a_lease_of_a_dead_process_of_this_machine_is_taken_over_at_once(url: str) -> None:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    hold(url, f"{socket.gethostname()}/{child.pid}/aa")
-
-    lease = Lease(url, QUICK, never)
-    lease.take()
-    lease.release()
-
-
-async def test_a_lease_is_renewed_and_its_loss_is_told(url: str) -> None:
+async def test_a_lease_is_renewed_and_its_loss_is_told(database: str) -> None:
     lost = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    quick = replace(QUICK, lease_s=0.4, lease_renewal_s=0.1)
-    lease = Lease(url, quick, lambda: loop.call_soon_threadsafe(lost.set) and None)
+    lease = Lease(database, BRIEF, telling(lost))
     lease.take()
     await asyncio.sleep(0.6)  # Longer than the lease: only its renewal keeps it.
-    with pytest.raises(AnotherWorker):
-        await asyncio.to_thread(Lease(url, quick, never).take)
-    kept = not lost.is_set()
-    database = sync_engine(url, pool_size=1)
-    with database.begin() as connection:
-        connection.execute(worker_leases.tb_worker_lease.update().values(holder="another/1/aa"))
-    database.dispose()
-    await asyncio.wait_for(lost.wait(), 5)
-    await asyncio.to_thread(lease.release)
+    async with asked(database) as ask:
+        await ask(lease)
+        kept = not lost.is_set()
+        with connected(database) as connection:
+            worker_leases.end(connection, lease.executor)
+        await asyncio.wait_for(lost.wait(), 5)
+        with pytest.raises(Fenced):
+            await ask(lease)
+    await asyncio.to_thread(lease.release, undone=False)
 
     assert kept
 
 
-async def test_a_database_that_stays_away_costs_the_lease(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_ran_out_is_not_renewed_and_one_that_did_not_is_not_forgotten(database: str) -> None:
+    with connected(database) as connection:
+        worker_leases.take(connection, "a", 60.0)
+        worker_leases.take(connection, "b", 60.0)
+        worker_leases.end(connection, "b")
+        renewed = [worker_leases.renew(connection, name, 60.0) for name in ("a", "b", "c")]
+        for name in ("a", "b", "c"):
+            worker_leases.forget(connection, name)
+
+    assert renewed == [True, False, False]
+    assert leases(database) == (frozenset({"a"}), frozenset())
+
+
+async def test_a_database_that_stays_away_costs_the_lease(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    quick = replace(QUICK, lease_s=0.3, lease_renewal_s=0.1)
-    lease = Lease(url, quick, lambda: loop.call_soon_threadsafe(lost.set) and None)
+    lease = Lease(database, BRIEF, telling(lost))
     lease.take()
     with monkeypatch.context() as patched:
-        patched.setattr(worker_leases, "take", away)
+        patched.setattr(worker_leases, "renew", away)
+        patched.setattr(worker_leases, "give_back", away)
         await asyncio.wait_for(lost.wait(), 5)
-    await asyncio.to_thread(lease.release)
+        await asyncio.to_thread(lease.release, undone=False)
 
     assert lost.is_set()
 
