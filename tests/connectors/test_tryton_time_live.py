@@ -69,9 +69,7 @@ async def test_lines_of_one_transaction_are_paged_by_their_ids(psa_target: PsaTa
     booking = await a_booking(psa_target)
     first = await books.book_time(booking)
     (line,) = await books.chloe.find("timesheet.line", [["id", "=", int(first)]], "employee", "work", "date")
-    same = [
-        {name: line[name] for name in ("employee", "work", "date")} | {"duration": tryton_minutes(1)} for _ in range(5)
-    ]
+    minute = {name: line[name] for name in ("employee", "work", "date")} | {"duration": tryton_minutes(1)}
     await books.chloe.do("timesheet.line", "create", [minute] * 5)
     since, after, seen = (await entry_of(psa_target, first)).updated_at, None, []
 
