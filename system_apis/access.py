@@ -25,13 +25,13 @@ def require(*, capability: bool, advice: str, pointer: str | None = None) -> Non
         raise Refused(Code.capability_missing, advice, *violations)
 
 
-def require_entity(caller: Caller, capabilities: Serving, legal_entity: str) -> None:
-    """Return where the caller may write for the entity that the body names, and the connection serves it."""
+def require_entity(caller: Caller, capabilities: Serving, legal_entity: str, pointer: str = "#/legal_entity") -> None:
+    """Return where the caller may ask for the entity that the request names, and the connection serves it."""
     if not caller.may_see(legal_entity=legal_entity):
         raise Refused(Code.auth_entity_not_allowed, f"Ask for the claim `legal_entities` on {legal_entity}.")
     if legal_entity not in capabilities.legal_entities:
         detail = f"This connection does not serve {legal_entity}. Use the one that does."
-        violation = Violation(code=Code.entity_mapping_missing, pointer="#/legal_entity", detail=detail)
+        violation = Violation(code=Code.entity_mapping_missing, pointer=pointer, detail=detail)
         raise Refused(Code.entity_mapping_missing, detail, violation)
 
 

@@ -228,6 +228,14 @@ class Psa(Protocol):
         """Return the project's flag, set."""
 
 
+def posting_slot(erp: Erp, legal_entity: str) -> str | None:
+    """Return the name that the guard lets one posting of the entity through at a time, or None where any number may.
+
+    An ERP that takes two at once gets one: a lock that is never met costs less than one that is.
+    """
+    return None if erp.capabilities.postings_at_once is None else f"{erp.connection}/{legal_entity}"
+
+
 class Landscape(Protocol):
     """Which connection serves whom. A process looks its connections up, and pins their names in its order."""
 

@@ -1,206 +1,49 @@
-"""Handlers of `openapi/system/erp/v1.yaml`, the same for every vendor: capability, caller, guarded write."""
+"""Handlers of `openapi/system/erp/v1.yaml`, the same for every vendor: capability, caller, guarded write.
 
-from functools import partial
-from typing import Final
+They stand by topic in the modules beside this one; the binder looks for them here.
+"""
 
-from msgspec import UNSET
-
-from gateway.agreement import agreeing
-from gateway.caller import Caller
-from gateway.cursors import Cursors
-from gateway.errors import Refused
-from gateway.listing import Listing, require_exactly_one
-from gateway.writes import BoundWrites
-from openapi.common.types import Code, Violation
-from openapi.system.erp.v1 import (
-    AccountingProject,
-    AccountingProjectPage,
-    AccountingProjectState,
-    Capabilities,
-    Customer,
-    CustomerChange,
-    CustomerPage,
-    LegalEntityPage,
-    NewAccountingProject,
-    NewCustomer,
-    SearchCustomer,
+from system_apis.erp.accounting_projects import (
+    activate_accounting_project,
+    create_accounting_project,
+    deactivate_accounting_project,
+    get_accounting_project,
+    search_accounting_projects,
 )
-from system_apis.access import not_there, require, require_entity, sees_connection, sees_entity, there
-from system_apis.ports import Erp
+from system_apis.erp.books import list_items, list_periods, list_tax_codes
+from system_apis.erp.connection import get_capabilities, list_legal_entities
+from system_apis.erp.customers import create_customer, get_customer, search_customers, update_customer
+from system_apis.erp.invoices import (
+    cancel_invoice,
+    create_invoice,
+    find_invoices,
+    get_invoice,
+    list_payments,
+    post_invoice,
+)
+from system_apis.erp.postings import find_billable_transactions, post_billable_transactions
 
-NO_CUSTOMERS: Final = "Customers are made in this ERP by hand. Have it made, then look it up."
-NO_CHANGES: Final = "Customers are changed in this ERP by hand."
-NO_PROJECTS: Final = "This ERP keeps no projects."
-
-
-async def get_capabilities(*, erp: Erp) -> Capabilities:
-    """Return what the connection declares."""
-    return erp.capabilities
-
-
-async def list_legal_entities(
-    *, erp: Erp, caller: Caller, cursors: Cursors, limit: int, cursor: str | None
-) -> LegalEntityPage:
-    """Return the entities that the caller may see; there are few, so they are paged here."""
-    listing = Listing(cursors, "system/erp/v1:list_legal_entities", caller, connection=erp.connection)
-    after = listing.after(cursor) or ""
-    entities = sorted(await erp.list_legal_entities(), key=lambda entity: entity.code)
-    rest = [entity for entity in entities if entity.code > after and caller.may_see(legal_entity=entity.code)]
-    page = rest[:limit]
-    return LegalEntityPage(items=page, next_cursor=listing.next_cursor(page[-1].code if rest[limit:] else None))
-
-
-async def search_customers(  # noqa: PLR0913 - the contract's parameters
-    *,
-    erp: Erp,
-    caller: Caller,
-    cursors: Cursors,
-    tax_id: str | None,
-    name: str | None,
-    business_key: str | None,
-    limit: int,
-    cursor: str | None,
-) -> CustomerPage:
-    """Return the customers found, the oldest first."""
-    require_exactly_one(tax_id=tax_id, name=name, business_key=business_key)
-    filters = {"connection": erp.connection, "tax_id": tax_id, "name": name, "business_key": business_key}
-    listing = Listing(cursors, "system/erp/v1:search_customers", caller, **filters)
-    after = listing.after(cursor)
-    if not sees_connection(caller, erp.capabilities):
-        return CustomerPage(items=[], next_cursor=None)
-    if business_key is not None:
-        one = await erp.find_customer(business_key)
-        return CustomerPage(items=[one] if one else [], next_cursor=None)
-
-    by = SearchCustomer.name if tax_id is None else SearchCustomer.tax_id
-    require(capability=by in erp.capabilities.search_customers, advice=f"This ERP cannot search by {by}.")
-    found = await erp.search_customers(tax_id=tax_id, name=name, after=after, limit=limit)
-    return CustomerPage(items=found.items, next_cursor=listing.next_cursor(found.after))
-
-
-async def create_customer(*, erp: Erp, writes: BoundWrites, caller: Caller, body: NewCustomer) -> Customer:
-    """Return the customer that carries the key, created now or earlier."""
-    require(capability=erp.capabilities.create_customers, advice=NO_CUSTOMERS)
-    require_entity(caller, erp.capabilities, body.legal_entity)
-    return await writes.once(
-        operation="create_customer",
-        key=body.business_key,
-        payload=body,
-        look=partial(erp.find_customer, body.business_key),
-        act=partial(erp.create_customer, body),
-        agree=agreeing(body, "tax_id", "name"),
-    )
-
-
-async def get_customer(*, erp: Erp, caller: Caller, customer_id: str) -> Customer:
-    """Return the customer."""
-    if not sees_connection(caller, erp.capabilities):
-        raise not_there()
-    return await there(erp.get_customer(customer_id))
-
-
-async def update_customer(
-    *, erp: Erp, writes: BoundWrites, caller: Caller, customer_id: str, body: CustomerChange, if_match: str
-) -> Customer:
-    """Return the customer as it is now. One that is already as wanted is answered, whatever the version."""
-    asked = [field for field in body.__struct_fields__ if getattr(body, field) is not UNSET]
-    if not asked:
-        violation = Violation(code=Code.request_body_invalid, pointer="#", detail="Give at least one field.")
-        raise Refused(Code.request_malformed, "Say what is to be otherwise.", violation)
-    require(capability=erp.capabilities.update_customers, advice=NO_CHANGES)
-    await get_customer(erp=erp, caller=caller, customer_id=customer_id)
-    differences = agreeing(body, *asked)
-
-    async def look() -> Customer | None:
-        customer = await there(erp.get_customer(customer_id))
-        return None if differences(customer) else customer
-
-    return await writes.change(
-        operation="update_customer",
-        object_id=customer_id,
-        payload=body,
-        look=look,
-        act=partial(erp.update_customer, customer_id, body, if_match),
-    )
-
-
-async def search_accounting_projects(
-    *,
-    erp: Erp,
-    caller: Caller,
-    cursors: Cursors,
-    code: str | None,
-    business_key: str | None,
-    limit: int,
-    cursor: str | None,
-) -> AccountingProjectPage:
-    """Return the projects found, of the entities that the caller may see."""
-    require_exactly_one(code=code, business_key=business_key)
-    require(capability=erp.capabilities.accounting_projects, advice=NO_PROJECTS)
-    filters = {"connection": erp.connection, "code": code, "business_key": business_key}
-    listing = Listing(cursors, "system/erp/v1:search_accounting_projects", caller, **filters)
-    after, following = listing.after(cursor), None
-    if code is not None:
-        found = await erp.search_accounting_projects(code=code, after=after, limit=limit)
-        projects, following = found.items, found.after
-    else:
-        one = await erp.find_accounting_project(business_key or "")
-        projects = [one] if one else []
-    seen = [project for project in projects if sees_entity(caller, erp.capabilities, project.legal_entity)]
-    return AccountingProjectPage(items=seen, next_cursor=listing.next_cursor(following))
-
-
-async def create_accounting_project(
-    *, erp: Erp, writes: BoundWrites, caller: Caller, body: NewAccountingProject
-) -> AccountingProject:
-    """Return the project that carries the key, created now or earlier."""
-    require(capability=erp.capabilities.accounting_projects, advice=NO_PROJECTS)
-    require_entity(caller, erp.capabilities, body.legal_entity)
-    return await writes.once(
-        operation="create_accounting_project",
-        key=body.business_key,
-        payload=body,
-        look=partial(erp.find_accounting_project, body.business_key),
-        act=partial(erp.create_accounting_project, body),
-        agree=agreeing(body, "legal_entity", "code", "customer_id"),
-    )
-
-
-async def get_accounting_project(*, erp: Erp, caller: Caller, project_id: str) -> AccountingProject:
-    """Return the project; one of another entity is not there."""
-    require(capability=erp.capabilities.accounting_projects, advice=NO_PROJECTS)
-    project = await there(erp.get_accounting_project(project_id))
-    if not sees_entity(caller, erp.capabilities, project.legal_entity):
-        raise not_there()
-    return project
-
-
-async def activate_accounting_project(
-    *, erp: Erp, writes: BoundWrites, caller: Caller, project_id: str
-) -> AccountingProject:
-    """Return the project, taking postings."""
-    await get_accounting_project(erp=erp, caller=caller, project_id=project_id)
-    return await writes.change(
-        operation="activate_accounting_project",
-        object_id=project_id,
-        look=partial(_in_state, erp, project_id, AccountingProjectState.active),
-        act=partial(erp.activate_accounting_project, project_id),
-    )
-
-
-async def deactivate_accounting_project(
-    *, erp: Erp, writes: BoundWrites, caller: Caller, project_id: str
-) -> AccountingProject:
-    """Return the project, taking none."""
-    await get_accounting_project(erp=erp, caller=caller, project_id=project_id)
-    return await writes.change(
-        operation="deactivate_accounting_project",
-        object_id=project_id,
-        look=partial(_in_state, erp, project_id, AccountingProjectState.inactive),
-        act=partial(erp.deactivate_accounting_project, project_id),
-    )
-
-
-async def _in_state(erp: Erp, project_id: str, state: AccountingProjectState) -> AccountingProject | None:
-    project = await there(erp.get_accounting_project(project_id))
-    return project if project.state is state else None
+__all__ = [
+    "activate_accounting_project",
+    "cancel_invoice",
+    "create_accounting_project",
+    "create_customer",
+    "create_invoice",
+    "deactivate_accounting_project",
+    "find_billable_transactions",
+    "find_invoices",
+    "get_accounting_project",
+    "get_capabilities",
+    "get_customer",
+    "get_invoice",
+    "list_items",
+    "list_legal_entities",
+    "list_payments",
+    "list_periods",
+    "list_tax_codes",
+    "post_billable_transactions",
+    "post_invoice",
+    "search_accounting_projects",
+    "search_customers",
+    "update_customer",
+]

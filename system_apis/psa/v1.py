@@ -1,193 +1,42 @@
-"""Handlers of `openapi/system/psa/v1.yaml`, the same for every vendor: capability, caller, guarded write."""
+"""Handlers of `openapi/system/psa/v1.yaml`, the same for every vendor: capability, caller, guarded write.
 
-from functools import partial
-from typing import Final
+They stand by topic in the modules beside this one; the binder looks for them here.
+"""
 
-from msgspec import UNSET
-
-from gateway.agreement import agreeing
-from gateway.caller import Caller
-from gateway.cursors import Cursors
-from gateway.listing import Listing, require_exactly_one
-from gateway.writes import BoundWrites
-from openapi.system.psa.v1 import (
-    Capabilities,
-    Milestone,
-    MilestonePage,
-    NewMilestone,
-    NewProject,
-    NewTask,
-    Project,
-    ProjectPage,
-    ProjectState,
-    ResourcePage,
-    Task,
-    TaskPage,
+from system_apis.psa.billing import find_billing_notes, get_hold_flag, set_hold_flag, write_billing_note
+from system_apis.psa.connection import get_capabilities, list_resources
+from system_apis.psa.project_parts import create_milestone, create_task, list_milestones, list_tasks
+from system_apis.psa.projects import (
+    cancel_project,
+    close_project,
+    create_project,
+    get_project,
+    open_project,
+    search_projects,
 )
-from system_apis.access import not_there, require, require_entity, sees_connection, sees_entity, there
-from system_apis.ports import Psa
+from system_apis.psa.time import get_time_entry, list_time_entries, list_time_totals
+from system_apis.psa.time_feedback import find_time_feedback, write_time_feedback
 
-NO_TEMPLATES: Final = "This PSA has no templates of its own. Leave `native_template` out."
-NO_CLOSING: Final = "This PSA cannot stop people from booking time on a project that exists."
-NO_TASKS: Final = "This PSA keeps no tasks."
-NO_MILESTONES: Final = "This PSA keeps no milestones."
-
-
-async def get_capabilities(*, psa: Psa) -> Capabilities:
-    """Return what the connection declares."""
-    return psa.capabilities
-
-
-async def list_resources(*, psa: Psa, caller: Caller, cursors: Cursors, limit: int, cursor: str | None) -> ResourcePage:
-    """Return the people that the PSA plans with."""
-    listing = Listing(cursors, "system/psa/v1:list_resources", caller, connection=psa.connection)
-    after = listing.after(cursor)
-    if not sees_connection(caller, psa.capabilities):
-        return ResourcePage(items=[], next_cursor=None)
-    found = await psa.list_resources(after=after, limit=limit)
-    return ResourcePage(items=found.items, next_cursor=listing.next_cursor(found.after))
-
-
-async def search_projects(
-    *,
-    psa: Psa,
-    caller: Caller,
-    cursors: Cursors,
-    code: str | None,
-    business_key: str | None,
-    limit: int,
-    cursor: str | None,
-) -> ProjectPage:
-    """Return the projects found, of the entities that the caller may see."""
-    require_exactly_one(code=code, business_key=business_key)
-    filters = {"connection": psa.connection, "code": code, "business_key": business_key}
-    listing = Listing(cursors, "system/psa/v1:search_projects", caller, **filters)
-    after, following = listing.after(cursor), None
-    if code is not None:
-        found = await psa.search_projects(code=code, after=after, limit=limit)
-        projects, following = found.items, found.after
-    else:
-        one = await psa.find_project(business_key or "")
-        projects = [one] if one else []
-    seen = [project for project in projects if sees_entity(caller, psa.capabilities, project.legal_entity)]
-    return ProjectPage(items=seen, next_cursor=listing.next_cursor(following))
-
-
-async def create_project(*, psa: Psa, writes: BoundWrites, caller: Caller, body: NewProject) -> Project:
-    """Return the project that carries the key, created now or earlier."""
-    templated = body.native_template is not UNSET
-    can_copy = psa.capabilities.native_templates or not templated
-    require(capability=can_copy, advice=NO_TEMPLATES, pointer="#/native_template")
-    require_entity(caller, psa.capabilities, body.legal_entity)
-    return await writes.once(
-        operation="create_project",
-        key=body.business_key,
-        payload=body,
-        look=partial(psa.find_project, body.business_key),
-        act=partial(psa.create_project, body),
-        agree=agreeing(body, "code"),
-    )
-
-
-async def get_project(*, psa: Psa, caller: Caller, project_id: str) -> Project:
-    """Return the project; one of another entity is not there."""
-    project = await there(psa.get_project(project_id))
-    if not sees_entity(caller, psa.capabilities, project.legal_entity):
-        raise not_there()
-    return project
-
-
-async def open_project(*, psa: Psa, writes: BoundWrites, caller: Caller, project_id: str) -> Project:
-    """Return the project, taking time."""
-    require(capability=psa.capabilities.close_for_time, advice=NO_CLOSING)
-    await get_project(psa=psa, caller=caller, project_id=project_id)
-    return await writes.change(
-        operation="open_project",
-        object_id=project_id,
-        look=partial(_in_state, psa, project_id, ProjectState.open),
-        act=partial(psa.open_project, project_id),
-    )
-
-
-async def close_project(*, psa: Psa, writes: BoundWrites, caller: Caller, project_id: str) -> Project:
-    """Return the project, taking no time."""
-    require(capability=psa.capabilities.close_for_time, advice=NO_CLOSING)
-    await get_project(psa=psa, caller=caller, project_id=project_id)
-    return await writes.change(
-        operation="close_project",
-        object_id=project_id,
-        look=partial(_in_state, psa, project_id, ProjectState.closed),
-        act=partial(psa.close_project, project_id),
-    )
-
-
-async def cancel_project(*, psa: Psa, writes: BoundWrites, caller: Caller, project_id: str) -> Project:
-    """Return the project as a tombstone."""
-    await get_project(psa=psa, caller=caller, project_id=project_id)
-    return await writes.change(
-        operation="cancel_project",
-        object_id=project_id,
-        look=partial(_in_state, psa, project_id, ProjectState.cancelled),
-        act=partial(psa.cancel_project, project_id),
-    )
-
-
-async def list_tasks(
-    *, psa: Psa, caller: Caller, cursors: Cursors, project_id: str, limit: int, cursor: str | None
-) -> TaskPage:
-    """Return the project's tasks, parents before children."""
-    require(capability=psa.capabilities.tasks, advice=NO_TASKS)
-    filters = {"connection": psa.connection, "project_id": project_id}
-    listing = Listing(cursors, "system/psa/v1:list_tasks", caller, **filters)
-    after = listing.after(cursor)
-    await get_project(psa=psa, caller=caller, project_id=project_id)
-    found = await psa.list_tasks(project_id, after=after, limit=limit)
-    return TaskPage(items=found.items, next_cursor=listing.next_cursor(found.after))
-
-
-async def create_task(*, psa: Psa, writes: BoundWrites, caller: Caller, project_id: str, body: NewTask) -> Task:
-    """Return the task that carries the key, created now or earlier."""
-    require(capability=psa.capabilities.tasks, advice=NO_TASKS)
-    await get_project(psa=psa, caller=caller, project_id=project_id)
-    return await writes.once(
-        operation="create_task",
-        key=body.business_key,
-        payload=body,
-        look=partial(psa.find_task, project_id, body.business_key),
-        act=partial(psa.create_task, project_id, body),
-        agree=agreeing(body, "name"),
-    )
-
-
-async def list_milestones(
-    *, psa: Psa, caller: Caller, cursors: Cursors, project_id: str, limit: int, cursor: str | None
-) -> MilestonePage:
-    """Return the project's milestones, the earliest first."""
-    require(capability=psa.capabilities.milestones, advice=NO_MILESTONES)
-    filters = {"connection": psa.connection, "project_id": project_id}
-    listing = Listing(cursors, "system/psa/v1:list_milestones", caller, **filters)
-    after = listing.after(cursor)
-    await get_project(psa=psa, caller=caller, project_id=project_id)
-    found = await psa.list_milestones(project_id, after=after, limit=limit)
-    return MilestonePage(items=found.items, next_cursor=listing.next_cursor(found.after))
-
-
-async def create_milestone(
-    *, psa: Psa, writes: BoundWrites, caller: Caller, project_id: str, body: NewMilestone
-) -> Milestone:
-    """Return the milestone that carries the key, created now or earlier."""
-    require(capability=psa.capabilities.milestones, advice=NO_MILESTONES)
-    await get_project(psa=psa, caller=caller, project_id=project_id)
-    return await writes.once(
-        operation="create_milestone",
-        key=body.business_key,
-        payload=body,
-        look=partial(psa.find_milestone, project_id, body.business_key),
-        act=partial(psa.create_milestone, project_id, body),
-        agree=agreeing(body, "name"),
-    )
-
-
-async def _in_state(psa: Psa, project_id: str, state: ProjectState) -> Project | None:
-    project = await there(psa.get_project(project_id))
-    return project if project.state is state else None
+__all__ = [
+    "cancel_project",
+    "close_project",
+    "create_milestone",
+    "create_project",
+    "create_task",
+    "find_billing_notes",
+    "find_time_feedback",
+    "get_capabilities",
+    "get_hold_flag",
+    "get_project",
+    "get_time_entry",
+    "list_milestones",
+    "list_resources",
+    "list_tasks",
+    "list_time_entries",
+    "list_time_totals",
+    "open_project",
+    "search_projects",
+    "set_hold_flag",
+    "write_billing_note",
+    "write_time_feedback",
+]

@@ -37,10 +37,21 @@ def operations(contract: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def handlers(module: ast.Module) -> set[str]:
-    """Return the names of the functions that a module offers to the binder."""
-    return {
+    """Return the names of the functions that a module offers to the binder: its own, and what it passes on."""
+    return passed_on(module) | {
         node.name for node in module.body if isinstance(node, ast.AsyncFunctionDef) and not node.name.startswith("_")
     }
+
+
+def passed_on(module: ast.Module) -> set[str]:
+    """Return the names in the module's `__all__`: handlers that stand by topic in modules beside it."""
+    lists = (
+        node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        and any(isinstance(one, ast.Name) and one.id == "__all__" for one in node.targets)
+    )
+    return {name for names in lists for name in ast.literal_eval(names)}
 
 
 def unserved(contract: dict[str, Any], module: ast.Module) -> set[str]:
@@ -58,6 +69,13 @@ def test_every_function_has_its_operation_and_every_operation_its_function(contr
 def test_function_without_an_operation_is_seen() -> None:
     contract = {"paths": {"/things": {"get": {"operationId": "list_things"}}}}
     module = ast.parse("async def list_things(): ...\nasync def drop_things(): ...\nasync def _help(): ...\n")
+
+    assert unserved(contract, module) == {"drop_things"}
+
+
+def test_function_that_is_passed_on_without_an_operation_is_seen() -> None:
+    contract = {"paths": {"/things": {"get": {"operationId": "list_things"}}}}
+    module = ast.parse('from somewhere import list_things, drop_things\n__all__ = ["drop_things", "list_things"]\n')
 
     assert unserved(contract, module) == {"drop_things"}
 
