@@ -1,5 +1,6 @@
 """The statements of work that are signed in the story."""
 
+import datetime as dt
 from typing import Any
 
 Document = dict[str, Any]
@@ -22,6 +23,18 @@ ALDER: Document = {
 }
 
 
+def first_of_month(months: int, today: dt.date | None = None) -> dt.date:
+    """Return the first day of the month that is so many months from this one: the story is told in any year."""
+    now = today or dt.datetime.now(dt.UTC).date()
+    years, month = divmod(now.month - 1 + months, 12)
+    return dt.date(now.year + years, month + 1, 1)
+
+
+def last_month() -> tuple[dt.date, dt.date]:
+    """Return the first and the last day of the month before this one, in which the story's work is done."""
+    return first_of_month(-1), first_of_month(0) - dt.timedelta(days=1)
+
+
 def euros(amount: str) -> Document:
     """Return an amount of money as the contracts write it."""
     return {"amount": amount, "currency": "EUR"}
@@ -29,6 +42,8 @@ def euros(amount: str) -> Document:
 
 def statement_of_work(opportunity: str, customer: Document, name: str, department: str) -> Document:
     """Return a signed statement of work: a fixed price in two milestones, and support by the hour up to a cap."""
+    start, milestone_due = last_month()
+    end = first_of_month(7) - dt.timedelta(days=1)
     return {
         "legal_entity": "ES01",
         "currency": "EUR",
@@ -38,15 +53,15 @@ def statement_of_work(opportunity: str, customer: Document, name: str, departmen
             "number": f"SOW-{opportunity}",
             "version": 1,
             "title": name,
-            "signed_at": "2026-11-20T16:30:00Z",
+            "signed_at": f"{start - dt.timedelta(days=11)}T16:30:00Z",
             "document_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         },
         "project": {
             "name": name,
             "type": "delivery",
             "template": "delivery_standard",
-            "start": "2026-12-01",
-            "end": "2027-05-31",
+            "start": str(start),
+            "end": str(end),
             "manager": "ana.ruiz@example.com",
             "dimensions": [{"type": "department", "code": department}],
         },
@@ -59,15 +74,18 @@ def statement_of_work(opportunity: str, customer: Document, name: str, departmen
                 "tax_category": "standard",
                 "item": "CONS-H",
                 "schedule": [
-                    {"due_on": "2027-01-31", "amount": euros("18000.00"), "milestone": "Design accepted"},
-                    {"due_on": "2027-05-31", "amount": euros("30000.00"), "milestone": "Platform in use"},
+                    {"due_on": str(milestone_due), "amount": euros("18000.00"), "milestone": "Design accepted"},
+                    {"due_on": str(end), "amount": euros("30000.00"), "milestone": "Platform in use"},
                 ],
             },
             {
                 "number": 2,
                 "description": "Support by the hour",
                 "billing_method": "time_and_materials",
-                "rates": [{"role": "consultant", "unit": "hour", "rate": "120.00"}],
+                "rates": [
+                    {"role": "consultant", "unit": "hour", "rate": "120.00"},
+                    {"role": "lead", "unit": "hour", "rate": "185.00"},
+                ],
                 "cap": euros("12000.00"),
                 "tax_category": "standard",
                 "item": "CONS-H",

@@ -1,5 +1,6 @@
 """What the story must have left in the systems, computed by hand, against what their own interfaces say."""
 
+from examples.demo import orders
 from examples.demo.books import Redmine, Tryton
 from examples.demo.telling import chapter, verdict
 
@@ -15,7 +16,6 @@ TASKS_A_PROJECT = 3
 REDMINE_PROJECTS = [("p-0001", "Data platform"), ("p-0002", "Warehouse review"), ("p-0003", "Data mesh")]
 REDMINE_TASKS = ["Build", "Delivery", "Discovery", "Handover", "Test"]
 REDMINE_MILESTONES = ["Design accepted", "Kick-off", "Platform in use"]
-OPENS_ON = (2026, 12, 1)
 
 
 def ledger(erp: Tryton) -> bool:
@@ -45,11 +45,13 @@ def delivery(psa: Tryton) -> bool:
     roots = psa.find("project.work", [["type", "=", "project"], ["name", "like", "P-%"]], "name")
     tasks = psa.find("project.work", [["parent.name", "like", "P-%"], ["type", "=", "task"]], "timesheet_start_date")
     starts = {tuple(task["timesheet_start_date"][part] for part in ("year", "month", "day")) for task in tasks}
+    first_day = orders.last_month()[0]
+    opens_on = (first_day.year, first_day.month, first_day.day)
     return all(
         (
             verdict("projects in delivery", DELIVERY, [root["name"] for root in roots]),
             verdict("tasks", TASKS_A_PROJECT * len(DELIVERY), len(tasks)),
-            verdict("open for time from", {OPENS_ON}, starts),
+            verdict("open for time from", {opens_on}, starts),
         )
     )
 
