@@ -11,6 +11,7 @@ from gateway import commands, main
 from gateway.edge import Edge
 from gateway.egress.limits import Part
 from gateway.settings import load
+from tests.contracts.pools_books import with_time
 from tests.fakes.composed import lift_quotas, on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
@@ -47,7 +48,8 @@ def served(folder: Path) -> Iterator[Served]:
 def application() -> Edge:
     """Return the web process's application, which asks fakes; what Granian calls in the process that serves."""
     settings = load()
-    return main.web(on_fakes(main.parts(main.read(settings), Part.web), FakeErp(), FakePsa()))
+    psa = with_time(FakePsa())
+    return main.web(on_fakes(main.parts(main.read(settings), Part.web), FakeErp(), psa))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ from schemathesis.schemas import BaseSchema
 
 from tests.contracts.harness import THOROUGHLY, Harness, Prepare, schema_of
 from tests.contracts.objects import Objects, objects
-from tests.contracts.pools import Customers, Onboardings, Projects, Statuses, Waiting
+from tests.contracts.pools import Onboardings, Statuses, Waiting
+from tests.contracts.pools_books import Books, Delivery
 from tests.contracts.served import BASES, Served, served
 
 BRIEFLY = settings(THOROUGHLY, max_examples=10)
 POOLS: dict[str, Callable[[Harness, Objects], dict[str, Prepare]]] = {
-    "system/erp/v1": lambda harness, _: Customers(harness).prepare(),
-    "system/psa/v1": lambda harness, _: Projects(harness).prepare(),
+    "system/erp/v1": lambda harness, _: Books(harness).prepare(),
+    "system/psa/v1": lambda harness, _: Delivery(harness).prepare(),
     "process/project_onboarding/v1": lambda harness, made: Onboardings(harness, made).prepare(),
     "process/status/v1": lambda harness, made: Statuses(harness, made).prepare(),
     "platform/operations/v1": lambda harness, made: Waiting(harness, made).prepare(),

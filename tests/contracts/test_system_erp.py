@@ -11,7 +11,7 @@ from gateway.secret import Secret
 from gateway.writes import Writes, WriteSettings
 from system_apis.erp import v1
 from tests.contracts.harness import THOROUGHLY, Harness, schema_of
-from tests.contracts.pools import Customers
+from tests.contracts.pools_books import Books
 from tests.fakes.erp import FakeErp
 from tests.sample_api import client
 from tests.stores import guard_store
@@ -24,7 +24,7 @@ schema = schema_of(CONTRACT, BASE)
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     erp = FakeErp()
     it = Harness()
-    it.pool = Customers(it).prepare()
+    it.pool = Books(it).prepare()
     store = it.open(guard_store(f"sqlite:///{tmp_path_factory.mktemp('erp')}/guard.sqlite"))
     writes = Writes(store, WriteSettings()).bound(erp)
     provided = {"erp": erp, "writes": writes, "cursors": Cursors(Secret("key"))}

@@ -11,7 +11,7 @@ from gateway.secret import Secret
 from gateway.writes import Writes, WriteSettings
 from system_apis.psa import v1
 from tests.contracts.harness import THOROUGHLY, Harness, schema_of
-from tests.contracts.pools import Projects
+from tests.contracts.pools_books import Delivery, with_time
 from tests.fakes.psa import FakePsa
 from tests.sample_api import client
 from tests.stores import guard_store
@@ -22,9 +22,9 @@ schema = schema_of(CONTRACT, BASE)
 
 @pytest.fixture(scope="module")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
-    psa = FakePsa()
     it = Harness()
-    it.pool = Projects(it).prepare()
+    psa = with_time(FakePsa())
+    it.pool = Delivery(it).prepare()
     store = it.open(guard_store(f"sqlite:///{tmp_path_factory.mktemp('psa')}/guard.sqlite"))
     writes = Writes(store, WriteSettings()).bound(psa)
     provided = {"psa": psa, "writes": writes, "cursors": Cursors(Secret("key"))}

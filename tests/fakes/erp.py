@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from stdnum import get_cc_module
 
 from gateway.store.database import utc_now
-from openapi.common.types import Code, DimensionType
+from openapi.common.types import Address, Code, DimensionType
 from openapi.system.erp.v1 import (
     AccountingProject,
     AccountingProjectState,
@@ -65,6 +65,25 @@ class FakeErp(Postings, Invoices):
 
     def __init__(self, capabilities: Capabilities = CAPABILITIES, clock: Callable[[], datetime] = utc_now) -> None:
         super().__init__(capabilities, clock)
+
+    def make_project(self, code: str, legal_entity: str = "ES01") -> AccountingProject:
+        """Return a project that somebody has made in the ERP itself, with a customer, and that takes postings."""
+        customer = NewCustomer(
+            business_key=f"cus_{code}",
+            legal_entity=legal_entity,
+            name=f"Customer of {code}",
+            country="ES",
+            billing_address=Address(street="1 Market Street", city="Valencia", country="ES"),
+        )
+        project = NewAccountingProject(
+            business_key=f"prj_{code}_erp",
+            legal_entity=legal_entity,
+            code=code,
+            name=f"Project {code}",
+            customer_id=self._created_customer(customer).id,
+            dimensions=[],
+        )
+        return self._moved(self._created_project(project).id, AccountingProjectState.active)
 
     async def examine(self) -> list[Finding]:
         """Return that there is nothing to mend."""

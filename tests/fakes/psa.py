@@ -19,6 +19,7 @@ from openapi.system.psa.v1 import (
     NewTask,
     OptimisticLock,
     Project,
+    ProjectCustomer,
     ProjectState,
     Resource,
     State,
@@ -62,6 +63,19 @@ class FakePsa(Billing):
     def __init__(self, capabilities: Capabilities = CAPABILITIES, clock: Callable[[], datetime] = utc_now) -> None:
         super().__init__(capabilities, clock)
         self.templates = {"Delivery standard": ("Discovery", "Build")}
+
+    def make_project(self, code: str, legal_entity: str = "ES01") -> Project:
+        """Return a project that somebody has made in the PSA itself, and that takes time."""
+        new = NewProject(
+            business_key=f"prj_{code}_psa",
+            legal_entity=legal_entity,
+            code=code,
+            name=f"Project {code}",
+            customer=ProjectCustomer(business_key="cus_crm1_4711", name="Alder Foods S.A."),
+            start=date(2026, 1, 1),
+        )
+        project = self._created_project(new)
+        return self._moved(project.id, ProjectState.open) if self.capabilities.close_for_time else project
 
     async def examine(self) -> list[Finding]:
         """Return that there is nothing to mend."""
