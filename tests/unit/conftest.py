@@ -9,6 +9,7 @@ from gateway.store.database import Store
 from tests.edge_world import World, open_edge_store
 from tests.fakes.clock import Clock
 from tests.servers_postgres import Postgres, postgres
+from tests.system_stage import Stage, open_stage
 
 
 @pytest.fixture
@@ -42,3 +43,10 @@ async def here(edge_store: Store, tmp_path: Path) -> World:
     """Return the same as `world`, on one database after the other."""
     assert isinstance(edge_store.now, Clock)
     return World(tmp_path, edge_store, edge_store.now)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """Return both vendors in memory, and the guard of each."""
+    async with open_stage(tmp_path) as opened:
+        yield opened
