@@ -14,6 +14,7 @@ from openapi.common.types import Address, Code
 from openapi.system.erp.v1 import CustomerChange, NewAccountingProject, NewCustomer
 from openapi.system.psa.v1 import NewProject, NewTask, ProjectCustomer, ProjectState
 from system_apis.connectors import tryton
+from system_apis.connectors.tryton.erp.examination import RIGHTS
 from tests.connectors.scripted import CONNECTION, SETTINGS, ScriptedTryton, erp, psa
 
 RECORDS = json.loads((Path(__file__).parent / "tryton/records.json").read_text())
@@ -314,18 +315,18 @@ async def test_template_with_another_status_is_copied_as_an_open_one() -> None:
 async def test_examination_tells_each_lack_and_how_to_mend_it() -> None:
     http = ScriptedTryton()
     nothing = {"read": 0, "write": 0, "create": 0, "delete": 0}
-    models = ("party.party", "analytic_account.account", "account.invoice.payment_term", "country.country")
     http.plan("common.server.version", "6.0")
-    http.plan("ir.model.access.get_access", dict.fromkeys(models, nothing))
+    http.plan("ir.model.access.get_access", dict.fromkeys(RIGHTS, nothing))
     http.always("res.user.get_preferences", {"company": 2, "companies": [2], "employee": None, "groups": []})
     http.plan("analytic_account.account.search_read", [])
     http.plan("account.invoice.payment_term.search_read", [])
+    http.plan("account.journal.search_read", [{"id": 1, "code": "REV"}])
     http.plan("account.configuration.read", [{"tax_rounding": "sometimes"}])
 
     findings = await erp(http).examine()
 
     lacking = {finding.subject for finding in findings if not finding.holds}
-    assert lacking == {"server", "companies", "rights", "analytic root", "payment terms", "tax rounding"}
+    assert lacking == {"server", "companies", "rights", "analytic root", "payment terms", "journals", "tax rounding"}
     assert all(finding.mend for finding in findings if not finding.holds)
 
 

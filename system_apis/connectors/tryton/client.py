@@ -87,6 +87,17 @@ class TrytonClient:
         """Change records, `ids, values, ids, values, …`, in one transaction; a stale stamp refuses it."""
         await self._call(f"model.{model}.write", list(changes), object, write=True, stamps=stamps)
 
+    async def press(
+        self, model: str, button: str, records: Sequence[int], *, company: int, stamps: Stamps | None = None
+    ) -> None:
+        """Do what a button does, to all records or to none; a stale stamp refuses it."""
+        method = f"model.{model}.{button}"
+        await self._call(method, [list(records)], object, write=True, company=company, stamps=stamps)
+
+    async def on_change(self, model: str, field: str, values: Values, into: type[T], *, company: int) -> T:
+        """Return what Tryton's own form fills in where the field is set."""
+        return await self._call(f"model.{model}.on_change_{field}", [values], into, write=False, company=company)
+
     async def server_version(self) -> str:
         """Return the server's series; it is asked without a log-in, and of no database."""
         method = "common.server.version"

@@ -35,6 +35,13 @@ CLASSES: Final[Mapping[str, tuple[type[ApiError], Code, str]]] = {
         "Tryton asks the gateway's user for more than a password. Give it a user without a second factor.",
     ),
 }
+WARNINGS: Final[Mapping[str, str]] = {
+    "invoice_date_future": "Tryton warns of a date in the future, which only a person confirms. Post it there.",
+    "invoice_payment_term": "Tryton warns of a due date in the past, which only a person confirms. Post it there.",
+    "invoice_taxes": "Tryton warns of other taxes than the item's own, which only a person confirms.",
+}
+"""By the name of a warning, which stands at the end of its key; one without a row is told as any."""
+CLOSED: Final = "Tryton's period is closed. Have finance reopen it, or post into the next one."
 TEXTS: Final[Sequence[tuple[re.Pattern[str], Code, str]]] = (  # The first that fits from the start decides.
     (
         re.compile(r'The .+ "[^"]*" for party ".*" is not valid\.\Z', re.DOTALL),
@@ -45,6 +52,27 @@ TEXTS: Final[Sequence[tuple[re.Pattern[str], Code, str]]] = (  # The first that 
         re.compile(r"The code on party must be unique\."),
         Code.upstream_conflict_stale,
         "Another party of Tryton carries this key already.",
+    ),
+    (
+        re.compile(r"You cannot (create a journal-period in|add/modify/delete (tax )?lines (in|on)) closed "),
+        Code.period_closed,
+        CLOSED,
+    ),
+    (re.compile(r"To continue, you must reopen the period "), Code.period_closed, CLOSED),
+    (
+        re.compile(r"To continue, you must create a period "),
+        Code.period_not_open_yet,
+        "Tryton has no period for this day. Have finance make the fiscal year.",
+    ),
+    (
+        re.compile(r"To create a line on account "),
+        Code.gl_mapping_missing,
+        "This account of Tryton wants a party on each line, or none. Map another one.",
+    ),
+    (
+        re.compile(r"To number the invoice "),
+        Code.upstream_rejected,
+        "Tryton numbers invoices in the order of their dates, and a later one is posted. Post it with today's date.",
     ),
     (
         re.compile(r"You are trying to .+ that don't exist\.\Z", re.DOTALL),
@@ -71,14 +99,14 @@ NOT_WRITTEN: Final = ("could not obtain lock", "could not serialize")
 def error_for(error: Sequence[object], *, write: bool) -> ApiError:
     """Return what to raise for `error` of an answer: `[class, arguments]`. Tryton's text never leaves this function."""
     name = str(error[0]) if error else ""
+    arguments = error[1] if len(error) > 1 and isinstance(error[1], list) else []
+    text = str(arguments[0]) if arguments else ""
     if name in CLASSES:
         family, code, detail = CLASSES[name]
-        return family(code, detail)
+        return family(code, WARNINGS.get(text.rpartition(".")[2], detail) if name == "UserWarning" else detail)
     if name != "UserError":  # An unknown field or model, or a defect: this database is not what we were written for.
         detail = "Tryton failed inside. `tiebeam check --connections` says whether modules or rights are missing."
         return unanswered(write=write)(Code.upstream_contract_violation, detail)
-    arguments = error[1] if len(error) > 1 and isinstance(error[1], list) else []
-    text = str(arguments[0]) if arguments else ""
     for pattern, code, detail in TEXTS:
         if pattern.match(text):
             return Refused(code, detail)

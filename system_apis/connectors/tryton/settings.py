@@ -26,6 +26,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The code of the analytic root that accounting projects stand below. As ERP."""
     department_prefix: str = "DEP-"
     """A department CONS is the opened view account DEP-CONS below the root. As ERP."""
+    facts_journal: Text = "FACT"
+    """The code of the journal that keeps postings of facts apart from people's. As ERP."""
+    invoices_journal: Text = "REV"
+    """The code of the journal that customers' invoices are posted in. As ERP."""
     templates: tuple[Text, ...] = ()
     """The template projects that `tiebeam check --connections` looks for, by name. As PSA."""
     status_open: Text = "Open"

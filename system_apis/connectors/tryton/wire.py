@@ -63,6 +63,8 @@ def _written(value: object) -> Values:
         return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}
     if isinstance(value, timedelta):
         return {"__class__": "timedelta", "seconds": value.total_seconds()}
+    if isinstance(value, Decimal):
+        return {"__class__": "Decimal", "decimal": f"{value:f}"}
     raise TypeError(f"{type(value).__name__} is not sent.")
 
 

@@ -1,6 +1,7 @@
 """Tryton behind the ERP port: client and mapping, joined."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Final
 
 from msgspec import UNSET
@@ -9,20 +10,31 @@ from gateway.errors import Refused
 from openapi.common.types import Code
 from openapi.system.erp.v1 import (
     AccountingProject,
+    BillableTransaction,
     Capabilities,
     Customer,
     CustomerChange,
     CustomerState,
+    Invoice,
+    Item,
     LegalEntity,
     NewAccountingProject,
+    NewBillableTransaction,
     NewCustomer,
+    NewInvoice,
+    Payment,
+    Period,
+    TaxCode,
 )
 from system_apis.connectors.tryton import marks, wire
 from system_apis.connectors.tryton.client import TrytonClient, effect_is_there
-from system_apis.connectors.tryton.erp import mapping
+from system_apis.connectors.tryton.erp import books_mapping, mapping
+from system_apis.connectors.tryton.erp.books import Books
 from system_apis.connectors.tryton.erp.changes import changes_of
 from system_apis.connectors.tryton.erp.examination import examine
+from system_apis.connectors.tryton.erp.invoices import Invoices
 from system_apis.connectors.tryton.erp.names import matches, pattern
+from system_apis.connectors.tryton.erp.postings import Postings
 from system_apis.connectors.tryton.erp.setup import ACCOUNT, LedgerSetup
 from system_apis.connectors.tryton.records import company_of, following, not_found, one, page, record_id, refused
 from system_apis.connectors.tryton.settings import Settings
@@ -38,6 +50,9 @@ class TrytonErp:
     def __init__(self, capabilities: Capabilities, settings: Settings, client: TrytonClient) -> None:
         self.connection, self.capabilities = capabilities.connection, capabilities
         self._settings, self._client, self._setup = settings, client, LedgerSetup(client, settings)
+        self._books = Books(client, settings)
+        self._postings = Postings(client, settings, self._books)
+        self._invoices = Invoices(client, settings, self._setup, self._books)
 
     async def examine(self) -> list[Finding]:
         return await examine(self._client, self._settings, self.capabilities)
@@ -132,6 +147,46 @@ class TrytonErp:
 
     async def deactivate_accounting_project(self, project_id: str) -> AccountingProject:
         return await self._put(record_id(project_id), {"state": "closed"})
+
+    async def list_periods(
+        self, legal_entity: str, *, on: date | None = None, after: str | None = None, limit: int = 20
+    ) -> Found[Period]:
+        shown, following_one = await self._books.periods(company_of(legal_entity, self._settings), on, after, limit)
+        return Found(items=[books_mapping.to_period(one, legal_entity) for one in shown], after=following_one)
+
+    async def list_items(self, *, code: str | None = None, after: str | None = None, limit: int = 20) -> Found[Item]:
+        shown, following_one = await self._books.products(code, after, limit)
+        return Found(items=[books_mapping.to_item(one) for one in shown], after=following_one)
+
+    async def list_tax_codes(self, legal_entity: str, *, after: str | None = None, limit: int = 20) -> Found[TaxCode]:
+        shown, following_one = await self._books.taxes(company_of(legal_entity, self._settings), after, limit)
+        return Found(items=[books_mapping.to_tax_code(one, legal_entity) for one in shown], after=following_one)
+
+    async def find_billable_transactions(self, keys: Sequence[str]) -> Mapping[str, BillableTransaction]:
+        return await self._postings.find(keys)
+
+    async def post_billable_transactions(
+        self, new: Sequence[NewBillableTransaction]
+    ) -> Mapping[str, BillableTransaction | Refused]:
+        return await self._postings.post(new)
+
+    async def find_invoice(self, business_key: str) -> Invoice | None:
+        return await self._invoices.find(business_key)
+
+    async def get_invoice(self, invoice_id: str) -> Invoice:
+        return await self._invoices.get(invoice_id)
+
+    async def create_invoice(self, new: NewInvoice) -> Invoice:
+        return await self._invoices.create(new)
+
+    async def post_invoice(self, invoice_id: str, version: str) -> Invoice:
+        return await self._invoices.post(invoice_id, version)
+
+    async def cancel_invoice(self, invoice_id: str) -> Invoice:
+        return await self._invoices.cancel(invoice_id)
+
+    async def list_payments(self, invoice_id: str, *, after: str | None = None, limit: int = 20) -> Found[Payment]:
+        return await self._invoices.payments(invoice_id, after, limit)
 
     async def _put(self, account_id: int, values: Values) -> AccountingProject:
         account = await self._account(account_id)

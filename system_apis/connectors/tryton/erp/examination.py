@@ -13,7 +13,10 @@ from system_apis.ports import Finding
 RIGHTS: Final = {
     "party.party": ("read", "write", "create"),
     "analytic_account.account": ("read", "write", "create"),
+    "account.invoice": ("read", "write", "create"),
     "account.invoice.payment_term": ("read",),
+    "account.move": ("read", "write", "create"),
+    "product.product": ("read",),
     "country.country": ("read",),
 }
 GROUPS: Final = ("Party Administration", "Accounting", "Analytic Administration")
@@ -30,6 +33,7 @@ async def examine(client: TrytonClient, settings: Settings, capabilities: Capabi
                 "rights": partial(examination.rights, client, RIGHTS, GROUPS),
                 "analytic root": partial(_analytic_root, client, settings),
                 "payment terms": partial(_payment_terms, client, settings),
+                "journals": partial(_journals, client, settings),
                 "tax rounding": partial(_tax_rounding, client, settings),
             }
         ),
@@ -50,6 +54,19 @@ async def _analytic_root(client: TrytonClient, settings: Settings) -> Finding:
     detail = f"{root} is opened, with the departments {', '.join(departments) or 'none'}."
     mend = f"Make an analytic account of type Root with the code {root} in Tryton, and open it."
     return examination.found("analytic root", detail, lacks=lacks, mend=mend)
+
+
+async def _journals(client: TrytonClient, settings: Settings) -> Finding:
+    facts, invoices = settings.facts_journal, settings.invoices_journal
+    journals = await client.search("account.journal", [["code", "in", [facts, invoices]]], wire.Coded, ["code"])
+    codes = [journal.code for journal in journals]
+    lacks = [f"one journal {code}" for code in sorted({facts, invoices}) if codes.count(code) != 1]
+    detail = f"Facts are posted in {facts}, invoices in {invoices}."
+    mend = (
+        f"Make a journal with the code {facts} of the type General in Tryton, and one with the code {invoices} of the "
+        "type Revenue, or name others as `facts_journal` and `invoices_journal`."
+    )
+    return examination.found("journals", detail, lacks=lacks, mend=mend)
 
 
 async def _payment_terms(client: TrytonClient, settings: Settings) -> Finding:
