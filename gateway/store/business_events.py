@@ -57,6 +57,7 @@ tb_business_event = Table(
     UniqueConstraint("subject", "sequence", name="uq_tb_business_event_subject_sequence"),
     UniqueConstraint("writer", "writer_sequence", name="uq_tb_business_event_writer_sequence"),
     Index("ix_tb_business_event_type", "type"),
+    Index("ix_tb_business_event_project", "project"),
 )
 
 
