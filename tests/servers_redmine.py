@@ -11,9 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from httpx import AsyncClient
+from httpx import AsyncClient, Response
 
 from examples.servers.start_redmine import is_installed, redmine
+from system_apis.conformance.target import Booking
 
 CREATED = 201
 
@@ -44,11 +45,73 @@ class RedmineBooks:
 
     async def book(self, project_id: str, day: date) -> bool:
         """Book an hour as Ana, who leads the project."""
-        ((activity_id,),) = self._rows(
-            "SELECT id FROM enumerations WHERE name = 'Development' AND type = 'TimeEntryActivity'"
-        )
-        entry = {"project_id": project_id, "spent_on": day.isoformat(), "hours": 1, "activity_id": activity_id}
+        entry = {"project_id": project_id, "spent_on": day.isoformat(), "hours": 1, "activity_id": self._activity()}
         return await self._post("/time_entries.json", {"time_entry": entry}, "ana.ruiz")
+
+    async def book_time(self, time: Booking) -> str:
+        """Return the entry that the person booked with a key of their own."""
+        entry = {
+            "issue_id": time.task_id,
+            "spent_on": time.day.isoformat(),
+            "hours": f"{time.minutes // 60}:{time.minutes % 60:02}",
+            "activity_id": self._activity(),
+            "comments": time.description,
+        }
+        made = await self._send("POST", "/time_entries.json", time.person.partition("@")[0], {"time_entry": entry})
+        return str(made.raise_for_status().json()["time_entry"]["id"])
+
+    async def approve(self, entry_id: str) -> None:
+        """Say so in the list, as an administrator."""
+        await self._say(entry_id, "Approved", "admin")
+
+    async def recall(self, entry_id: str) -> None:
+        """Take it back."""
+        await self._say(entry_id, "Open", "admin")
+
+    async def correct(self, entry_id: str, minutes: int) -> None:
+        """Change the hours, as an administrator."""
+        hours = f"{minutes // 60}:{minutes % 60:02}"
+        path, body = f"/time_entries/{entry_id}.json", {"time_entry": {"hours": hours}}
+        (await self._send("PUT", path, "admin", body)).raise_for_status()
+
+    async def delete_time(self, entry_id: str) -> None:
+        """Delete the entry, as an administrator."""
+        (await self._send("DELETE", f"/time_entries/{entry_id}.json", "admin")).raise_for_status()
+
+    async def approve_own(self, entry_id: str) -> bool:
+        """Try to say so as Ana; Redmine answers that all is well, and leaves out what she may not set."""
+        await self._say(entry_id, "Approved", "ana.ruiz")
+        query = """
+            SELECT v.value FROM custom_values v JOIN custom_fields f ON f.id = v.custom_field_id
+            WHERE f.name = 'Approval' AND v.customized_type = 'TimeEntry' AND v.customized_id = ?
+        """
+        return ("Approved",) in self._rows(query, int(entry_id))
+
+    async def count_notes(self, project_id: str, business_key: str) -> int:
+        """Return how many pages of the project's wiki begin with the key."""
+        query = """
+            SELECT count(*) FROM wikis w JOIN wiki_pages p ON p.wiki_id = w.id JOIN wiki_contents c ON c.page_id = p.id
+            WHERE w.project_id = ? AND c.text LIKE ?
+        """
+        return int(self._rows(query, int(project_id), f"key: {business_key}\n%")[0][0])
+
+    async def put_on_hold(self, project_id: str) -> None:
+        """Tick the project as held, as an administrator."""
+        fields = [{"id": self._field("Billing hold"), "value": "1"}]
+        path, body = f"/projects/{project_id}.json", {"project": {"custom_fields": fields}}
+        (await self._send("PUT", path, "admin", body)).raise_for_status()
+
+    async def _say(self, entry_id: str, approval: str, login: str) -> None:
+        fields = [{"id": self._field("Approval"), "value": approval}]
+        path, body = f"/time_entries/{entry_id}.json", {"time_entry": {"custom_fields": fields}}
+        (await self._send("PUT", path, login, body)).raise_for_status()
+
+    def _activity(self) -> int:
+        query = "SELECT id FROM enumerations WHERE name = 'Development' AND type = 'TimeEntryActivity'"
+        return int(self._rows(query)[0][0])
+
+    def _field(self, name: str) -> int:
+        return int(self._rows("SELECT id FROM custom_fields WHERE name = ?", name)[0][0])
 
     def _count(self, of: str, business_key: str) -> int:
         query = """
@@ -62,10 +125,12 @@ class RedmineBooks:
             return connection.execute(query, values).fetchall()
 
     async def _post(self, path: str, body: dict[str, Any], login: str) -> bool:
+        return (await self._send("POST", path, login, body)).status_code == CREATED
+
+    async def _send(self, method: str, path: str, login: str, body: dict[str, Any] | None = None) -> Response:
         async with AsyncClient(timeout=60) as client:
             headers = {"X-Redmine-API-Key": self._keys[login]}
-            answer = await client.post(f"{self._url}{path}", json=body, headers=headers)
-        return answer.status_code == CREATED
+            return await client.request(method, f"{self._url}{path}", json=body, headers=headers)
 
 
 @contextmanager

@@ -41,6 +41,9 @@ developer = Role.find_by_name('Developer')
 end
 manager.add_permission!(:edit_time_entries, :log_time_for_other_users)
 
+# Whoever has this role in a project sees the approval of time, and sets it; Redmine asks for no more than that.
+approver = Role.create!(name: 'Approver', permissions: manager.permissions)
+
 trackers = Tracker.all.to_a
 
 def field(kind, name, format, extra = {})
@@ -57,7 +60,7 @@ rate = field(ProjectCustomField, 'Hourly rate', 'float')
 field(IssueCustomField, 'ERP task', 'string', is_for_all: true, trackers: trackers)
 approval = field(TimeEntryCustomField, 'Approval', 'list',
                  possible_values: %w[Open Submitted Approved Rejected Invoiced],
-                 default_value: 'Open', is_required: true)
+                 visible: false, roles: [approver])
 field(TimeEntryCustomField, 'Billable', 'bool', default_value: '1')
 field(TimeEntryCustomField, 'ERP reference', 'string')
 
@@ -71,6 +74,9 @@ field(ProjectCustomField, 'Start date', 'date')
 field(ProjectCustomField, 'End date', 'date')
 field(IssueCustomField, 'Tiebeam key', 'string', is_for_all: true, trackers: trackers)
 field(VersionCustomField, 'Tiebeam key', 'string')
+field(ProjectCustomField, 'Billing hold', 'bool')
+field(ProjectCustomField, 'Billing hold note', 'text')
+field(TimeEntryCustomField, 'Billing feedback', 'text')
 
 activity = TimeEntryActivity.where(name: 'Development').first
 tracker = Tracker.where(name: 'Feature').first

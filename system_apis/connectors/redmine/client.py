@@ -1,5 +1,6 @@
 """Redmine's HTTP in Redmine's words: paths, paging, decoding. Checks what its filters let pass."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ from msgspec import DecodeError, Struct, json
 from gateway.egress import Http, unanswered
 from gateway.errors import Refused, Unavailable
 from openapi.common.types import Code
-from system_apis.connectors.redmine import mapping, wire
+from system_apis.connectors.redmine import mapping, time_wire, wire
 from system_apis.connectors.redmine.errors import error_for
 from system_apis.connectors.redmine.settings import Settings
 
@@ -46,7 +47,7 @@ class RedmineClient:
         # https://www.redmine.org/projects/redmine/wiki/Rest_Trackers
         return (await self._get("list_trackers", "/trackers.json", wire.Trackers)).trackers
 
-    async def users(self, *, status: int, name: str = "", offset: int = 0, limit: int = PAGE) -> wire.Users:
+    async def users(self, *, status: int | str, name: str = "", offset: int = 0, limit: int = PAGE) -> wire.Users:
         """Return people in one status; `name` is looked for anywhere in login, names and addresses."""
         # https://www.redmine.org/projects/redmine/wiki/Rest_Users#usersformat
         query = {
@@ -78,6 +79,17 @@ class RedmineClient:
         query = {f"cf_{field_id}": f"={key}", "status": states, "include": "enabled_modules", "limit": PAGE}
         found = await self._get("find_project", f"/projects.json?{urlencode(query)}", wire.Projects)
         return _those_asked_for(found.projects, key)
+
+    async def projects_of_ours(self, field_id: int) -> list[wire.Project]:
+        """Return the projects whose custom field has any key."""
+        found: list[wire.Project] = []
+        while True:
+            states = f"{wire.ACTIVE}|{wire.CLOSED}"
+            query = {f"cf_{field_id}": "*", "status": states, "sort": "id", "offset": len(found), "limit": PAGE}
+            page = await self._get("list_projects", f"/projects.json?{urlencode(query)}", wire.Projects)
+            found += page.projects
+            if len(page.projects) < PAGE:
+                return found
 
     async def create_project(self, fields: wire.ProjectFields) -> wire.Project:
         """Return the new project; an identifier that is taken is refused."""
@@ -124,6 +136,15 @@ class RedmineClient:
         found = await self._get("find_task", f"/issues.json?{urlencode(query)}", wire.Issues)
         return _those_asked_for(found.issues, key)
 
+    async def issues_of(self, numbers: Sequence[int]) -> list[wire.Issue]:
+        """Return the issues with these ids, of any project."""
+        found: list[wire.Issue] = []
+        for start in range(0, len(numbers), PAGE):
+            some = ",".join(map(str, numbers[start : start + PAGE]))
+            query = {"issue_id": some, "status_id": "*", "limit": PAGE}
+            found += (await self._get("list_issues", f"/issues.json?{urlencode(query)}", wire.Issues)).issues
+        return found
+
     async def create_issue(self, project_id: int, fields: wire.IssueFields) -> wire.Issue:
         """Return the new issue."""
         # https://www.redmine.org/projects/redmine/wiki/Rest_Issues#Creating-an-issue
@@ -142,6 +163,35 @@ class RedmineClient:
         # https://www.redmine.org/projects/redmine/wiki/Rest_Versions#POST
         path = f"/projects/{project_id}/versions.json"
         return (await self._write("create_milestone", "POST", path, {"version": fields}, wire.OneVersion)).version
+
+    async def time_entries(self, query: Mapping[str, str | int], *, offset: int, limit: int) -> time_wire.TimeEntries:
+        """Return a page of time, the earliest day first."""
+        # https://www.redmine.org/projects/redmine/wiki/Rest_TimeEntries#Listing-time-entries
+        whole = {**query, "sort": "spent_on", "offset": offset, "limit": min(limit, PAGE)}
+        return await self._get("list_time_entries", f"/time_entries.json?{urlencode(whole)}", time_wire.TimeEntries)
+
+    async def time_entry(self, number: int) -> time_wire.TimeEntry:
+        """Return the time entry."""
+        # https://www.redmine.org/projects/redmine/wiki/Rest_TimeEntries#Showing-a-time-entry
+        path = f"/time_entries/{number}.json"
+        return (await self._get("get_time_entry", path, time_wire.OneTimeEntry)).time_entry
+
+    async def change_time_entry(self, number: int, fields: time_wire.TimeEntryFields) -> None:
+        """Change a time entry."""
+        # https://www.redmine.org/projects/redmine/wiki/Rest_TimeEntries#Updating-a-time-entry
+        await self._send("write_time_feedback", "PUT", f"/time_entries/{number}.json", {"time_entry": fields})
+
+    async def wiki_page(self, project_id: int, title: str) -> time_wire.WikiPage:
+        """Return the page of the project's wiki."""
+        # https://www.redmine.org/projects/redmine/wiki/Rest_WikiPages#Getting-a-wiki-page
+        path = f"/projects/{project_id}/wiki/{title}.json"
+        return (await self._get("find_billing_note", path, time_wire.OneWikiPage)).wiki_page
+
+    async def put_wiki_page(self, project_id: int, title: str, fields: time_wire.WikiPageFields) -> None:
+        """Make the page, or change the one that has the title."""
+        # https://www.redmine.org/projects/redmine/wiki/Rest_WikiPages#Creating-or-updating-a-wiki-page
+        path = f"/projects/{project_id}/wiki/{title}.json"
+        await self._send("write_billing_note", "PUT", path, {"wiki_page": fields})
 
     async def _get(self, operation: str, path: str, into: type[T]) -> T:
         return _decoded(await self._call(operation, "GET", path, write=False), into, write=False)

@@ -9,6 +9,8 @@ from system_apis.connectors.redmine.client import RedmineClient
 from system_apis.connectors.redmine.settings import Settings
 from system_apis.ports import Finding
 
+WHERE: Final = {"project": "Projects", "issue": "Issues", "version": "Versions", "time_entry": "Spent time"}
+"""What Redmine's pages call them."""
 ACCESS: Final = "In Administration, Settings, API: enable the REST web service. The key stands at `My account`."
 
 
@@ -33,6 +35,7 @@ async def _of_names(client: RedmineClient, settings: Settings) -> list[Finding]:
     trackers = {tracker.name for tracker in await client.trackers()}
     return [
         *_of_fields(there, settings.tracker),
+        *_of_approval(there.get(("time_entry", mapping.APPROVAL)), settings),
         _finding(
             f"role {settings.manager_role}",
             holds=settings.manager_role in roles,
@@ -49,14 +52,25 @@ async def _of_names(client: RedmineClient, settings: Settings) -> list[Finding]:
 def _of_fields(there: Mapping[tuple[str, str], wire.CustomField], tracker: str) -> Iterator[Finding]:
     for of, names in mapping.FIELDS.items():
         for name in names:
-            subject, field = f"custom field {name} of {of}s", there.get((of, name))
+            subject, field = f"custom field {name} of {mapping.PLURALS[of]}", there.get((of, name))
             if field is None:
-                yield _finding(subject, holds=False, mend=f"Make it, in Administration, Custom fields, {of.title()}s.")
+                yield _finding(subject, holds=False, mend=f"Make it, in Administration, Custom fields, {WHERE[of]}.")
                 continue
             is_filter = field.is_filter or (of, name) not in mapping.FILTERS
             is_tracked = of != "issue" or any(one.name == tracker for one in field.trackers)
             mend = "Mark it as used as a filter." if not is_filter else f"Check {tracker} and `For all projects` in it."
             yield _finding(subject, holds=is_filter and is_tracked, mend=mend)
+
+
+def _of_approval(field: wire.CustomField | None, settings: Settings) -> Iterator[Finding]:
+    """Yield whether approval means something: a value that everybody sees, everybody sets."""
+    if field is None:
+        return
+    restricted = f"Make {field.name} visible to the roles that approve only: whoever sees it may set it."
+    yield _finding("approval by roles", holds=not field.visible, mend=restricted)
+    strange = [each.value for each in field.possible_values if each.value not in settings.approvals]
+    mend = f"Say in the connection's `approvals` what these values mean: {', '.join(strange)}."
+    yield _finding("approval values", holds=not strange, mend=mend)
 
 
 def _finding(subject: str, *, holds: bool, mend: str) -> Finding:

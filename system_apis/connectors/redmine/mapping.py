@@ -41,13 +41,20 @@ CUSTOMER_KEY: Final = "Customer key"
 CUSTOMER: Final = "Customer"
 START: Final = "Start date"
 END: Final = "End date"
+HOLD: Final = "Billing hold"
+HOLD_NOTE: Final = "Billing hold note"
+APPROVAL: Final = "Approval"
+FEEDBACK: Final = "Billing feedback"
+REFERENCE: Final = "ERP reference"
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "project": (KEY, STATE, CODE, ENTITY, CUSTOMER_KEY, CUSTOMER, START, END),
+    "project": (KEY, STATE, CODE, ENTITY, CUSTOMER_KEY, CUSTOMER, START, END, HOLD, HOLD_NOTE),
     "issue": (KEY,),
     "version": (KEY,),
+    "time_entry": (APPROVAL, FEEDBACK, REFERENCE),
 }
 """The custom fields that have to be there, by what they belong to."""
-FILTERS: Final = {("project", KEY), ("issue", KEY)}
+PLURALS: Final = {"project": "projects", "issue": "issues", "version": "versions", "time_entry": "time entries"}
+FILTERS: Final = {("project", KEY), ("issue", KEY), ("time_entry", APPROVAL)}
 """Those by which is searched. Versions are never many: all of a project are read."""
 
 SETTING_UP: Final = "Setting up"
@@ -55,8 +62,9 @@ CANCELLED: Final = "Cancelled"
 SETTLED: Final = ""
 """The values of STATE. A project is no document of ours before what belongs to it is complete."""
 
-MODULES: Final = ("issue_tracking",)
-"""With what a project begins. Time is a module too: a project without it takes none."""
+MODULES: Final = ("issue_tracking", "wiki")
+"""With what a project begins; notes on its billing are pages of its wiki. Time is a module too: without it a project
+takes none."""
 
 USER_STATES: Final = {1: State.active, 3: State.inactive, 2: State.inactive}
 """Active, locked, registered (who has not confirmed yet), in the order in which they are listed."""
@@ -84,12 +92,17 @@ def identifier_of(code: str) -> str:
 
 def key_of(row: wire.Project | wire.Issue | wire.Version) -> str | None:
     """Return the business key that something carries."""
-    return _value(row.custom_fields, KEY)
+    return value_of(row.custom_fields, KEY)
+
+
+def entity_of(project: wire.Project) -> str | None:
+    """Return the code of the legal entity that the project is of."""
+    return value_of(project.custom_fields, ENTITY)
 
 
 def is_begun_only(project: wire.Project) -> bool:
     """Tell whether somebody died, or was refused, between the calls that make a project."""
-    return _value(project.custom_fields, STATE) == SETTING_UP
+    return value_of(project.custom_fields, STATE) == SETTING_UP
 
 
 def to_project(row: wire.Project, manager_id: int | None, base_url: str) -> Project:
@@ -99,10 +112,10 @@ def to_project(row: wire.Project, manager_id: int | None, base_url: str) -> Proj
             id=str(row.id),
             version="",
             business_key=key_of(row),
-            legal_entity=_value(row.custom_fields, ENTITY),
-            code=_value(row.custom_fields, CODE) or row.identifier,
+            legal_entity=entity_of(row),
+            code=value_of(row.custom_fields, CODE) or row.identifier,
             name=row.name,
-            customer_name=_value(row.custom_fields, CUSTOMER),
+            customer_name=value_of(row.custom_fields, CUSTOMER),
             state=_state_of(row),
             start=_date(row.custom_fields, START),
             end=_date(row.custom_fields, END),
@@ -226,19 +239,20 @@ def order_of(row: wire.Version) -> tuple[bool, date, int]:
 
 def _state_of(row: wire.Project) -> ProjectState:
     if row.status == wire.CLOSED:
-        cancelled = _value(row.custom_fields, STATE) == CANCELLED
+        cancelled = value_of(row.custom_fields, STATE) == CANCELLED
         return ProjectState.cancelled if cancelled else ProjectState.closed
     takes_time = any(module.name == wire.TIME_TRACKING for module in row.enabled_modules)
     return ProjectState.open if takes_time else ProjectState.closed
 
 
-def _value(fields: Iterable[wire.CustomValue], name: str) -> str | None:
+def value_of(fields: Iterable[wire.CustomValue], name: str) -> str | None:
+    """Return the text of a custom field, or None where it is not there or empty."""
     found = [field.value for field in fields if field.name == name and isinstance(field.value, str) and field.value]
     return str(found[0]) if found else None
 
 
 def _date(fields: Iterable[wire.CustomValue], name: str) -> date | None:
-    text = _value(fields, name)
+    text = value_of(fields, name)
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as error:

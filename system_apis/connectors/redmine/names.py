@@ -24,12 +24,14 @@ class Names:
         self._trackers: dict[str, int] = {}
 
     async def fields(self, of: str) -> Mapping[str, int]:
-        """Return the ids of all our custom fields of projects, issues or versions, by name."""
+        """Return the ids of all our custom fields of projects, issues, versions or time, by name."""
         if of not in self._fields:
             there = {
                 field.name: field.id for field in await self._client.custom_fields() if field.customized_type == of
             }
-            self._fields[of] = {name: _id(there, name, f"custom field of {of}s") for name in mapping.FIELDS[of]}
+            self._fields[of] = {
+                name: _id(there, name, f"custom field of {mapping.PLURALS[of]}") for name in mapping.FIELDS[of]
+            }
         return self._fields[of]
 
     async def key_field(self, of: str) -> int:

@@ -1,11 +1,18 @@
 """People in Redmine: all of them, the one with an address, and who leads a project."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final
+
 from gateway.errors import Refused
 from openapi.common.types import Code
 from openapi.system.psa.v1 import Resource
 from system_apis.connectors.redmine import mapping
 from system_apis.connectors.redmine.client import RedmineClient
 from system_apis.ports import Found
+
+ANY_STATUS: Final = ""
+"""Left out, it would stand for the active ones."""
 
 
 class People:
@@ -35,6 +42,16 @@ class People:
             if found:
                 return mapping.to_resource(found[0], status)
         return None
+
+    async def addresses(self, numbers: AbstractSet[int]) -> Mapping[int, str]:
+        """Return the e-mail addresses of people, by their numbers; whoever has none, or is gone, is left out."""
+        found: dict[int, str] = {}
+        offset, total = 0, 1
+        while offset < total and not numbers <= found.keys():
+            page = await self._client.users(status=ANY_STATUS, offset=offset)
+            found |= {user.id: user.mail for user in page.users if user.mail}
+            offset, total = offset + max(len(page.users), 1), page.total_count
+        return found
 
     async def manager_of(self, project_id: int) -> int | None:
         """Return who has led the project for longest; Redmine does not keep a role to one person."""

@@ -15,6 +15,7 @@ ACTIVE: Final = 1
 CLOSED: Final = 5
 """Read-only for everybody. 9 is archived and 10 about to be deleted: neither is ever shown here."""
 TIME_TRACKING: Final = "time_tracking"
+WIKI: Final = "wiki"
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -99,14 +100,22 @@ class User(Struct, frozen=True, kw_only=True):
     admin: bool = False
 
 
+class PossibleValue(Struct, frozen=True, kw_only=True):
+    """One of the values that a list offers."""
+
+    value: str
+
+
 class CustomField(Struct, frozen=True, kw_only=True):
-    """`trackers` is told of those for issues only."""
+    """`trackers` is told of those for issues only, `possible_values` of lists only."""
 
     id: int
     name: str
     customized_type: str | None = None
     is_filter: bool = False
+    visible: bool = True
     trackers: list[Named] = []
+    possible_values: list[PossibleValue] = []
 
 
 class OneProject(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ TERMS = Terms(
     patience=Patience(deadline_s=30, connect_s=2, read_retries=3),
     circuit=Breaker(failures=20, open_s=1),
 )
-FACTS = PsaFacts(legal_entity="ES01", person="ana.ruiz@example.com", native_template=None)
+FACTS = PsaFacts(legal_entity="ES01", person="ana.ruiz@example.com", approver=None, native_template=None)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ FIELDS = {
             "name": name,
             "customized_type": of,
             "is_filter": True,
+            "visible": (of, name) != ("time_entry", "Approval"),
             "trackers": [{"id": 2, "name": "Feature"}],
         }
         for number, (of, name) in enumerate(
@@ -34,6 +35,11 @@ FIELDS = {
                 ("project", "End date"),
                 ("issue", "Tiebeam key"),
                 ("version", "Tiebeam key"),
+                ("project", "Billing hold"),
+                ("project", "Billing hold note"),
+                ("time_entry", "Approval"),
+                ("time_entry", "Billing feedback"),
+                ("time_entry", "ERP reference"),
             ],
             1,
         )
@@ -325,6 +331,7 @@ async def test_examination_names_what_lacks_and_how_to_mend_it() -> None:
     assert lacking == {
         "custom field Tiebeam key of projects": "Mark it as used as a filter.",
         "custom field Tiebeam key of issues": "Mark it as used as a filter.",
+        "custom field Approval of time entries": "Mark it as used as a filter.",
         "role Manager": "Make the role, or name another one as `manager_role`.",
         "tracker Feature": "Make the tracker, or name another one as `tracker`.",
     }
@@ -338,6 +345,18 @@ async def test_examination_names_a_field_that_is_not_there_and_one_without_the_t
 
     assert mends["custom field Tiebeam key of projects"] == "Make it, in Administration, Custom fields, Projects."
     assert mends["custom field Tiebeam key of issues"] == "Check Feature and `For all projects` in it."
+
+
+async def test_examination_tells_an_approval_that_everybody_sets_and_a_value_that_nobody_knows() -> None:
+    values = {"visible": True, "possible_values": [{"value": "Approved"}, {"value": "Paid"}, {"value": "Waived"}]}
+    fields = [{**field, **(values if field["name"] == "Approval" else {})} for field in FIELDS["custom_fields"]]
+    roles = {"roles": [{"id": 3, "name": "Manager"}]}
+    http = Scripted((200, ADMIN), (200, {"custom_fields": fields}), (200, roles), (200, TRACKERS))
+
+    mends = {finding.subject: finding.mend for finding in await connected(http).examine() if not finding.holds}
+
+    assert set(mends) == {"approval by roles", "approval values"}
+    assert mends["approval values"].endswith("Paid, Waived.")
 
 
 async def test_examination_with_a_key_of_no_administrator_stops_there() -> None:

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from system_apis.conformance.psa import *  # noqa: F403 - the suite's tests are ours
+from system_apis.conformance.psa_billing import *  # noqa: F403 - as above
+from system_apis.conformance.psa_feedback import *  # noqa: F403 - as above
 from system_apis.conformance.psa_tasks import *  # noqa: F403 - as above
+from system_apis.conformance.psa_time import *  # noqa: F403 - as above
 from system_apis.conformance.target import PsaTarget
 from tests.connectors.redmine import live
 

@@ -10,7 +10,18 @@ from msgspec.structs import replace
 from gateway.egress import Http
 from gateway.errors import ApiError, Refused, Unavailable
 from openapi.common.types import Code
-from openapi.system.psa.v1 import NewMilestone, NewProject, NewTask, ProjectCustomer, ProjectState, State
+from openapi.system.psa.v1 import (
+    NewBillingNote,
+    NewEntryFeedback,
+    NewHoldFlag,
+    NewMilestone,
+    NewProject,
+    NewTask,
+    ProjectCustomer,
+    ProjectState,
+    State,
+    TimeFeedbackState,
+)
 from system_apis.connectors.redmine.adapter import RedminePsa
 from tests.connectors.redmine.conversation import Conversation, Cut, connected
 
@@ -304,3 +315,38 @@ async def test_archived_project_is_not_there(port: RedminePsa, conversation: Con
     with pytest.raises(Refused) as refused:
         await port.create_project(project("0240"))
     assert refused.value.code is Code.project_code_collision
+
+
+async def test_note_is_a_page_that_is_found_by_its_key_alone(port: RedminePsa) -> None:
+    project_id = (await port.create_project(project("0120"))).id
+    new = NewBillingNote(business_key="inv_es_c42_1", text="INV2026/0004: 200.00 EUR.  ")
+
+    before = await port.find_billing_note(project_id, new.business_key)
+    written = await port.write_billing_note(project_id, new)
+
+    assert before is None
+    assert await port.find_billing_note(project_id, new.business_key) == written
+    assert await port.find_billing_note(project_id, "inv_ES_c42_1") is None
+
+
+async def test_hold_is_set_and_lifted(port: RedminePsa) -> None:
+    project_id = (await port.create_project(project("0121"))).id
+
+    held = await port.set_hold_flag(project_id, NewHoldFlag(held=True, note="PO missing"))
+    seen = await port.get_hold_flag(project_id)
+    lifted = await port.set_hold_flag(project_id, NewHoldFlag(held=False))
+
+    assert seen == held
+    assert await port.get_hold_flag(project_id) == lifted
+    assert (held.note, lifted.held, lifted.note) == ("PO missing", False, None)
+
+
+async def test_feedback_on_an_entry_of_the_sample_is_read_back(port: RedminePsa) -> None:
+    word = NewEntryFeedback(entry_id="1", state=TimeFeedbackState.posted, reference="M2026/0005", reason="r: 1  ")
+
+    told = await port.write_time_feedback([word, replace(word, entry_id="999999")])
+    found = await port.find_time_feedback(["1", "2", "999999"])
+
+    assert found == {"1": told["1"]}
+    assert isinstance(told["999999"], Refused)
+    assert told["999999"].code is Code.resource_not_found
