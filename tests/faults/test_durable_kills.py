@@ -7,8 +7,6 @@ TIEBEAM_CAMPAIGN=full.
 import asyncio
 import os
 import random
-import sys
-from asyncio.subprocess import Process as Child
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 from gateway.durable import MOMENTS, Process, Workflow
 from gateway.durable.engine import Status
 from gateway.durable.migrate import migrate
+from tests.faults.toy_workers import ENDS_WITHIN_S, started
 from tests.servers_postgres import Postgres, postgres
 from tests.workflows.stage import Stage
 from tests.workflows.toy import sell, sell_or_not
@@ -27,7 +26,6 @@ pytestmark = pytest.mark.campaign
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 SAMPLE = 1
 GUARD = ("between_intent_and_act", "between_act_and_record")
-ENDS_WITHIN_S = 60
 
 
 class Story(NamedTuple):
@@ -75,12 +73,6 @@ async def staged(profile: str, server: Postgres, folder: Path, story: Story) -> 
         yield stage, await stage.ask(flow=story.flow)
     finally:
         await stage.close()
-
-
-async def started(stage: Stage, *where: str) -> Child:
-    """Start a worker in a process of its own."""
-    module = "tests.faults.toy_worker"
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", module, stage.url, stage.desk.folder, *where)
 
 
 async def moments_of(profile: str, server: Postgres, folder: Path, story: Story) -> list[tuple[str, str]]:

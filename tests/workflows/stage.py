@@ -1,7 +1,7 @@
 """Where a toy process is played: asked for as a handler would, carried out by a worker in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from gateway.durable import (
     Moments,
     Process,
     ProcessStep,
+    Schedule,
     Window,
     Worker,
     Workflow,
@@ -46,7 +47,12 @@ class Stage:
         self.engine.close()
         await self.store.close()
 
-    def worker(self, moments: Moments = undisturbed, **changed: Any) -> Worker:  # noqa: ANN401 - any setting
+    def worker(
+        self,
+        moments: Moments = undisturbed,
+        schedules: Sequence[Schedule] = (),
+        **changed: Any,  # noqa: ANN401 - any setting
+    ) -> Worker:
         """Return a worker; settings may be changed."""
         settings: DurableSettings = replace(QUICK, **changed)
         return Worker(
@@ -57,12 +63,18 @@ class Stage:
             resources={"desk": self.desk},
             settings=settings,
             moments=moments,
+            schedules=schedules,
         )
 
     @asynccontextmanager
-    async def working(self, moments: Moments = undisturbed, **changed: Any) -> AsyncIterator[Worker]:  # noqa: ANN401 - any setting
+    async def working(
+        self,
+        moments: Moments = undisturbed,
+        schedules: Sequence[Schedule] = (),
+        **changed: Any,  # noqa: ANN401 - any setting
+    ) -> AsyncIterator[Worker]:
         """Let a worker work while the block runs."""
-        worker = self.worker(moments, **changed)
+        worker = self.worker(moments, schedules, **changed)
         async with worker.started():
             yield worker
 
