@@ -7,11 +7,17 @@ from typing import Any, Final, Generic, Literal, TypeVar, cast, get_type_hints
 
 from msgspec import Struct
 
-from gateway.store.processes import State
+from gateway.store.database import Store
+from gateway.store.processes import Process, State
+from gateway.store.work_items import WorkItem
 
 R = TypeVar("R")
 ORDER: Final = "order"
 """The parameter that takes what a run keeps for life; every other one names a resource of the worker."""
+
+
+TakeUp = Callable[[Store, Any, WorkItem], Awaitable[Process]]
+"""Given the store, the engine and the item: returns the process that takes its thing up again."""
 
 
 class NoDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,8 +40,10 @@ class Workflow(Generic[R]):
         refusals: Literal["park", "undo"],
         decision: type[Struct],
         completed: str,
+        take_up: TakeUp | None = None,
     ) -> None:
         self.function, self.kind, self.refusals = function, kind, refusals
+        self.take_up = take_up
         self.name = f"{kind}.v{version}"
         self.decision, self.completed = decision, completed
 
@@ -64,15 +72,23 @@ def workflow(
     refusals: Literal["park", "undo"],
     decision: type[Struct] = NoDecision,
     completed: str = State.completed,
+    take_up: TakeUp | None = None,
 ) -> Callable[[Callable[..., Awaitable[R]]], Workflow[R]]:
     """Declare a workflow: `async (resources by name…, order) -> Struct`.
 
     `refusals` says what a refusal before the pivot does, `decision` what a resume may correct, `completed` the word for
-    the end.
+    the end, `take_up` how a work item that outlives its process is resumed.
     """
 
     def declared(function: Callable[..., Awaitable[R]]) -> Workflow[R]:
-        kind = name or function.__name__
-        return Workflow(function, kind=kind, version=version, refusals=refusals, decision=decision, completed=completed)
+        return Workflow(
+            function,
+            kind=name or function.__name__,
+            version=version,
+            refusals=refusals,
+            decision=decision,
+            completed=completed,
+            take_up=take_up,
+        )
 
     return declared

@@ -1,6 +1,7 @@
 """Exceptions that wait for somebody: what was refused, where, what it costs, until when, and whose queue it is in."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -9,7 +10,21 @@ from typing import Any, Final, Self
 
 import yaml
 from msgspec import Struct, json
-from sqlalchemy import Column, ForeignKey, Index, Integer, Row, String, Table, Text, UniqueConstraint, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Caller
@@ -50,8 +65,10 @@ tb_work_item = Table(
     Column("opened_at", Instant(), nullable=False),
     Column("updated_at", Instant(), nullable=False),
     Column("resolved_at", Instant()),
+    Column("lasting", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("process_id", "step", "trace_key", name="uq_tb_work_item_where"),
     Index("ix_tb_work_item_state", "state", "owner_queue"),
+    Index("ix_tb_work_item_trace_key", "process_kind", "trace_key"),
 )
 
 
@@ -83,6 +100,7 @@ class Severity(StrEnum):
 
 
 UNRESOLVED: Final = (ItemState.open, ItemState.assigned)
+UNRESOLVED_STATES: Final = [state.value for state in UNRESOLVED]
 DEFAULT_OWNER: Final = OwnerQueue.Integration
 
 
@@ -98,6 +116,12 @@ class NewItem(Struct, frozen=True, kw_only=True):
     """What helps to decide, such as candidates."""
     severity: Severity = Severity.medium
     deadline: datetime | None = None
+    amount_at_risk: Money | None = None
+    """Left out, what is at risk with the process."""
+    legal_entity: str | None = None
+    """Left out, that and the next two are the process's."""
+    customer: str | None = None
+    project: str | None = None
 
 
 class WorkItem(Struct, frozen=True, kw_only=True):
@@ -129,6 +153,8 @@ class WorkItem(Struct, frozen=True, kw_only=True):
     opened_at: datetime
     updated_at: datetime
     resolved_at: datetime | None
+    lasting: bool
+    """Whether it waits for the thing itself, whichever process has it under way: it outlives the one that opened it."""
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
@@ -160,41 +186,55 @@ def _owners() -> dict[Code, OwnerQueue]:
 
 async def open_item(connection: AsyncConnection, store: Store, process: Process, new: NewItem) -> str:
     """Return the id of the one item for this step and key; it is opened, or opened again, or found open."""
-    now = store.now()
-    said = {
-        "code": new.code.value,
-        "detail": new.detail,
-        "facts": json.encode(new.facts).decode(),
-        "fingerprint": _fingerprint(process.kind, new),
-        "severity": new.severity.value,
-        "deadline": new.deadline,
-        "owner_queue": owner_of(new.code).value,
-        "updated_at": now,
-    }
-    first = {
+    return (await open_all(connection, [opened(store, process, new)]))[0]
+
+
+async def open_all(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the ids of the items that the rows of `opened` say, each opened, opened again, or found open."""
+    opening = insert_into(connection, tb_work_item).values(rows)
+    said = {name: opening.excluded[name] for name in _SAID}
+    again = {"state": ItemState.open.value, "attempts": tb_work_item.c.attempts + 1, "resolved_at": None}
+    again |= {"resolution": None, "resolved_by": None, "assignee": None}
+    where = ("process_id", "step", "trace_key")
+    met = opening.on_conflict_do_update(index_elements=where, set_=said | again).returning(tb_work_item.c.id)
+    return [str(one) for one in (await connection.execute(met)).scalars()]
+
+
+def opened(store: Store, process: Process, new: NewItem, *, lasting: bool = False) -> dict[str, Any]:
+    """Return the row of an item that is opened now."""
+    now, amount = store.now(), new.amount_at_risk or process.amount
+    return said_now(store, process.kind, new) | {
         "id": new_id("wki", now),
         "process_id": process.id,
         "process_kind": process.kind,
         "step": new.step,
         "trace_key": new.trace_key,
-        "amount_at_risk": json.encode(process.amount).decode() if process.amount else None,
+        "amount_at_risk": json.encode(amount).decode() if amount else None,
         "state": ItemState.open.value,
         "attempts": 1,
-        "legal_entity": process.legal_entity,
-        "customer": process.customer,
-        "project": process.project,
+        "legal_entity": new.legal_entity or process.legal_entity,
+        "customer": new.customer or process.customer,
+        "project": new.project or process.project,
         "opened_at": now,
+        "lasting": lasting,
     }
-    again = {"state": ItemState.open.value, "attempts": tb_work_item.c.attempts + 1, "resolved_at": None}
-    again |= {"resolution": None, "resolved_by": None, "assignee": None}
-    opening = insert_into(connection, tb_work_item).values(**first, **said)
-    where = ("process_id", "step", "trace_key")
-    met = opening.on_conflict_do_update(index_elements=where, set_=said | again).returning(tb_work_item.c.id)
-    return str((await connection.execute(met)).scalar_one())
 
 
-def _fingerprint(kind: str, new: NewItem) -> str:
-    return hashlib.sha256(json.encode([kind, new.step, new.code, new.detail])).hexdigest()
+def said_now(store: Store, kind: str, new: NewItem) -> dict[str, Any]:
+    """Return what an item says of what could not be done; said again, it replaces what was said before."""
+    return {
+        "code": new.code.value,
+        "detail": new.detail,
+        "facts": json.encode(new.facts).decode(),
+        "fingerprint": hashlib.sha256(json.encode([kind, new.step, new.code, new.detail])).hexdigest(),
+        "severity": new.severity.value,
+        "deadline": new.deadline,
+        "owner_queue": owner_of(new.code).value,
+        "updated_at": store.now(),
+    }
+
+
+_SAID: Final = ("code", "detail", "facts", "fingerprint", "severity", "deadline", "owner_queue", "updated_at")
 
 
 async def resolve(
@@ -206,18 +246,24 @@ async def resolve(
     by: str | None = None,
     resolution: Resolution | None = None,
 ) -> None:
-    """Close what is open of the process, or of one step of it; `by` nobody means that it mended itself."""
+    """Close what is open of the process, or of one step of it; `by` nobody means that it mended itself.
+
+    What outlives the process stays open: see `gateway.store.lasting_items`.
+    """
+    wanted = matching(tb_work_item, process_id=process_id, step=step, state=UNRESOLVED_STATES, lasting=False)
+    await connection.execute(update(tb_work_item).where(wanted).values(**resolved(store, by, resolution)))
+
+
+def resolved(store: Store, by: str | None = None, resolution: Resolution | None = None) -> dict[str, Any]:
+    """Return what an item that is closed now says."""
     now = store.now()
-    wanted = matching(tb_work_item, process_id=process_id, step=step, state=[state.value for state in UNRESOLVED])
-    closing = update(tb_work_item).where(wanted)
-    values = {
+    return {
         "state": (ItemState.resolved if by else ItemState.auto_resolved).value,
         "resolution": resolution.value if resolution else None,
         "resolved_by": by,
         "resolved_at": now,
         "updated_at": now,
     }
-    await connection.execute(closing.values(**values))
 
 
 async def get(store: Store, caller: Caller, work_item_id: str) -> WorkItem:
@@ -233,7 +279,7 @@ async def get(store: Store, caller: Caller, work_item_id: str) -> WorkItem:
 async def assign(store: Store, caller: Caller, work_item_id: str, assignee: str) -> WorkItem:
     """Return the item, now somebody's; one that is resolved is Refused(process_illegal_transition)."""
     item = await get(store, caller, work_item_id)
-    still = (tb_work_item.c.id == item.id) & tb_work_item.c.state.in_([state.value for state in UNRESOLVED])
+    still = (tb_work_item.c.id == item.id) & tb_work_item.c.state.in_(UNRESOLVED_STATES)
     values = {"assignee": assignee, "state": ItemState.assigned.value, "updated_at": store.now()}
     async with store.begin() as connection:
         changing = update(tb_work_item).where(still).values(**values).returning(tb_work_item)
@@ -253,7 +299,7 @@ async def list_all(
     process_id: str | list[str] | None = None,
 ) -> Listed[WorkItem]:
     """Return the items that the caller may see, the newest first; without a state, the unresolved ones."""
-    states = [one.value for one in UNRESOLVED] if state is None else state.value
+    states = UNRESOLVED_STATES if state is None else state.value
     queue = owner_queue.value if owner_queue else None
     wanted = matching(tb_work_item, state=states, owner_queue=queue, process_id=process_id)
     async with store.begin() as connection:

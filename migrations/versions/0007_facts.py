@@ -117,9 +117,54 @@ def upgrade() -> None:
         sa.Column("cap_minor", sa.BigInteger, nullable=False),
         sa.Column("committed_minor", sa.BigInteger, nullable=False),
     )
+    op.create_index("ix_tb_time_entry_day", "tb_time_entry", ["psa", "work_date", "resource_id"])
+    op.create_index(
+        "ix_tb_time_entry_untold",
+        "tb_time_entry",
+        ["psa", "updated_at"],
+        sqlite_where=sa.text("told IS NULL"),
+        postgresql_where=sa.text("told IS NULL"),
+    )
+    _make_inbox()
+    op.add_column("tb_work_item", sa.Column("lasting", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.create_index("ix_tb_work_item_trace_key", "tb_work_item", ["process_kind", "trace_key"])
+
+
+def _make_inbox() -> None:
+    op.create_table(
+        "tb_inbox",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("connection", sa.String(40), nullable=False),
+        sa.Column("object_type", sa.String(40), nullable=False),
+        sa.Column("external_id", sa.String(200), nullable=False),
+        sa.Column("batch", sa.String(80)),
+        sa.Column("tries", sa.Integer, nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True)),
+    )
+    op.create_index("ix_tb_inbox_batch", "tb_inbox", ["batch"])
+    op.create_index("ix_tb_inbox_external_id", "tb_inbox", ["connection", "external_id"])
+    op.create_index("ix_tb_inbox_settled", "tb_inbox", ["settled_at"])
+    op.create_index(
+        "ix_tb_inbox_waiting",
+        "tb_inbox",
+        ["connection", "object_type", "received_at", "id"],
+        sqlite_where=sa.text("batch IS NULL"),
+        postgresql_where=sa.text("batch IS NULL"),
+    )
+    op.create_table(
+        "tb_watermark",
+        sa.Column("connection", sa.String(40), primary_key=True),
+        sa.Column("object_type", sa.String(40), primary_key=True),
+        sa.Column("moment", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+    )
 
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("tb_cap", "tb_fact", "tb_time_entry"):
+    op.drop_index("ix_tb_work_item_trace_key", "tb_work_item")
+    with op.batch_alter_table("tb_work_item") as work_items:
+        work_items.drop_column("lasting")
+    for table in ("tb_watermark", "tb_inbox", "tb_cap", "tb_fact", "tb_time_entry"):
         op.drop_table(table)

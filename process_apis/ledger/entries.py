@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     select,
+    text,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -67,6 +68,14 @@ tb_time_entry = Table(
     UniqueConstraint("psa", "external_id", "revision", name="uq_tb_time_entry_revision"),
     Index("ix_tb_time_entry_transfer", "psa", "transfer"),
     Index("ix_tb_time_entry_project", "project", "work_date"),
+    Index("ix_tb_time_entry_day", "psa", "work_date", "resource_id"),
+    Index(
+        "ix_tb_time_entry_untold",
+        "psa",
+        "updated_at",
+        sqlite_where=text("told IS NULL"),
+        postgresql_where=text("told IS NULL"),
+    ),
 )
 
 
@@ -74,6 +83,8 @@ class Approval(StrEnum):
     """Whether a revision is approved."""
 
     approved = "approved"
+    recall_requested = "recall_requested"
+    """Taken back here, at somebody's request, while the PSA shows it as approved still."""
     recalled = "recalled"
     rejected = "rejected"
     superseded = "superseded"

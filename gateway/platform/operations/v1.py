@@ -94,10 +94,13 @@ async def assign_work_item(*, store: Store, caller: Caller, work_item_id: str, b
 async def resume_work_item(
     *, store: Store, engine: Engine, workflows: Workflows, caller: Caller, work_item_id: str, body: Resumption
 ) -> ProcessInstance:
-    """Return the process, going on from where it was parked."""
+    """Return the process, going on from where it was parked; or the one that takes up what outlived its process."""
     item = await work_items.get(store, caller, work_item_id)
     workflow = workflows[item.process_kind]
-    process = await resume(store, engine, workflow, caller, item.process_id, body.decision)
+    if item.lasting and workflow.take_up:
+        process = await workflow.take_up(store, engine, item)
+    else:
+        process = await resume(store, engine, workflow, caller, item.process_id, body.decision)
     return (await _shown(store, caller, [process]))[0]
 
 
