@@ -89,7 +89,8 @@ def serve(config: str | None, *, no_worker: bool) -> None:
 def worker(config: str | None) -> None:
     """Carry out what was accepted.
 
-    That is the processes, their retries and schedules. There is one worker for each database.
+    That is the processes, their retries and schedules. On PostgreSQL start as many as you like, on several machines:
+    they share the work, and take over what a dead one leaves. An SQLite database has one; a second is refused.
     """
     settings = settings_of(config)
     _explained(lambda: commands.work(settings))

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
-from gateway.durable import AnotherWorker, resume
+from gateway.durable import AnotherWorker, LeaseLost, resume
 from gateway.durable import migrate as database
 from gateway.edge.answers import App
 from gateway.egress.limits import Part
@@ -127,7 +127,7 @@ def work(settings: Settings) -> None:
 
     try:
         _run(settings, run, Part.worker)
-    except AnotherWorker as error:
+    except (AnotherWorker, LeaseLost) as error:
         raise CannotStart(str(error)) from error
 
 

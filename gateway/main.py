@@ -325,4 +325,6 @@ def durable_settings(clocks: Processes) -> DurableSettings:
         poll_interval_s=clocks.poll_interval_s,
         unavailable_resume_s=clocks.unavailable_resume_s,
         hold_forward_s=clocks.hold_forward_h * 3600,
+        lease_s=clocks.worker_lease_s,
+        lease_renewal_s=clocks.worker_lease_s / 4,  # Three may get lost.
     )

@@ -112,6 +112,8 @@ class Processes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     write_deadline_s: Seconds = 3600.0
     """After it an unknown outcome becomes a work item."""
     write_lease_s: Annotated[float, Meta(gt=0, le=3600)] = 120.0
+    worker_lease_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+    """On PostgreSQL: after how long a worker that says nothing is taken for dead, and others go on with its work."""
     retry_attempts: Annotated[int, Meta(ge=1, le=20)] = 5
     retry_interval_s: Seconds = 0.5
     poll_interval_s: Annotated[float, Meta(gt=0, le=60)] = 0.2

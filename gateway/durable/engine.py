@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 from gateway.durable.outcomes import Parked
 from gateway.durable.serializer import Json
 from gateway.durable.settings import APPLICATION_VERSION, DurableSettings
-from gateway.store.database import is_sqlite, set_up_sqlite
+from gateway.store.database import SET_UPS, is_sqlite
 
 APPLICATION: Final = "tiebeam"
 QUEUE: Final = "processes"
@@ -69,8 +69,7 @@ def sync_engine(url: str, pool_size: int = 4) -> sqlalchemy.Engine:
     driver = "sqlite" if is_sqlite(url) else "postgresql+psycopg"
     address = make_url(url).set(drivername=driver)
     engine = sqlalchemy.create_engine(address, pool_size=pool_size, max_overflow=0, hide_parameters=True)
-    if is_sqlite(url):
-        event.listen(engine, "connect", set_up_sqlite)
+    event.listen(engine, "connect", SET_UPS[make_url(url).get_backend_name()])
     return engine
 
 

@@ -1,15 +1,17 @@
 """The one database: SQLite by default, PostgreSQL by URL. Our tables begin with `tb_`; the engine's are its own."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+IDLE_S = 30
+"""How long PostgreSQL waits for a process that fell silent in a transaction, before it frees what that one locked."""
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 
 metadata = MetaData()
@@ -55,8 +57,7 @@ def create_engine(url: str) -> AsyncEngine:
     engine = create_async_engine(
         make_url(url).set(drivername=driver), pool_size=8, max_overflow=8, hide_parameters=True
     )
-    if backend == "sqlite":
-        event.listen(engine.sync_engine, "connect", set_up_sqlite)
+    event.listen(engine.sync_engine, "connect", SET_UPS[backend])
     return engine
 
 
@@ -67,3 +68,17 @@ def set_up_sqlite(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driv
     for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def set_up_postgresql(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection
+    """Set a fresh connection up: who freezes in a transaction does not stop everybody else for good."""
+    cursor = raw.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")
+    cursor.close()
+    raw.commit()
+
+
+SET_UPS: Final[Mapping[str, Callable[[Any, object], None]]] = {
+    "sqlite": set_up_sqlite,
+    "postgresql": set_up_postgresql,
+}

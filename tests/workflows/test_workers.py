@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from gateway.durable import LeaseLost, Process
-from gateway.durable.engine import Engine, Runtime, Start
+from gateway.durable.engine import Engine, Runtime, Start, sync_engine
 from gateway.durable.reaper import Reaper
 from gateway.store import worker_leases
+from gateway.store.database import IDLE_S
 from gateway.store.worker_leases import Leases
 from tests.workflows.stage import PATIENCE_S, Stage
 from tests.workflows.toy import QUICK
@@ -163,6 +164,18 @@ async def test_a_worker_that_is_taken_for_dead_ends_with_an_error(stage: Stage) 
 
     with pytest.raises(LeaseLost, match="Start it again"):
         await asyncio.wait_for(running, PATIENCE_S)
+
+
+async def test_who_freezes_in_a_transaction_does_not_hold_its_locks_for_good(stage: Stage) -> None:
+    asked = text("SHOW idle_in_transaction_session_timeout")
+    async with stage.store.begin() as connection:
+        ours = (await connection.execute(asked)).scalar_one()
+    database = sync_engine(stage.url)
+    with database.begin() as connection:
+        engines = connection.execute(asked).scalar_one()
+    database.dispose()
+
+    assert ours == engines == f"{IDLE_S}s"
 
 
 async def test_a_worker_that_cannot_ask_whether_it_is_done_leaves_its_work_to_others(
