@@ -10,7 +10,7 @@ import httpx
 
 from examples.demo import telling
 
-RESTING = {"active", "parked", "cancelled"}
+RESTING = {"active", "parked", "cancelled", "completed"}
 PATIENCE_S = 90.0
 
 Document = dict[str, Any]
@@ -39,18 +39,27 @@ class Crm:
         path = "/process/project-onboarding/v1/onboardings"
         return self.call("POST", path, body, key=key or str(uuid.uuid4()))
 
+    def get(self, path: str) -> httpx.Response:
+        """Return what is read; a read is not shown."""
+        return self._http.get(path).raise_for_status()
+
+    def create(self, path: str, body: Document) -> httpx.Response:
+        """Ask for something; each intent has a key of its own."""
+        return self.call("POST", path, body, key=str(uuid.uuid4()))
+
     def follow(self, location: str, shown: set[str] | None = None) -> Document:
-        """Return the onboarding once it rests; show its steps as they end."""
+        """Return the process once it rests; show its steps as they end."""
         seen = set() if shown is None else shown
-        for onboarding in self._polled(location):
-            for step in onboarding["steps"]:
+        for process in self._polled(location):
+            parts = [process, *process.get("requests", ())]
+            for step in (step for part in parts for step in part.get("steps", ())):
                 mark = f"{step['name']}:{step['state']}"
                 if step["state"] in {"pending", "running"} or mark in seen:
                     continue
                 seen.add(mark)
                 telling.step(step["name"], step["state"], step["system"], step["external_id"], _seconds(step))
-            if onboarding["state"] in RESTING:
-                return onboarding
+            if process["state"] in RESTING:
+                return process
         raise TimeoutError(f"{location} did not come to rest within {PATIENCE_S:.0f} s.")
 
     def _polled(self, location: str) -> Iterator[Document]:
