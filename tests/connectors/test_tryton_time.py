@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import UNSET
 
 from gateway.errors import Refused, Unavailable, Uncertain
@@ -17,6 +19,8 @@ from openapi.system.psa.v1 import (
     TimeFeedback,
     TimeFeedbackState,
 )
+from system_apis.connectors.tryton.psa import notes
+from system_apis.connectors.tryton.psa.wire import Note
 from tests.connectors.scripted import ScriptedTryton, psa
 from tests.connectors.test_tryton_ports import AWAY, TEMPLATE, refusal
 
@@ -172,6 +176,24 @@ async def test_note_that_is_not_written_like_ours_says_nothing(message: str | No
     http.plan("ir.note.search_read", [note(message)])
 
     assert await psa(http).find_time_feedback(["16"]) == {}
+
+
+WORDS = st.from_regex(r"[^\x00-\x1f\x7f]{1,60}", fullmatch=True)
+
+
+@given(st.sampled_from(TimeFeedbackState), st.none() | WORDS, st.none() | WORDS)
+def test_whatever_feedback_says_is_read_back(
+    state: TimeFeedbackState, reference: str | None, reason: str | None
+) -> None:
+    new = NewEntryFeedback(entry_id="16", state=state, reference=reference or UNSET, reason=reason or UNSET)
+    message = notes.written(notes.FEEDBACK, *notes.from_feedback(new))
+
+    said = notes.read(notes.FEEDBACK, Note(id=1, resource="timesheet.line,16", message=message.strip()))
+
+    assert said
+    assert notes.to_feedback(said) == TimeFeedback(
+        entry_id="16", state=state, reference=reference, amount=None, reason=reason
+    )
 
 
 async def test_line_that_is_deleted_while_notes_are_read_is_left_out() -> None:

@@ -1,13 +1,12 @@
 """Redmine behind the PSA port: client, names and mapping, joined."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeVar
 
 from msgspec import UNSET
 
-from gateway.errors import Refused, Unavailable, Uncertain
+from gateway.errors import Refused
 from openapi.common.types import Code
 from openapi.system.psa.v1 import (
     ApprovalState,
@@ -30,7 +29,7 @@ from openapi.system.psa.v1 import (
 )
 from system_apis.connectors.redmine import mapping, wire
 from system_apis.connectors.redmine.billing import Billing, flag_of
-from system_apis.connectors.redmine.client import RedmineClient
+from system_apis.connectors.redmine.client import RedmineClient, effect_is_there
 from system_apis.connectors.redmine.examination import examined
 from system_apis.connectors.redmine.ids import number_of, numbers_of
 from system_apis.connectors.redmine.names import Names
@@ -120,7 +119,7 @@ class RedminePsa:
         tracker_id, ids = await self._names.tracker(self._settings.tracker), await self._names.fields("issue")
         made = await self._client.create_issue(number_of(project_id), mapping.from_new_task(new, tracker_id, ids))
         row = self._names.checked(made, new.business_key)
-        with _written():
+        with effect_is_there():
             return mapping.to_task(row)
 
     async def list_milestones(self, project_id: str, *, after: str | None = None, limit: int = 20) -> Found[Milestone]:
@@ -139,7 +138,7 @@ class RedminePsa:
         ids = await self._names.fields("version")
         made = await self._client.create_version(number_of(project_id), mapping.from_new_milestone(new, ids))
         row = self._names.checked(made, new.business_key)
-        with _written():
+        with effect_is_there():
             return mapping.to_milestone(row)
 
     async def list_time_entries(
@@ -180,7 +179,7 @@ class RedminePsa:
         return mapping.to_project(row, await self._people.manager_of(row.id), self._settings.base_url)
 
     async def _read_back(self, number: int) -> Project:
-        with _written():
+        with effect_is_there():
             return await self._complete(await self._client.project(number))
 
     async def _change(self, operation: str, project_id: str, *, takes_time: bool, state: str) -> int:
@@ -193,15 +192,6 @@ class RedminePsa:
         change = mapping.from_state(row, ids, takes_time=takes_time, state=state)
         await self._client.change_project(operation, row.id, change)
         return row.id
-
-
-@contextmanager
-def _written() -> Iterator[None]:
-    """Say of what goes wrong after the last write that it may have happened: it has, and cannot be shown."""
-    try:
-        yield
-    except (Refused, Unavailable) as error:
-        raise Uncertain(Code.upstream_timeout_uncertain, "It was written, and could not be read back.") from error
 
 
 def _only(rows: Sequence[T]) -> T | None:

@@ -9,7 +9,7 @@ from gateway.errors import Refused
 from openapi.common.types import Code
 from openapi.system.psa.v1 import BillingNote, HoldFlag, NewBillingNote, NewHoldFlag
 from system_apis.connectors.redmine import mapping, time_wire, wire
-from system_apis.connectors.redmine.client import RedmineClient
+from system_apis.connectors.redmine.client import RedmineClient, effect_is_there
 from system_apis.connectors.redmine.names import Names
 
 HEAD: Final = "key: "
@@ -48,7 +48,13 @@ class Billing:
         values = {mapping.HOLD: YES if new.held else NO, mapping.HOLD_NOTE: note}
         fields = wire.ProjectFields(custom_fields=mapping.from_values(values, ids))
         await self._client.change_project("set_hold_flag", project.id, fields)
-        return HoldFlag(project_id=str(project.id), held=new.held, note=note or None)
+        with effect_is_there():
+            flag = flag_of(await self._client.project(project.id))
+        if flag.held != new.held:  # Custom fields that Redmine does not know it passes over.
+            self._names.forget()
+            detail = f"Redmine does not show the hold. Open the custom field {mapping.HOLD!r} to all projects."
+            raise Refused(Code.upstream_conflict_stale, detail)
+        return flag
 
 
 def title_of(business_key: str) -> str:

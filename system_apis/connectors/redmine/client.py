@@ -1,13 +1,14 @@
 """Redmine's HTTP in Redmine's words: paths, paging, decoding. Checks what its filters let pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from msgspec import DecodeError, Struct, json
 
 from gateway.egress import Http, unanswered
-from gateway.errors import Refused, Unavailable
+from gateway.errors import Refused, Unavailable, Uncertain
 from openapi.common.types import Code
 from system_apis.connectors.redmine import mapping, time_wire, wire
 from system_apis.connectors.redmine.errors import error_for
@@ -214,6 +215,15 @@ class RedmineClient:
         if not answer.is_success:
             raise error_for(answer.status_code, _sentences(answer.content), write=write)
         return answer.content
+
+
+@contextmanager
+def effect_is_there() -> Iterator[None]:
+    """Say of what goes wrong after the last write that it may have happened: it has, and cannot be shown."""
+    try:
+        yield
+    except (Refused, Unavailable) as error:
+        raise Uncertain(Code.upstream_timeout_uncertain, "It was written, and could not be read back.") from error
 
 
 def _of_project(project_id: int) -> dict[str, str | int]:

@@ -50,11 +50,15 @@ class Names:
             self._trackers[name] = _id(_by_name(await self._client.trackers()), name, "tracker")
         return self._trackers[name]
 
+    def forget(self) -> None:
+        """Ask for the ids of custom fields anew."""
+        self._fields.clear()
+
     def checked(self, row: R, business_key: str) -> R:
         """Return what was made. Redmine passes over custom fields that it does not know there, and makes the rest."""
         if mapping.key_of(row) == business_key:
             return row
-        self._fields.clear()  # Somebody may have made the field anew.
+        self.forget()  # Somebody may have made the field anew.
         detail = (
             f"Redmine made {row.id} without its key. Open {mapping.KEY!r} to all projects, then see to what was made."
         )

@@ -74,7 +74,17 @@ class Timesheets:
                     detail = "Redmine has changed some of the entries, and cannot be asked for the others."
                     raise Uncertain(Code.upstream_timeout_uncertain, detail) from error
                 raise
+        await self._checked([outcome for outcome in outcomes.values() if isinstance(outcome, TimeFeedback)])
         return outcomes
+
+    async def _checked(self, told: Sequence[TimeFeedback]) -> None:
+        """Look at one of those that were told: custom fields that Redmine does not know it passes over, all alike."""
+        for feedback in told[:1]:
+            rows = await self._rows([int(feedback.entry_id)])
+            if rows and time_mapping.to_feedback(rows[0]) != feedback:
+                self._names.forget()  # Somebody may have made the fields anew.
+                detail = f"Redmine does not show what it was told. See to the custom field {mapping.FEEDBACK!r}."
+                raise Refused(Code.upstream_conflict_stale, detail)
 
     async def _told(self, new: NewEntryFeedback, ids: Mapping[str, int]) -> TimeFeedback:
         fields = wire.TimeEntryFields(custom_fields=mapping.from_values(time_mapping.from_feedback(new), ids))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -14,6 +14,7 @@ from gateway.egress import Http
 from gateway.errors import ApiError, Uncertain
 from openapi.common.types import Code
 from openapi.system.psa.v1 import NewProject, NewTask, Project, ProjectCustomer, Task
+from system_apis.conformance.psa_time import a_booking, changed
 from system_apis.conformance.target import PsaTarget
 from system_apis.connectors.redmine import psa
 from system_apis.ports import Psa
@@ -127,3 +128,14 @@ async def test_task_whose_answer_is_lost_is_one(target: PsaTarget, redmine_ready
 
     assert await target.port.find_task(project_id, new.business_key) == task
     assert await target.books.count_tasks(new.business_key) == 1
+
+
+async def test_time_on_projects_of_others_is_not_listed(target: PsaTarget) -> None:
+    entry_id = await target.books.book_time(await a_booking(target))
+    sample = await target.port.get_time_entries(["1"])
+
+    found = await changed(target, datetime.now(UTC))
+
+    assert sample["1"].legal_entity is None
+    assert entry_id in {entry.id for entry in found}
+    assert {entry.legal_entity for entry in found} == {"ES01"}

@@ -8,7 +8,9 @@ from typing import Any, Unpack
 
 import pytest
 from httpx import Response
-from msgspec import json
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET, json
 
 from gateway.errors import Refused, Unavailable, Uncertain
 from openapi.common.types import Code, Money
@@ -31,6 +33,11 @@ ANA = {"id": 6, "login": "ana.ruiz", "firstname": "Ana", "lastname": "Ruiz", "ma
 ISSUE = {"id": 3, "project": PROJECT_9, "status": {"id": 1, "is_closed": False}, "subject": "Build"}
 OURS = {"projects": [{**project(9, "prj_1"), "custom_fields": [{"id": 4, "name": "Legal entity", "value": "ES01"}]}]}
 AROUND = ((200, {"users": [ANA], "total_count": 1}), (200, {"issues": [ISSUE], "total_count": 1}), (200, OURS))
+HOLD = [
+    {"id": 11, "name": "Billing hold", "value": "1"},
+    {"id": 12, "name": "Billing hold note", "value": "PO missing"},
+]
+HELD = {**project(9, "prj_1"), "custom_fields": HOLD}
 POSTED = NewEntryFeedback(
     entry_id="7",
     state=TimeFeedbackState.posted,
@@ -61,6 +68,12 @@ def with_fields(**values: str) -> dict[str, Any]:
     """Return a row with these custom fields; `_` stands for a blank."""
     fields = [{"id": 20, "name": name.replace("_", " "), "value": value} for name, value in values.items()]
     return row(custom_fields=fields)
+
+
+def told_of(new: NewEntryFeedback) -> dict[str, Any]:
+    """Return a row that was told this."""
+    values = time_mapping.from_feedback(new)
+    return with_fields(**{name.replace(" ", "_"): value for name, value in values.items()})
 
 
 async def test_page_of_time_is_complete_and_tells_where_the_next_one_begins() -> None:
@@ -205,24 +218,51 @@ async def test_field_that_people_wrote_in_is_no_feedback(shown: str) -> None:
 
 
 def test_feedback_is_read_back_as_it_was_written() -> None:
-    values = time_mapping.from_feedback(POSTED)
-    told = with_fields(**{name.replace(" ", "_"): value for name, value in values.items()})
+    assert time_mapping.to_feedback(decoded(told_of(POSTED))) == time_mapping.shown(POSTED)
+    assert time_mapping.from_feedback(POSTED)["ERP reference"] == "M2026/0005"
 
-    assert time_mapping.to_feedback(decoded(told)) == time_mapping.shown(POSTED)
-    assert values["ERP reference"] == "M2026/0005"
+
+WORDS = st.from_regex(r"[^\x00-\x1f\x7f]{1,60}", fullmatch=True)
+
+
+@given(st.sampled_from(TimeFeedbackState), st.none() | WORDS, st.none() | WORDS)
+def test_whatever_feedback_says_is_read_back(
+    state: TimeFeedbackState, reference: str | None, reason: str | None
+) -> None:
+    new = NewEntryFeedback(entry_id="7", state=state, reference=reference or UNSET, reason=reason or UNSET)
+
+    assert time_mapping.to_feedback(decoded(told_of(new))) == time_mapping.shown(new)
 
 
 async def test_feedback_tells_of_each_entry_what_came_of_it() -> None:
     ignored = NewEntryFeedback(entry_id="8", state=TimeFeedbackState.ignored)
     strange = NewEntryFeedback(entry_id="x", state=TimeFeedbackState.ignored)
-    http = Scripted((200, FIELDS), (204, b""), (404, b""))
+    http = Scripted((200, FIELDS), (204, b""), (404, b""), (200, {"time_entry": told_of(POSTED)}))
 
     outcomes = await connected(http).write_time_feedback([POSTED, ignored, strange])
 
     assert isinstance(outcomes["7"], TimeFeedback)
     refusals = [outcomes["8"], outcomes["x"]]
     assert [each.code for each in refusals if isinstance(each, Refused)] == [Code.resource_not_found] * 2
-    assert http.calls[1:] == ["PUT /time_entries/7.json", "PUT /time_entries/8.json"]
+    assert http.calls[1:3] == ["PUT /time_entries/7.json", "PUT /time_entries/8.json"]
+
+
+async def test_feedback_that_redmine_passed_over_is_told_and_its_fields_are_asked_for_again() -> None:
+    told = {"time_entry": told_of(POSTED)}
+    http = Scripted((200, FIELDS), (204, b""), (200, {"time_entry": row()}), (200, FIELDS), (204, b""), (200, told))
+    port = connected(http)
+
+    with pytest.raises(Refused) as refused:
+        await port.write_time_feedback([POSTED])
+
+    assert refused.value.code is Code.upstream_conflict_stale
+    assert await port.write_time_feedback([POSTED]) == {"7": time_mapping.shown(POSTED)}
+
+
+async def test_entry_that_is_deleted_right_after_it_was_told_is_no_matter() -> None:
+    http = Scripted((200, FIELDS), (204, b""), (404, b""))
+
+    assert await connected(http).write_time_feedback([POSTED]) == {"7": time_mapping.shown(POSTED)}
 
 
 @pytest.mark.parametrize(
@@ -275,12 +315,29 @@ async def test_wiki_that_may_not_be_read_knows_nothing() -> None:
 
 
 async def test_hold_changes_two_fields_and_nothing_else() -> None:
-    http = Scripted((200, {"project": project(9, "prj_1")}), (200, FIELDS), (204, b""))
+    http = Scripted((200, {"project": project(9, "prj_1")}), (200, FIELDS), (204, b""), (200, {"project": HELD}))
 
     flag = await connected(http).set_hold_flag("9", NewHoldFlag(held=True, note="PO missing"))
 
     assert (flag.held, flag.note) == (True, "PO missing")
-    assert http.calls[-1] == "PUT /projects/9.json"
+    assert http.calls[-2] == "PUT /projects/9.json"
+
+
+async def test_hold_that_redmine_passed_over_is_told() -> None:
+    plain = {"project": project(9, "prj_1")}
+    http = Scripted((200, plain), (200, FIELDS), (204, b""), (200, plain))
+
+    with pytest.raises(Refused) as refused:
+        await connected(http).set_hold_flag("9", NewHoldFlag(held=True))
+
+    assert refused.value.code is Code.upstream_conflict_stale
+
+
+async def test_hold_that_cannot_be_read_back_is_uncertain() -> None:
+    http = Scripted((200, {"project": project(9, "prj_1")}), (200, FIELDS), (204, b""), (404, b""))
+
+    with pytest.raises(Uncertain):
+        await connected(http).set_hold_flag("9", NewHoldFlag(held=True))
 
 
 class ByPath:
