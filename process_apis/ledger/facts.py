@@ -7,6 +7,7 @@ no state of its own: it follows from the holds that are in force.
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -33,6 +34,7 @@ from gateway.store.database import Store, metadata
 from gateway.store.ids import new_id
 from gateway.store.instant import Instant
 from openapi.common.types import Code
+from process_apis.ledger.keys import LONGEST, business_key
 
 tb_fact = Table(
     "tb_fact",
@@ -231,8 +233,47 @@ class Fact(Struct, frozen=True, kw_only=True):
         return cls(**(values | typed))
 
 
+_REVERSAL: Final = "_rev"
 STANDS: Final = ("posting", "billing", "erp_ref", "erp_number", "posted_at", "code", "detail")
 """All that may change of a fact."""
+
+
+def time_fact_key(psa: str, entry: str, revision: int, kind: Kind, part: str | None = None) -> str:
+    """Return the business key of a fact of time; `part` is the account of the payer, where several pay."""
+    word = "cost" if kind is Kind.cost else "sale"
+    return business_key("tb", psa, entry, f"r{revision}", word, *([part] if part else []))
+
+
+def reversal_key(fact: Fact) -> str:
+    """Return the business key of what takes a fact back: 1:1, so it is the fact's own with `_rev`."""
+    if len(fact.business_key) + len(_REVERSAL) <= LONGEST:
+        return fact.business_key + _REVERSAL
+    return business_key("tb", fact.source_instance, fact.business_key, "rev")
+
+
+def reversal_of(fact: Fact, new_id: str, accounting_date: date) -> Fact:
+    """Return what takes the fact back, at the original's rate and accounts."""
+    return structs.replace(
+        fact,
+        id=new_id,
+        business_key=reversal_key(fact),
+        adjustment=Adjustment.reversal,
+        reverses=fact.id,
+        accounting_date=accounting_date,
+        **{name: _negated(getattr(fact, name)) for name in ("quantity", "net", "contract_net", "functional_net")},
+        minutes=None if fact.minutes is None else -fact.minutes,
+        posting=Posting.skipped if fact.posting is Posting.skipped else Posting.posting,
+        billing=Billing.non_billable,
+        erp_ref=None,
+        erp_number=None,
+        posted_at=None,
+        code=None,
+        detail=None,
+    )
+
+
+def _negated(text: str) -> str:
+    return text if Decimal(text) == 0 else text[1:] if text.startswith("-") else f"-{text}"
 
 
 def fact_id(store: Store) -> str:
