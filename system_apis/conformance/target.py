@@ -1,14 +1,25 @@
 """What the suite is given: a port, the guard of its writes, what the system's own books say, and what is in it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Protocol
 
 from msgspec import Struct
 
 from gateway.writes import BoundWrites
 from openapi.common.types import Address, Dimension
+from openapi.system.erp.v1 import TransactionKind
 from system_apis.ports import Erp, Psa
+
+
+class LedgerLine(Struct, frozen=True, kw_only=True, order=True):
+    """One line of a posting, as the ledger has it."""
+
+    account: str
+    debit: Decimal
+    credit: Decimal
+    project_id: str | None
 
 
 class ErpBooks(Protocol):
@@ -31,6 +42,33 @@ class ErpBooks(Protocol):
 
     async def open_dimension(self, dimension: Dimension) -> None:
         """Make the dimension's value one that projects may carry."""
+
+    async def count_transactions(self, business_key: str) -> int:
+        """Return how many postings carry the key, drafts included."""
+
+    async def ledger_lines(self, business_key: str) -> list[LedgerLine]:
+        """Return the lines of the one posting with the key, by account."""
+
+    async def plant_transaction(self, business_key: str) -> bool:
+        """Make one more posting with the key; False where the ERP itself refuses a second one."""
+
+    async def count_invoices(self, business_key: str) -> int:
+        """Return how many invoices carry the key, cancelled ones left out."""
+
+    async def plant_invoice(self, business_key: str, customer_id: str) -> bool:
+        """Make one more draft with the key; False where the ERP itself refuses a second one."""
+
+    async def touch_invoice(self, invoice_id: str) -> None:
+        """Raise the price of a line of a draft, as somebody at a desk would."""
+
+    async def pay(self, invoice_id: str, amount: str, on: date) -> None:
+        """Enter a payment of a part of a posted invoice."""
+
+    async def close_period(self, day: date) -> None:
+        """Close the period that the day falls into, as finance would."""
+
+    async def open_period(self, day: date) -> None:
+        """Open the period that the day falls into again."""
 
 
 class Booking(Struct, frozen=True, kw_only=True):
@@ -101,6 +139,20 @@ class ErpFacts(Struct, frozen=True, kw_only=True):
     """One that projects may carry, or None where they carry none."""
     staff: str | None
     """The name of somebody who is in the ERP and no customer, or None where it keeps such people apart."""
+    accounts: Mapping[TransactionKind, tuple[str, str]]
+    """By kind, the accounts that are debited and credited."""
+    project_accounts: frozenset[str]
+    """Those of the accounts that carry a project in the ledger; the others do not."""
+    revenue_account: str
+    other_account: str
+    """One that invoices are not posted on, and that takes no facts of `accounts` in place of one of them."""
+    tax_code: str
+    taxed: Mapping[tuple[str, ...], str]
+    """What the tax is, computed by hand, on an invoice with lines of these nets."""
+    item: str | None
+    """The code of an item, or None where the ERP keeps none."""
+    closable: date
+    """A day in a period that finance can close and open, and that nothing else is posted in."""
 
 
 class PsaFacts(Struct, frozen=True, kw_only=True):

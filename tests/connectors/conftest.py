@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,10 +17,12 @@ from gateway.egress.terms import Breaker, Patience, Quota, Terms
 from gateway.egress.upstreams import Upstreams
 from gateway.writes import Writes, WriteSettings
 from openapi.common.types import Address, Dimension, DimensionType
+from openapi.system.erp.v1 import TransactionKind
 from system_apis.conformance.target import ErpFacts, ErpTarget, PsaFacts, PsaTarget
 from system_apis.connector import Connection
 from system_apis.connectors import tryton
-from tests.servers_tryton import TrytonErpBooks, TrytonPsaBooks, settings_of, tryton_server
+from tests.servers_tryton import TrytonPsaBooks, settings_of, tryton_server
+from tests.servers_tryton_ledger import TrytonLedger
 from tests.stores import guard_store
 
 Trytons = Callable[[Backend], dict[str, Any]]
@@ -38,6 +41,23 @@ ERP = ErpFacts(
     payment_terms=("net_30", "immediate"),
     dimension=Dimension(type=DimensionType.department, code="CONS"),
     staff="Ana Ruiz",
+    accounts={
+        TransactionKind.cost: ("5.1.3", "2.2.4"),
+        TransactionKind.unbilled_sale: ("1.4.2", "4.2.2"),
+        TransactionKind.unbilled_sale_release: ("4.2.2", "1.4.2"),
+    },
+    project_accounts=frozenset({"5.1.3", "4.2.2"}),
+    revenue_account="4.1.2",
+    other_account="1.2.2",
+    tax_code="VAT 21%",
+    taxed={
+        ("2.50",): "0.52",  # 0.525: half to even goes down here,
+        ("1.50",): "0.32",  # and up here, from 0.315.
+        ("10.02", "10.02", "10.02"): "6.31",  # 6.3126 on the sum; line by line it would be 6.30.
+        ("33.33", "33.33", "33.34"): "21.00",
+    },
+    item="CONS-H",
+    closable=date(datetime.now(UTC).year - 1, 3, 15),
 )
 PSA = PsaFacts(
     legal_entity="ES01",
@@ -96,7 +116,7 @@ def erp_target(
 ) -> Iterator[ErpTarget]:
     """Each ERP that the suite runs on."""
     ready, where = trytons(request.param), connection("erp", request.param)
-    port, books = tryton.erp(where, settings_of(ready, "erp"), upstreams.http(where.name)), TrytonErpBooks(ready, "erp")
+    port, books = tryton.erp(where, settings_of(ready, "erp"), upstreams.http(where.name)), TrytonLedger(ready, "erp")
     yield ErpTarget(port=port, writes=writes.bound(port), books=books, facts=ERP, lose_session=books.lose_session)
     books.leave()
 

@@ -30,7 +30,7 @@ from system_apis.connectors.tryton import marks, wire
 from system_apis.connectors.tryton.client import TrytonClient, effect_is_there
 from system_apis.connectors.tryton.erp import books_mapping, mapping
 from system_apis.connectors.tryton.erp.books import Books
-from system_apis.connectors.tryton.erp.changes import changes_of
+from system_apis.connectors.tryton.erp.changes import changes_of, more_than_state
 from system_apis.connectors.tryton.erp.examination import examine
 from system_apis.connectors.tryton.erp.invoices import Invoices
 from system_apis.connectors.tryton.erp.names import matches, pattern
@@ -104,7 +104,7 @@ class TrytonErp:
         party = await self._party(customer_id)
         if version is not None and version != mapping.version_of(party):
             raise Refused(Code.precondition_failed, "The customer has changed. Read it again, decide again.")
-        if not party.active and (change.state is not CustomerState.active or _changes_more(change)):
+        if not party.active and (change.state is not CustomerState.active or more_than_state(change)):
             detail = "Tryton changes no inactive customer. Reactivate it in a call of its own, then change it."
             raise refused(Code.customer_inactive, "#/state", detail)
         address = change.billing_address
@@ -248,8 +248,3 @@ def _by_tax_id(tax_id: str) -> Domain:
     typed = tax_id.replace(" ", "")
     compact = "".join(filter(str.isalnum, typed))
     return ["OR", *(["identifiers.code_compact", "ilike", escaped(form)] for form in sorted({typed, compact}))]
-
-
-def _changes_more(change: CustomerChange) -> bool:
-    """Tell whether something else than the state is to be otherwise."""
-    return any(getattr(change, name) is not UNSET for name in change.__struct_fields__ if name != "state")

@@ -28,6 +28,11 @@ def changes_of(
     return values
 
 
+def more_than_state(change: CustomerChange) -> bool:
+    """Tell whether something else than the state is to be otherwise."""
+    return any(getattr(change, name) is not UNSET for name in change.__struct_fields__ if name != "state")
+
+
 def _put(present: wire.Address | wire.Identifier | None, values: Values) -> list[object]:
     """Return the command that changes what is there, or makes it where there is none."""
     return [["write", [present.id], values] if present else ["create", [values]]]

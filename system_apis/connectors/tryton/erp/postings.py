@@ -5,7 +5,7 @@ is cut in two until the bad one stands alone. That is safe, since a refusal wrot
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,7 +20,7 @@ from system_apis.connectors.tryton.erp import postings_mapping as mapping
 from system_apis.connectors.tryton.erp.books import Books, taking
 from system_apis.connectors.tryton.erp.postings_mapping import Place
 from system_apis.connectors.tryton.erp.wire import MOVE, Move
-from system_apis.connectors.tryton.records import company_of, refused
+from system_apis.connectors.tryton.records import company_of, not_found, refused
 from system_apis.connectors.tryton.settings import Settings
 from system_apis.connectors.tryton.wire import Domain, Values
 
@@ -51,7 +51,7 @@ class Postings:
         twice = [key for key, moves in found.items() if len(moves) > 1]
         if twice:
             raise two_carry(*twice)
-        return {key: mapping.to_transaction(moves[0], self._settings) for key, moves in found.items()}
+        return {key: self._told(moves[0]) for key, moves in found.items()}
 
     async def post(self, new: Sequence[NewBillableTransaction]) -> Mapping[str, Outcome]:
         """Return what came of each fact, by key."""
@@ -83,7 +83,7 @@ class Postings:
         """Return what is to be made and posted, or what is posted already."""
         move = _only(new.business_key, found)
         if move is not None and move.state == "posted":
-            return mapping.to_transaction(move, self._settings)
+            return self._told(move)
         net = mapping.net_of(new.net, await self._books.currency(company), "#/net")
         place = await self._place(new, company, found, taking(projects, new.project_id, "#/project_id").id)
         mapping.check_accounts(place.debit, place.credit)
@@ -125,9 +125,18 @@ class Postings:
             refusals = await _apart(list(values), create)
             refusals |= await _apart(list(moves), post)
         with effect_is_there():
-            read = await self._moves([["id", "in", sorted(moves.values())]]) if moves else []
-        posted = [mapping.to_transaction(move, self._settings) for move in read if move.state == "posted"]
-        return {**refusals, **{one.business_key: one for one in posted}}
+            posted = await self._posted(moves.values())
+            if posted.keys() | refusals.keys() < {draft.key for draft in drafts}:
+                raise not_found()
+        return {**refusals, **posted}
+
+    async def _posted(self, moves: Collection[int]) -> Mapping[str, BillableTransaction]:
+        """Return those of the moves that are posted, by key, whoever posted them."""
+        read = await self._moves([["id", "in", sorted(moves)]]) if moves else []
+        return {move.description or "": self._told(move) for move in read if move.state == "posted"}
+
+    def _told(self, move: Move) -> BillableTransaction:
+        return mapping.to_transaction(move, self._settings)
 
     async def _carrying(self, keys: Sequence[str]) -> Mapping[str, Sequence[Move]]:
         """Return the moves of our journal by the key that they carry."""
