@@ -82,11 +82,11 @@ class RedmineClient:
         return _those_asked_for(found.projects, key)
 
     async def projects_of_ours(self, field_id: int) -> list[wire.Project]:
-        """Return the projects whose custom field has any key."""
+        """Return the projects whose custom field has any key, those that are closed included."""
         found: list[wire.Project] = []
-        while True:
-            states = f"{wire.ACTIVE}|{wire.CLOSED}"
-            query = {f"cf_{field_id}": "*", "status": states, "sort": "id", "offset": len(found), "limit": PAGE}
+        states = f"{wire.ACTIVE}|{wire.CLOSED}"
+        while True:  # By identifier, since they cannot be sorted by id.
+            query = {f"cf_{field_id}": "*", "status": states, "sort": "identifier", "offset": len(found), "limit": PAGE}
             page = await self._get("list_projects", f"/projects.json?{urlencode(query)}", wire.Projects)
             found += page.projects
             if len(page.projects) < PAGE:

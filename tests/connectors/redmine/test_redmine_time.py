@@ -172,6 +172,19 @@ def test_feedback_makes_no_other_version_and_hours_do() -> None:
     assert plain != longer
 
 
+async def test_surroundings_are_read_to_their_ends() -> None:
+    strangers = [{**ANA, "id": number, "mail": None} for number in range(101, 201)]
+    people = ({"users": each, "total_count": 101} for each in (strangers, [ANA]))
+    others = [project(number, f"prj_{number}") for number in range(101, 201)]
+    around = ((200, {"projects": others}), (200, OURS))
+    http = Scripted((200, FIELDS), page(row()), *((200, each) for each in people), AROUND[1], *around)
+
+    (entry,) = (await connected(http).list_time_entries(changed_since=SINCE)).items
+
+    assert (entry.resource_email, entry.legal_entity) == ("ana.ruiz@example.com", "ES01")
+    assert [call for call in http.calls if "offset=100" in call] == [http.calls[3], http.calls[6]]
+
+
 async def test_entry_without_an_issue_has_no_task() -> None:
     told = row(issue=None)
     people, ours = AROUND[0], AROUND[2]
