@@ -34,6 +34,11 @@ def upgrade() -> None:
         sa.Column("gross", sa.String(24), nullable=False),
         sa.Column("watermark", sa.Text, nullable=False),
         sa.Column("snapshot_sha256", sa.String(64), nullable=False),
+        sa.Column("payload", sa.Text),
+        sa.Column("excluded", sa.Text, nullable=False),
+        sa.Column("missing", sa.Text, nullable=False),
+        sa.Column("violations", sa.Text, nullable=False),
+        sa.Column("holds", sa.Text, nullable=False),
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("outcome", sa.String(10), nullable=False),
         sa.Column("invoice_id", sa.String(200)),
@@ -72,9 +77,41 @@ def upgrade() -> None:
         postgresql_where=live,
         sqlite_where=live,
     )
+    op.create_table(
+        "tb_release",
+        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("legal_entity", sa.String(20), nullable=False),
+        sa.Column("through", sa.Date, nullable=False),
+        sa.Column("allow_incomplete", sa.Boolean, nullable=False),
+        sa.Column("note", sa.Text),
+        sa.Column("requested_by", sa.String(200), nullable=False),
+        sa.Column("correlation_id", sa.String(128), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "tb_release_request",
+        sa.Column("release_id", sa.String(40), sa.ForeignKey("tb_release.id"), primary_key=True),
+        sa.Column("process_id", sa.String(40), sa.ForeignKey("tb_process_instance.id"), primary_key=True),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("legal_entity", sa.String(20), nullable=False),
+        sa.Column("customer", sa.String(40), nullable=False),
+        sa.Column("project", sa.String(40), nullable=False),
+        sa.Column("contract", sa.String(40), sa.ForeignKey("tb_contract.id"), nullable=False),
+    )
+    op.create_index("ix_tb_release_request_process_id", "tb_release_request", ["process_id"])
+    op.create_index("ix_tb_release_request_contract", "tb_release_request", ["contract"])
+    for column in (
+        sa.Column("achieved_on", sa.Date),
+        sa.Column("evidence", sa.Text),
+        sa.Column("approved_by", sa.String(200)),
+        sa.Column("approved_at", sa.DateTime(timezone=True)),
+    ):
+        op.add_column("tb_schedule_line", column)
 
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("tb_invoice_request_fact", "tb_invoice_request"):
+    for column in ("approved_at", "approved_by", "evidence", "achieved_on"):
+        op.drop_column("tb_schedule_line", column)
+    for table in ("tb_release_request", "tb_release", "tb_invoice_request_fact", "tb_invoice_request"):
         op.drop_table(table)

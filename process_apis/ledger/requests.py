@@ -4,12 +4,13 @@ A fact is on at most one live request: the database sees to it. `submitted` is t
 in one transaction with the look at the holds, under the locks of their scopes.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import (
     Boolean,
     Column,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    insert,
     select,
     text,
     update,
@@ -32,6 +34,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.database import Store, metadata
 from gateway.store.instant import Instant
 from openapi.common.types import Code, Outcome
+from process_apis.ledger.facts import Fact
 
 tb_invoice_request = Table(
     "tb_invoice_request",
@@ -57,6 +60,11 @@ tb_invoice_request = Table(
     Column("gross", String(24), nullable=False),
     Column("watermark", Text, nullable=False),
     Column("snapshot_sha256", String(64), nullable=False),
+    Column("payload", Text),
+    Column("excluded", Text, nullable=False),
+    Column("missing", Text, nullable=False),
+    Column("violations", Text, nullable=False),
+    Column("holds", Text, nullable=False),
     Column("state", String(20), nullable=False),
     Column("outcome", String(10), nullable=False),
     Column("invoice_id", String(200)),
@@ -105,6 +113,7 @@ class RequestState(StrEnum):
     """A hold stopped it. Its facts are free again; it is released anew once the hold is lifted."""
     rejected = "rejected"
     cancelled = "cancelled"
+    nothing_to_bill = "nothing_to_bill"
     submitted = "submitted"
     in_doubt = "in_doubt"
     accepted = "accepted"
@@ -120,8 +129,33 @@ LIVE: Final = (*OPEN, *IN_FLIGHT, RequestState.posted)
 """The facts of these are on a request."""
 
 
+class RequestLine(Struct, frozen=True, kw_only=True):
+    """One line of an invoice; its net is the exact sum of its facts'."""
+
+    key: str
+    """Its business key, in the ERP too."""
+    number: int
+    """Counts from 1; the facts that are on it say this number."""
+    contract_line: int
+    description: str
+    role: str | None
+    quantity: str
+    unit: str
+    rate: str
+    net: Decimal
+    account: str
+    tax_code: str
+    tax_percent: Decimal
+    erp_project_id: str
+    facts: int
+
+
 class InvoiceRequest(Struct, frozen=True, kw_only=True):
-    """One attempt to invoice what a contract brought. `lines`, `taxes` and `watermark` are JSON."""
+    """One attempt to invoice what a contract brought, to one payer.
+
+    JSON: `lines` of RequestLine, `taxes` of TaxGroup, `watermark`, the ERP's `payload`, and what explains it:
+    `excluded` facts, `missing` time, `violations` and `holds`, in the words of the release's contract.
+    """
 
     id: str
     business_key: str
@@ -148,6 +182,12 @@ class InvoiceRequest(Struct, frozen=True, kw_only=True):
     state: RequestState
     outcome: Outcome
     requested_by: str
+    payload: str | None = None
+    """What the ERP is sent, once the request is validated."""
+    excluded: str = "[]"
+    missing: str = "[]"
+    violations: str = "[]"
+    holds: str = "[]"
     invoice_id: str | None = None
     invoice_number: str | None = None
     invoice_date: date | None = None
@@ -189,6 +229,37 @@ async def facts_of(connection: AsyncConnection, request_ids: Collection[str]) ->
     for row in await connection.execute(asked.order_by(columns.line, columns.fact_id)):
         found[row.request_id].append(row.fact_id)
     return found
+
+
+async def lines_of(connection: AsyncConnection, fact_ids: Collection[str]) -> dict[str, tuple[str, int]]:
+    """Return the live request and the line that each of the facts is on; those that are on none are left out."""
+    columns = tb_invoice_request_fact.c
+    asked = select(columns.fact_id, columns.request_id, columns.line).where(columns.live)
+    rows = await connection.execute(asked.where(columns.fact_id.in_(sorted(fact_ids))))
+    return {row.fact_id: (row.request_id, row.line) for row in rows}
+
+
+async def open_request(connection: AsyncConnection, request: InvoiceRequest) -> None:
+    """Write a request that is not there yet: whoever writes has looked by key and attempt, in this transaction."""
+    await connection.execute(insert(tb_invoice_request).values(**structs.asdict(request)))
+
+
+async def put_on_request(connection: AsyncConnection, request_id: str, lines: Sequence[Sequence[Fact]]) -> None:
+    """Put the facts on the request's lines; one that is on another live request is an IntegrityError."""
+    rows = [
+        {"request_id": request_id, "fact_id": fact.id, "line": number, "live": True}
+        for number, facts in enumerate(lines, 1)
+        for fact in facts
+    ]
+    if rows:
+        await connection.execute(insert(tb_invoice_request_fact), rows)
+
+
+async def take_off_request(connection: AsyncConnection, request_id: str) -> list[str]:
+    """Return the facts that were on the request: another one may take them now."""
+    columns = tb_invoice_request_fact.c
+    freeing = update(tb_invoice_request_fact).where(columns.request_id == request_id, columns.live)
+    return sorted((await connection.execute(freeing.values(live=False).returning(columns.fact_id))).scalars())
 
 
 async def move_request(connection: AsyncConnection, store: Store, request_id: str, **values: object) -> None:

@@ -1,17 +1,24 @@
 """Billing schedules: which part of a contract's line is billed when. The gateway's copy is the record."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, Self
 
 from msgspec import Struct
-from sqlalchemy import Column, Date, ForeignKey, Integer, String, Table, select, update
+from sqlalchemy import Column, Date, ForeignKey, Integer, Row, String, Table, Text, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.database import Store, metadata
+from gateway.store.instant import Instant
 from process_apis.ledger.money import total
 from process_apis.ledger.rows import replace_rows
 
 PLANNED: Final = "planned"
+READY: Final = "ready"
+"""Its fee is a fact, and waits for an invoice, or is on a request."""
+INVOICED: Final = "invoiced"
 CANCELLED: Final = "cancelled"
 
 tb_schedule_line = Table(
@@ -24,6 +31,10 @@ tb_schedule_line = Table(
     Column("amount", String(24), nullable=False),
     Column("milestone", String(200)),
     Column("state", String(20), nullable=False),
+    Column("achieved_on", Date),
+    Column("evidence", Text),
+    Column("approved_by", String(200)),
+    Column("approved_at", Instant()),
 )
 
 
@@ -35,6 +46,54 @@ class ScheduleLine(Struct, frozen=True, kw_only=True):
     due_on: date
     amount: str
     milestone: str | None
+
+
+class SchedulePart(ScheduleLine, frozen=True, kw_only=True):
+    """A part as it stands here."""
+
+    contract_id: str
+    state: str
+    achieved_on: date | None
+    evidence: str | None
+    approved_by: str | None
+    approved_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """Return the part that a row holds."""
+        return cls(**{name: getattr(row, name) for name in cls.__struct_fields__})
+
+    @property
+    def id(self) -> str:
+        """Return how the milestone is named everywhere, also as the scope of a hold."""
+        return f"{self.contract_id}-{self.line_number}-{self.place}"
+
+
+async def find_parts(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> list[SchedulePart]:
+    """Return the parts for which all conditions on `tb_schedule_line` hold, the earliest first."""
+    columns = tb_schedule_line.c
+    order = (columns.due_on, columns.contract_id, columns.line_number, columns.place)
+    rows = await connection.execute(select(tb_schedule_line).where(*wanted).order_by(*order))
+    return [SchedulePart.of(row) for row in rows]
+
+
+async def move_part(connection: AsyncConnection, part: SchedulePart, state: str, **said: object) -> bool:
+    """Tell whether the part was moved on from the state in which it was read, with what was said of it."""
+    columns = tb_schedule_line.c
+    moving = update(tb_schedule_line).where(
+        columns.contract_id == part.contract_id,
+        columns.line_number == part.line_number,
+        columns.place == part.place,
+        columns.state == part.state,
+    )
+    return (await connection.execute(moving.values(state=state, **said))).rowcount == 1
+
+
+async def mark_invoiced(connection: AsyncConnection, contract_id: str, part_ids: Sequence[str]) -> None:
+    """Record that the invoices of those parts of the contract are posted."""
+    for part in await find_parts(connection, tb_schedule_line.c.contract_id == contract_id):
+        if part.id in part_ids:
+            await move_part(connection, part, INVOICED)
 
 
 async def record_schedule(store: Store, contract_id: str, parts: list[ScheduleLine]) -> int:

@@ -52,3 +52,8 @@ def tolerance(group: TaxGroup, *, basis: TaxBasis, places: int) -> Decimal:
     """
     unit = Decimal(1).scaleb(-places)
     return unit * (group.lines if basis == "per_line" else min(group.lines, 5))
+
+
+def total_tax(groups: Sequence[TaxGroup]) -> Decimal:
+    """Return the tax of a whole invoice."""
+    return total(group.tax for group in groups)
