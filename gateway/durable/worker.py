@@ -103,9 +103,9 @@ class Worker:
     @asynccontextmanager
     async def _carrying_out(self, engine: Engine, lock: WorkerLock) -> AsyncIterator[None]:
         self._fence, settings = lock.fence, self._settings
-        self._runtime = Runtime(self._url, list(self._workflows), self._body, lock.executor, settings.max_recoveries)
         schedules = Schedules(self._store, self._schedules, settings)
         await schedules.enter()
+        self._runtime = Runtime(self._url, list(self._workflows), self._body, lock.executor, settings.max_recoveries)
         try:
             async with going(self._rounds(engine, schedules)):
                 self._runtime.launch()
