@@ -76,6 +76,7 @@ class Harness:
     def __init__(self) -> None:
         self._runner, self._resources, self.pool = asyncio.Runner(), AsyncExitStack(), dict[str, Prepare]()
         self._seen: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        self._prepared: set[tuple[str, float]] = set()
         self._client: httpx.AsyncClient | None = None
         self._base = ""
 
@@ -108,7 +109,7 @@ class Harness:
         operation_id = case.operation.definition.raw["operationId"]
         counts = self._seen[operation_id]
         valid = case.meta is None or case.meta.generation.mode is GenerationMode.POSITIVE
-        if valid and operation_id in self.pool and _share_of(case) < PREPARED:
+        if valid and operation_id in self.pool and self._is_to_be_prepared(operation_id, case):
             self.pool[operation_id](case)
         if valid:
             _write_ids(case)
@@ -127,6 +128,16 @@ class Harness:
 
     def _succeeded(self, operation_id: str) -> int:
         return sum(number for status, number in self._seen[operation_id].items() if 200 <= status < 300)
+
+    def _is_to_be_prepared(self, operation_id: str, case: Case) -> bool:
+        """Tell whether the call gets an object that exists: all do until enough succeeded, since some have few calls.
+
+        A call that was prepared once is so again, so that failures can be replayed.
+        """
+        call = operation_id, _share_of(case)
+        if call[1] < PREPARED or self._succeeded(operation_id) < ENOUGH:
+            self._prepared.add(call)
+        return call in self._prepared
 
     async def _call(self, case: Case) -> httpx.Response:
         assert self._client
