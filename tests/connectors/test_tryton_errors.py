@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import ApiError, Refused, Unavailable, Uncertain
 from openapi.common.types import Code
-from system_apis.connectors.tryton.errors import CLASSES, STATUSES, TEXTS, had_no_effect, result_of
+from system_apis.connectors.tryton.errors import CLASSES, STATUSES, TEXTS, WARNINGS, had_no_effect, result_of
 
 FAMILIES = {"Refused": Refused, "Unavailable": Unavailable, "Uncertain": Uncertain}
 CASES = json.loads((Path(__file__).parent / "tryton/refusals.json").read_text())
@@ -39,6 +39,16 @@ def test_refusal_holds_no_text_of_tryton(case: dict[str, Any]) -> None:
         result_of(answer(case), list[int], write=case["write"])
 
     assert not any(part in raised.value.detail for part in ('"', "Harbour", "999999", "Bad", "<"))
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_warning_is_told_in_words_of_its_own(name: str) -> None:
+    (case,) = [case for case in CASES if f".{name}" in json.dumps(case["body"])]
+
+    with pytest.raises(Refused) as refused:
+        result_of(answer(case), list[int], write=True)
+
+    assert refused.value.detail == WARNINGS[name] != CLASSES["UserWarning"][2]
 
 
 def test_every_row_has_a_recorded_answer() -> None:

@@ -38,7 +38,6 @@ CLASSES: Final[Mapping[str, tuple[type[ApiError], Code, str]]] = {
 WARNINGS: Final[Mapping[str, str]] = {
     "invoice_date_future": "Tryton warns of a date in the future, which only a person confirms. Post it there.",
     "invoice_payment_term": "Tryton warns of a due date in the past, which only a person confirms. Post it there.",
-    "invoice_taxes": "Tryton warns of other taxes than the item's own, which only a person confirms.",
 }
 """By the name of a warning, which stands at the end of its key; one without a row is told as any."""
 CLOSED: Final = "Tryton's period is closed. Have finance reopen it, or post into the next one."
@@ -63,11 +62,6 @@ TEXTS: Final[Sequence[tuple[re.Pattern[str], Code, str]]] = (  # The first that 
         re.compile(r"To continue, you must create a period "),
         Code.period_not_open_yet,
         "Tryton has no period for this day. Have finance make the fiscal year.",
-    ),
-    (
-        re.compile(r"To create a line on account "),
-        Code.gl_mapping_missing,
-        "This account of Tryton wants a party on each line, or none. Map another one.",
     ),
     (
         re.compile(r"To number the invoice "),

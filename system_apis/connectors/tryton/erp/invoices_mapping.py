@@ -91,6 +91,8 @@ def _from_line(line: NewInvoiceLine, position: Position) -> Values:
 def version_of(invoice: wire.Invoice) -> str:
     """Return the version: it changes with everything that would be posted, and with nothing else."""
     posted = {name: getattr(invoice, name) for name in invoice.__struct_fields__ if name not in OUTSIDE_OF_VERSION}
+    for records in ("lines", "taxes"):  # Tryton answers them in any order.
+        posted[records] = sorted(posted[records], key=lambda record: record.id)
     return sha256(msgspec.json.encode(posted, order="deterministic")).hexdigest()[:20]
 
 
