@@ -5,9 +5,10 @@ import signal
 import sys
 import threading
 
-from examples.demo import proof, stage, story
+from examples.demo import money, proof, stage, story
 from examples.demo.books import Redmine, Tryton
 from examples.demo.crm import Crm
+from examples.demo.people import Desks, RedmineDesks, TrytonDesks
 from examples.demo.stage import Scene
 from examples.demo.telling import paint, progress, say
 
@@ -30,9 +31,12 @@ def main() -> int:
 def tell(scene: Scene) -> bool:
     """Return whether every chapter and the proof went well."""
     erp = books(scene, "erp")
-    players = story.Stage(Crm(scene.url, scene.token), erp)
-    outcomes = {chapter.__name__: chapter(players) for chapter in story.CHAPTERS}
+    caller = Crm(scene.url, scene.token)
+    outcomes = {chapter.__name__: chapter(story.Stage(caller, erp)) for chapter in story.CHAPTERS}
+    office = money.Office(caller, desks(scene), "redmine" if scene.redmine else "delivery")
+    outcomes |= {chapter.__name__: chapter(office) for chapter in money.CHAPTERS}
     outcomes["the_ledger"] = proof.ledger(erp)
+    outcomes["the_money"] = proof.money(erp, proof.OF_HOURS if scene.redmine else proof.OF_MINUTES)
     outcomes["delivery"] = delivery(scene)
     failed = [name for name, well in outcomes.items() if not well]
     verdict = paint("The story went as it should.", "bold", "green")
@@ -46,6 +50,14 @@ def delivery(scene: Scene) -> bool:
         return proof.delivery(books(scene, "psa"))
     ready = scene.redmine
     return proof.delivery_in_redmine(Redmine(ready["base_url"], ready["user_api_keys"]["admin"]))
+
+
+def desks(scene: Scene) -> Desks:
+    """Return the desks of the people who book and approve time, in the PSA that plays."""
+    if scene.redmine is None:
+        ready = scene.tryton
+        return TrytonDesks(f"{ready['base_url']}/psa/rpc/", ready["admin_password"])
+    return RedmineDesks(scene.redmine["base_url"], scene.redmine["user_api_keys"]["admin"])
 
 
 def books(scene: Scene, database: str) -> Tryton:
