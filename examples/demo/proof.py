@@ -27,8 +27,8 @@ class Figures(NamedTuple):
     gross: str
 
 
-# 450 and 405 minutes at 120.00, 240 and 20 minutes at 185.00: 900.00 + 810.00 + 740.00 + 61.67 = 2,511.67; 18,000.00 for
-# the design; 21 % of 20,511.67 is 4,307.4507. It cost 285.00 + 256.50 at 38.00, and 168.00 + 14.00 at 42.00.
+# 450 and 405 minutes at 120.00, 240 and 20 at 185.00: 900.00 + 810.00 + 740.00 + 61.67 = 2,511.67; the design is
+# 18,000.00; 21 % of 20,511.67 is 4,307.4507. It cost 285.00 + 256.50 at 38.00, and 168.00 + 14.00 at 42.00.
 OF_MINUTES = Figures("0.00", "723.50", "20511.67", "4307.45", "24819.12")
 # Redmine keeps hours with two decimals: 20 minutes are 0.33 h, which at 185.00 are 61.05, and at 42.00 cost 13.86.
 OF_HOURS = Figures("0.00", "723.36", "20511.05", "4307.32", "24818.37")
