@@ -5,6 +5,8 @@ from types import MappingProxyType, ModuleType
 from typing import Final
 
 from gateway.durable import Workflows
+from process_apis.billing_holds import v1 as billing_holds_v1
+from process_apis.billing_holds.workflow import push_hold
 from process_apis.project_onboarding import v1 as project_onboarding_v1
 from process_apis.project_onboarding.workflow import onboard_project
 from process_apis.status import v1 as status_v1
@@ -12,10 +14,11 @@ from process_apis.status import v1 as status_v1
 APIS: Final[Mapping[str, ModuleType]] = MappingProxyType(
     {
         "process/project_onboarding/v1": project_onboarding_v1,
+        "process/billing_holds/v1": billing_holds_v1,
         "process/status/v1": status_v1,
     }
 )
 """One line a live version: its contract, and the module that serves it."""
 
-WORKFLOWS: Final[Workflows] = MappingProxyType({workflow.kind: workflow for workflow in (onboard_project,)})
+WORKFLOWS: Final[Workflows] = MappingProxyType({workflow.kind: workflow for workflow in (onboard_project, push_hold)})
 """One name a process, whose newest version what was decided is read by."""

@@ -194,6 +194,7 @@ class Code(StrEnum):
     upstream_maintenance_window = "upstream.maintenance_window"
     upstream_timeout_uncertain = "upstream.timeout_uncertain"
     billing_hold_active = "billing.hold_active"
+    hold_scope_unknown = "hold.scope_unknown"
     billing_not_billable = "billing.not_billable"
     billing_rule_missing = "billing.rule_missing"
     billing_ack_missing = "billing.ack_missing"

@@ -75,8 +75,7 @@ class Flag(Struct, frozen=True, kw_only=True):
 
 async def ask(connection: AsyncConnection, store: Store, hold: Row[Any], *, seen_in: str | None = None) -> None:
     """Ask every system that knows a project of the hold to look after its flag; `seen_in` shows it already."""
-    scope = Scope(type=ScopeType(hold.scope_type), id=hold.scope_id)
-    reached = await hold_scopes.projects_in(connection, scope, hold_scopes.owners_of(hold))
+    reached = await hold_scopes.projects_in(connection, *scope_of(hold))
     columns, now = tb_cross_reference.c, store.now()
     known = and_(columns.object_type == PROJECT, columns.state == ReferenceState.active.value)
     asked = select(columns.canonical_id, columns.instance, columns.external_id)
@@ -89,6 +88,17 @@ async def ask(connection: AsyncConnection, store: Store, hold: Row[Any], *, seen
         where = {"hold_id": hold.id, "connection": reference.instance, "project": reference.canonical_id}
         asking = insert_into(connection, tb_hold_ack).values(**where, **values)
         await connection.execute(asking.on_conflict_do_update(index_elements=list(where), set_=values))
+
+
+async def hold_row(connection: AsyncConnection, hold_id: str) -> Row[Any]:
+    """Return the hold's row."""
+    row: Row[Any] = (await connection.execute(select(tb_billing_hold).where(tb_billing_hold.c.id == hold_id))).one()
+    return row
+
+
+def scope_of(hold: Row[Any]) -> tuple[Scope, hold_scopes.Owners]:
+    """Return what the hold is on, and whose that is."""
+    return Scope(type=ScopeType(hold.scope_type), id=hold.scope_id), hold_scopes.owners_of(hold)
 
 
 async def ask_again(connection: AsyncConnection, store: Store, hold_id: str, at: str, project: str) -> Row[Any]:

@@ -176,6 +176,13 @@ async def find_holds(connection: AsyncConnection, *wanted: ColumnElement[bool]) 
     return [BillingHold.of(row) for row in rows]
 
 
+async def note_push(connection: AsyncConnection, store: Store, hold_id: str, push: int) -> None:
+    """Write down that other systems were told so many words on the hold."""
+    columns = tb_billing_hold.c
+    noting = update(tb_billing_hold).where(columns.id == hold_id, columns.pushed < push)
+    await connection.execute(noting.values(pushed=push, version=columns.version + 1, updated_at=store.now()))
+
+
 async def _met(connection: AsyncConnection, new: NewHold) -> BillingHold | None:
     row = (await connection.execute(select(tb_billing_hold).where(_same(new), in_force()))).one_or_none()
     if row is not None and row.payload_sha256 != _sha256(new):

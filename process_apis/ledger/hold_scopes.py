@@ -60,8 +60,9 @@ async def find_owners(connection: AsyncConnection, scope: Scope) -> Owners | Non
 
 
 def may_hold(caller: Caller, owners: Owners) -> bool:
-    """Tell whether the caller may see the scope; of a customer, see `reaches`."""
-    return caller.may_see(legal_entity=owners.legal_entity, customer=owners.customer, project=owners.project)
+    """Tell whether the caller may see the scope. A whole customer is not seen by who is limited to projects."""
+    seen = caller.may_see(legal_entity=owners.legal_entity, customer=owners.customer, project=owners.project)
+    return seen and (owners.project is not None or caller.projects == "*")
 
 
 async def projects_in(connection: AsyncConnection, scope: Scope, owners: Owners) -> list[Reached]:

@@ -1,0 +1,119 @@
+"""Holds as they are answered: what they met, who shows them, and as much of the words as the caller may read."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from gateway.caller import Caller
+from gateway.store.database import Store
+from openapi.process.billing_holds.v1 import (
+    HeldRequest,
+    Hold,
+    HoldAck,
+    HoldAckState,
+    HoldDimensions,
+    HoldEffect,
+    HoldLiftMode,
+    HoldLink,
+    HoldObject,
+    HoldReason,
+    HoldScope,
+    HoldScopeType,
+    HoldState,
+    Lifted,
+)
+from process_apis.ledger import hold_flags, hold_requests
+from process_apis.ledger.hold_flags import Ack
+from process_apis.ledger.hold_placing import GATEWAY, BillingHold
+from process_apis.ledger.hold_requests import Effect, MetRequest
+
+STATUS: Final = "/process/status/v1/project-statuses"
+DETAILS: Final[Mapping[Effect, str]] = MappingProxyType(
+    {
+        Effect.stopped: "Nothing of it is in the ERP, and nothing will be while the hold is in force.",
+        Effect.pending: "It was submitted before the hold; whether the ERP has it is not known yet.",
+        Effect.too_late: "It was submitted before the hold. Its invoice is there: have finance credit it in the ERP.",
+    }
+)
+
+
+async def holds(store: Store, caller: Caller, found: Sequence[BillingHold]) -> list[Hold]:
+    """Return the holds as they are answered."""
+    ids = [hold.id for hold in found]
+    async with store.begin() as connection:
+        met = await hold_requests.met_by(connection, ids)
+        acks = await hold_flags.acks_of(connection, ids)
+    return [
+        _hold(
+            caller,
+            hold,
+            [request for request in met if request.hold_id == hold.id],
+            [ack for ack in acks if ack.hold_id == hold.id and caller.may_see(project=ack.project)],
+        )
+        for hold in found
+    ]
+
+
+def _hold(caller: Caller, hold: BillingHold, met: Sequence[MetRequest], acks: Sequence[Ack]) -> Hold:
+    # What colleagues wrote to each other is not the customer's to read.
+    readable = not caller.is_limited or hold.placed_by == caller.client_id
+    return Hold(
+        id=hold.id,
+        object=HoldObject.hold,
+        version=hold.version,
+        business_key=hold.business_key,
+        state=HoldState(hold.state),
+        in_force=hold.in_force,
+        scope=HoldScope(type=HoldScopeType(hold.scope.type), id=hold.scope.id),
+        dimensions=HoldDimensions(hold.dimensions),
+        reason_code=HoldReason(hold.reason),
+        note=hold.note if readable else None,
+        placed_by=hold.placed_by,
+        placed_in=hold.placed_in,
+        reference=_reference(hold) if readable else None,
+        placed_at=hold.placed_at,
+        review_date=hold.review_on,
+        lift_mode=HoldLiftMode(hold.lift_mode),
+        until=hold.until,
+        legal_entity=hold.legal_entity,
+        customer=hold.customer,
+        project=hold.project,
+        requests=[_request(request) for request in met],
+        acks=[_ack(ack) for ack in acks],
+        lifted=_lifted(hold, readable=readable),
+        links=[HoldLink(rel="status", href=f"{STATUS}/{hold.project}")] if hold.project else [],
+        correlation_id=hold.correlation_id,
+        updated_at=hold.updated_at,
+    )
+
+
+def _reference(hold: BillingHold) -> str:
+    return hold.reference.removeprefix(f"{hold.placed_by}/") if hold.placed_in == GATEWAY else hold.reference
+
+
+def _request(met: MetRequest) -> HeldRequest:
+    return HeldRequest(
+        request_id=met.request_id,
+        effect=HoldEffect(met.effect),
+        invoice_id=met.invoice_id,
+        invoice_number=met.invoice_number,
+        detail=DETAILS[met.effect],
+        at=met.at,
+    )
+
+
+def _ack(ack: Ack) -> HoldAck:
+    return HoldAck(
+        connection=ack.connection,
+        project=ack.project,
+        state=HoldAckState(ack.state),
+        held=ack.held,
+        asked_at=ack.asked_at,
+        at=ack.at,
+    )
+
+
+def _lifted(hold: BillingHold, *, readable: bool) -> Lifted | None:
+    if hold.lifted_at is None:
+        return None
+    return Lifted(by=hold.lifted_by or "", at=hold.lifted_at, reason=hold.lift_reason if readable else None)
