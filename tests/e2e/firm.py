@@ -14,6 +14,7 @@ from gateway.store import cross_references
 from gateway.store.cross_references import NewReference
 from process_apis.ledger import projects
 from tests.contracts.objects import Objects
+from tests.e2e.firm_money import Money, bodies_of_money
 from tests.e2e.product import Product
 from tests.fakes.psa import FakePsa
 from tests.fakes.statement_of_work import document
@@ -45,6 +46,7 @@ class Firm:
     def __init__(self, product: Product, psa: FakePsa) -> None:
         self.product, self._psa, self._numbers = product, psa, iter(range(10_000))
         self.objects = Objects(product.parts.store)
+        self._money = Money(product, self._made, WORD)
         self.other: Planted = {}
         self.everybody = product.client()
 
@@ -72,12 +74,13 @@ class Firm:
         """Return a case of the owner's, with one of each thing."""
         number = next(self._numbers)
         ids = await self._in_systems(number)
+        ids |= await self._money.plant(ids, number)
         body = document(**named(WORD, number))
         ids |= await self._onboarded(body) | {"opportunity": body["opportunity"]["id"], "word": WORD}
         ids["process_key"] = f"onb_crm1_{ids['opportunity']}_1"
         ids["work_item"] = await self.objects.park_for_somebody(ids["onboarding"])
         await self._refer(ids)
-        return Case(ids, bodies_of(ids, number, body))
+        return Case(ids, bodies_of(ids, number, body) | bodies_of_money(self._money, ids, number, WORD))
 
     async def _onboarded(self, body: dict[str, Any]) -> Planted:
         made = await self._made("/process/project-onboarding/v1/onboardings", body)
@@ -141,7 +144,7 @@ class Firm:
 
     async def _made(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         headers = {"Idempotency-Key": f'"{uuid.uuid4()}"'} if path.startswith("/process") else {}
-        answer = await self.everybody.post(path, json=body, headers=headers)
+        answer = await self.everybody.post(path, json=body or None, headers=headers)
         assert answer.is_success, answer.text
         made: dict[str, Any] = answer.json()
         return made

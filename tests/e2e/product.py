@@ -15,7 +15,7 @@ from gateway.edge import Edge
 from gateway.egress.limits import Part
 from gateway.main import Installation, Parts
 from gateway.settings import Settings, Telemetry, load
-from tests.fakes.composed import on_fakes
+from tests.fakes.composed import lift_quotas, on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
 from tests.scripted_server import ScriptedServer, scripted_server
@@ -62,9 +62,9 @@ async def product(folder: Path, telemetry: Telemetry | None = None) -> AsyncIter
 @asynccontextmanager
 async def product_on_fakes(folder: Path, erp: FakeErp, psa: FakePsa) -> AsyncIterator[Product]:
     """Compose the product with fakes as its systems; they serve a second legal entity, DE01, too."""
-    settings = load(
-        str(installation(folder / "installation", {"base_url": "http://127.0.0.1:9", "password": PASSWORD}))
-    )
+    config = installation(folder / "installation", {"base_url": "http://127.0.0.1:9", "password": PASSWORD})
+    lift_quotas(config)
+    settings = load(str(config))
     async with _composed(settings) as parts:
         composed = on_fakes(replace(parts, installation=_with_second_entity(parts.installation)), erp, psa)
         yield Product(settings, composed, main.web(composed))

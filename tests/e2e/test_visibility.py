@@ -60,6 +60,17 @@ ROWS: Final[dict[str, Row]] = {
     "system/erp/v1:get_accounting_project": Row("not there", at="erp_project"),
     "system/erp/v1:activate_accounting_project": Row("not there", at="erp_project"),
     "system/erp/v1:deactivate_accounting_project": Row("not there", at="erp_project"),
+    "system/erp/v1:list_periods": Row("refused", filters=("legal_entity=ES01",), codes=NOT_OURS, word="2027-12"),
+    "system/erp/v1:list_items": Row("not listed", word="CONS-H", shared_within_connection=True),
+    "system/erp/v1:list_tax_codes": Row("refused", filters=("legal_entity=ES01",), codes=NOT_OURS, word="VAT 21%"),
+    "system/erp/v1:find_billable_transactions": Row("not listed", filters=("business_key={fact_key}",)),
+    "system/erp/v1:post_billable_transactions": Row("refused", body="facts", codes=NOT_OURS),
+    "system/erp/v1:find_invoices": Row("not listed", filters=("business_key={invoice_key}",)),
+    "system/erp/v1:create_invoice": Row("refused", body="invoice", codes=NOT_OURS),
+    "system/erp/v1:get_invoice": Row("not there", at="invoice"),
+    "system/erp/v1:post_invoice": Row("not there", at="invoice"),
+    "system/erp/v1:cancel_invoice": Row("not there", at="invoice"),
+    "system/erp/v1:list_payments": Row("not there", at="paid_invoice", word="INV"),
     "system/psa/v1:get_capabilities": Row("shared"),
     "system/psa/v1:list_resources": Row("not listed", word="ana.ruiz", shared_within_connection=True),
     "system/psa/v1:search_projects": Row("not listed", filters=("code={code}", "business_key={psa_project_key}")),
@@ -72,6 +83,17 @@ ROWS: Final[dict[str, Row]] = {
     "system/psa/v1:create_task": Row("not there", at="psa_project", body="part"),
     "system/psa/v1:list_milestones": Row("not there", at="psa_project"),
     "system/psa/v1:create_milestone": Row("not there", at="psa_project", body="part"),
+    "system/psa/v1:list_time_entries": Row("not listed", filters=("changed_since=2020-01-01T00:00:00Z",)),
+    "system/psa/v1:get_time_entry": Row("not there", at="time_entry"),
+    "system/psa/v1:list_time_totals": Row(
+        "not listed", filters=("first=2026-11-01&last=2026-11-30",), word='"project_id"'
+    ),
+    "system/psa/v1:find_time_feedback": Row("not listed", filters=("entry_id={time_entry}",)),
+    "system/psa/v1:write_time_feedback": Row("not listed", body="feedback", word='"applied"'),
+    "system/psa/v1:find_billing_notes": Row("not there", at="psa_project", filters=("business_key={note_key}",)),
+    "system/psa/v1:write_billing_note": Row("not there", at="psa_project", body="note"),
+    "system/psa/v1:get_hold_flag": Row("not there", at="psa_project"),
+    "system/psa/v1:set_hold_flag": Row("not there", at="psa_project", body="flag"),
     "process/project_onboarding/v1:list_onboardings": Row(
         "not listed",
         filters=(
@@ -221,7 +243,7 @@ def url_of(operation: Operation, row: Row, case: Case, query: str) -> tuple[str,
 async def asked(client: httpx.AsyncClient, operation: Operation, row: Row, case: Case, query: str) -> httpx.Response:
     """Return the answer to the operation's call on the owner's things."""
     path, query = url_of(operation, row, case, query)
-    headers = {"If-Match": f'"{case.ids["erp_customer_version"]}"'} if "if-match" in operation.headers else {}
+    headers = {"If-Match": f'"{case.ids[f"{row.at}_version"]}"'} if "if-match" in operation.headers else {}
     if operation.idempotency_key:
         headers["Idempotency-Key"] = f'"{uuid.uuid4()}"'
     page = "limit=100&" if "cursor" in operation.query else ""
