@@ -1,0 +1,275 @@
+"""What the tests of money stand on: customers, projects, contracts, facts and requests, put into the tables."""
+
+import itertools
+from datetime import UTC, date, datetime
+from typing import Any
+
+from msgspec import Struct, structs
+from sqlalchemy import insert
+
+from gateway.caller import INSTALLATION
+from gateway.durable import Workflow, enqueue, workflow
+from gateway.store import cross_references
+from gateway.store.cross_references import NewReference
+from gateway.store.database import Store
+from gateway.store.ids import new_id
+from openapi.common.types import Outcome
+from process_apis.ledger import contracts, customers, projects, schedules
+from process_apis.ledger.contracts import Contract, ContractLine, Rate
+from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, SourceType, fact_id, write_facts
+from process_apis.ledger.requests import (
+    LIVE,
+    InvoiceRequest,
+    RequestState,
+    tb_invoice_request,
+    tb_invoice_request_fact,
+)
+from process_apis.ledger.schedules import ScheduleLine
+
+WORKED_ON = date(2026, 11, 3)
+
+
+class Nothing(Struct, frozen=True, kw_only=True):
+    """What a run would keep."""
+
+
+@workflow(name="invoice_release", refusals="undo")
+async def release(order: Nothing) -> Nothing:
+    """Stand for a process that is never carried out."""
+    return order
+
+
+class NoEngine:
+    """In the engine's place: what is asked for stays where it was put."""
+
+    def enqueue(self, *_: object) -> None:
+        """Take the order, and do nothing."""
+
+
+class Money:
+    """Makes what is there before a hold, a transfer or a release, in the tables themselves."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self._numbers = store, itertools.count(1)
+
+    async def project(self, *, customer: str | None = None, legal_entity: str = "ES01") -> projects.Project:
+        """Return a new active project, which `books` and `delivery` know by its number."""
+        number = str(next(self._numbers))
+        account = customer or f"account-{number}"
+        new = customers.NewCustomer(
+            crm="crm1", account=account, name="Alder Foods", legal_name="Alder S.A.", country="ES", tax_id=None
+        )
+        async with self.store.begin() as connection:
+            customer_id = await customers.ensure_customer(connection, self.store, new)
+            terms = _terms(number, customer_id, legal_entity)
+            project_id = await projects.ensure_project(connection, self.store, terms)
+        await projects.change_project(self.store, project_id, state=projects.ACTIVE, code=f"P-{number}")
+        for name, vendor in (("books", "erp"), ("delivery", "psa")):
+            reference = NewReference(
+                canonical_id=project_id,
+                object_type="project",
+                system=vendor,
+                instance=name,
+                external_id=number,
+                legal_entity=legal_entity,
+                customer=customer_id,
+                project=project_id,
+            )
+            await cross_references.establish(self.store, reference)
+        return (await projects.projects_by_id(self.store, INSTALLATION, [project_id]))[project_id]
+
+    async def contract(self, project: projects.Project, *, state: str = contracts.ACTIVE) -> contracts.SignedContract:
+        """Return the project's contract: line 1 by the hour, line 2 fixed, in two parts."""
+        contract_id = await contracts.record_contract(
+            self.store,
+            Contract(
+                business_key=f"con_crm1_{project.opportunity}",
+                number=f"SOW-{project.opportunity}",
+                title="Data platform",
+                legal_entity=project.legal_entity,
+                customer=project.customer,
+                project=project.id,
+                currency="EUR",
+                sow_version=1,
+                signed_at=datetime(2026, 10, 20, tzinfo=UTC),
+                document_sha256="0" * 64,
+                payment_terms="net_30",
+                po_number=None,
+                po_limit=None,
+                po_valid_to=None,
+                lines=[_line(1, "time_and_materials", rate="120.00"), _line(2, "fixed_price", value="3000.00")],
+                splits=[],
+            ),
+        )
+        parts = [
+            ScheduleLine(line_number=2, place=place, due_on=WORKED_ON, amount="1500.00", milestone=f"M{place}")
+            for place in (1, 2)
+        ]
+        await schedules.record_schedule(self.store, contract_id, parts)
+        await contracts.move_contract(self.store, contract_id, state)
+        async with self.store.begin() as connection:
+            return (await contracts.find_contracts(connection, contracts.tb_contract.c.id == contract_id))[0]
+
+    async def fact(self, contract: contracts.SignedContract, **changed: object) -> Fact:
+        """Return an hour that is ready to be billed, changed."""
+        number = str(next(self._numbers))
+        fact = structs.replace(_hour(self.store, contract, number), **changed)
+        async with self.store.begin() as connection:
+            await write_facts(connection, self.store, [fact])
+        return fact
+
+    async def milestone(self, contract: contracts.SignedContract, place: int, **changed: object) -> Fact:
+        """Return a part of the fixed price that is ready to be billed."""
+        source_id = f"{contract.id.removeprefix('con_')}-2-{place}"
+        fee = {"kind": Kind.fee, "source_type": SourceType.milestone, "source_instance": "gateway", "minutes": None}
+        said = {"source_id": source_id, "contract_line": 2, "net": "1500.00", "posting": Posting.skipped}
+        return await self.fact(contract, **fee | said | changed)
+
+    async def request(
+        self, contract: contracts.SignedContract, facts: list[Fact], state: RequestState, **changed: object
+    ) -> InvoiceRequest:
+        """Return a request with the facts, in the state, and its process under way."""
+        number = str(next(self._numbers))
+        process = await self.process(release, f"inv_{number}", contract)
+        row = structs.replace(_request(self.store, contract, number, process, state), **changed)
+        live = state in LIVE
+        lines = [
+            {"request_id": row.id, "fact_id": fact.id, "line": line, "live": live} for line, fact in enumerate(facts, 1)
+        ]
+        async with self.store.begin() as connection:
+            await connection.execute(insert(tb_invoice_request).values(**structs.asdict(row)))
+            await connection.execute(insert(tb_invoice_request_fact), lines)
+        return row
+
+    async def process(self, flow: Workflow[Any], key: str, contract: contracts.SignedContract) -> str:
+        """Return the id of a process that nobody carries out."""
+        process = await enqueue(
+            self.store,
+            NoEngine(),  # type: ignore[arg-type]  # In the engine's place.
+            flow,
+            Nothing(),
+            key=key,
+            payload_sha256="0" * 64,
+            caller_client_id="finance",
+            correlation_id="cor_1",
+            legal_entity=contract.legal_entity,
+            owner="Finance Ops",
+            customer=contract.customer,
+            project=contract.project,
+        )
+        return process.id
+
+
+def _terms(number: str, customer: str, legal_entity: str) -> projects.Terms:
+    return projects.Terms(
+        crm="crm1",
+        opportunity=number,
+        legal_entity=legal_entity,
+        customer=customer,
+        name="Data platform",
+        project_type="delivery",
+        template="delivery_standard",
+        template_version=1,
+        starts_on=date(2026, 10, 1),
+        ends_on=date(2027, 5, 31),
+        manager="ana.ruiz@example.com",
+    )
+
+
+def _line(number: int, method: str, *, value: str | None = None, rate: str | None = None) -> ContractLine:
+    return ContractLine(
+        number=number,
+        description="Consulting",
+        billing_method=method,
+        value=value,
+        cap=None,
+        rates=[Rate(role="consultant", unit="hour", rate=rate)] if rate else [],
+        tax_category="standard",
+        item="CONSULTING",
+    )
+
+
+def _hour(store: Store, contract: contracts.SignedContract, number: str) -> Fact:
+    return Fact(
+        id=fact_id(store),
+        business_key=f"tb_delivery_{number}_r1_sale",
+        kind=Kind.sale,
+        source_type=SourceType.time_entry,
+        source_instance="delivery",
+        source_id=number,
+        revision=1,
+        pair_id=f"tb_delivery_{number}_r1",
+        adjustment=Adjustment.original,
+        reverses=None,
+        legal_entity=contract.legal_entity,
+        customer=contract.customer,
+        project=contract.project,
+        erp="books",
+        erp_project_id="1",
+        contract=contract.id,
+        contract_version=contract.contract_version,
+        contract_line=1,
+        split_percent=None,
+        resource="1",
+        resource_name="Ana Ruiz",
+        role="consultant",
+        task_name="Build",
+        item="CONSULTING",
+        description="Wrote the loader",
+        work_date=WORKED_ON,
+        accounting_date=WORKED_ON,
+        minutes=60,
+        quantity="1",
+        unit="hour",
+        rate="120.00",
+        net="120.00",
+        currency="EUR",
+        contract_net="120.00",
+        contract_currency="EUR",
+        functional_net="120.00",
+        functional_currency="EUR",
+        fx_rate="1",
+        tax_category="standard",
+        tax_code="IVA21",
+        tax_percent="21",
+        debit_account="4300",
+        credit_account="7050",
+        revenue_account="7050",
+        mapping_digest="0" * 64,
+        posting=Posting.posted,
+        billing=Billing.ready,
+    )
+
+
+def _request(
+    store: Store, contract: contracts.SignedContract, number: str, process: str, state: RequestState
+) -> InvoiceRequest:
+    now = store.now()
+    return InvoiceRequest(
+        id=new_id("req", now),
+        business_key=f"inv_{number}",
+        attempt=1,
+        process_id=process,
+        legal_entity=contract.legal_entity,
+        customer=contract.customer,
+        project=contract.project,
+        contract=contract.id,
+        contract_version=contract.contract_version,
+        erp="books",
+        currency="EUR",
+        period_start=None,
+        through=date(2026, 11, 30),
+        accounting_date=date(2026, 11, 30),
+        lines="[]",
+        taxes="[]",
+        net="120.00",
+        tax="25.20",
+        gross="145.20",
+        watermark="{}",
+        snapshot_sha256="0" * 64,
+        state=state,
+        outcome=Outcome.none,
+        requested_by="finance",
+        created_at=now,
+        updated_at=now,
+    )
