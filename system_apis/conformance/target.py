@@ -145,7 +145,7 @@ class ErpFacts(Struct, frozen=True, kw_only=True):
     """Those of the accounts that carry a project in the ledger; the others do not."""
     revenue_account: str
     other_account: str
-    """One that invoices are not posted on, and that takes no facts of `accounts` in place of one of them."""
+    """One that invoices are not posted on."""
     tax_code: str
     taxed: Mapping[tuple[str, ...], str]
     """What the tax is, computed by hand, on an invoice with lines of these nets."""

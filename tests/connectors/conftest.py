@@ -48,7 +48,7 @@ ERP = ErpFacts(
     },
     project_accounts=frozenset({"5.1.3", "4.2.2"}),
     revenue_account="4.1.2",
-    other_account="1.2.2",
+    other_account="1.4.2",
     tax_code="VAT 21%",
     taxed={
         ("2.50",): "0.52",  # 0.525: half to even goes down here,

@@ -125,6 +125,18 @@ async def test_head_that_does_not_fit_is_refused_by_its_place(change: dict[str, 
     assert not http.writes
 
 
+@pytest.mark.parametrize("lacking", ["invoice_address", "account"])
+async def test_customer_that_is_not_complete_gets_no_invoice(lacking: str) -> None:
+    http = ready()
+    http.always("account.invoice.on_change_party", {"account": 39, "invoice_address": 8, lacking: None})
+
+    with pytest.raises(Refused) as refused:
+        await erp(http).create_invoice(NEW)
+
+    assert [one.pointer for one in refused.value.violations] == ["#/customer_id"]
+    assert not http.writes
+
+
 async def test_refusal_that_is_not_of_a_line_is_not_told_as_one() -> None:
     http = ready()
     http.always("account.account.search_read", WARNED)

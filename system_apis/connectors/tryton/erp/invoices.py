@@ -109,6 +109,9 @@ class Invoices:
             raise refused(Code.currency_mismatch, "#/currency", f"These books are kept in {currency.code}.")
         values = {"party": party, "type": "out", "company": company}
         defaults = await self._client.on_change(MODEL, "party", values, wire.InvoiceDefaults, company=company)
+        if defaults.invoice_address is None or defaults.account is None:
+            detail = "The customer has no address in Tryton, or no receivable account. Have it completed there."
+            raise refused(Code.upstream_rejected, "#/customer_id", detail)
         term = new.payment_terms
         return Head(
             party=party,
