@@ -74,13 +74,18 @@ class Firm:
         """Return a case of the owner's, with one of each thing."""
         number = next(self._numbers)
         ids = await self._in_systems(number)
-        ids |= await self._money.plant(ids, number)
         body = document(**named(WORD, number))
         ids |= await self._onboarded(body) | {"opportunity": body["opportunity"]["id"], "word": WORD}
         ids["process_key"] = f"onb_crm1_{ids['opportunity']}_1"
         ids["work_item"] = await self.objects.park_for_somebody(ids["onboarding"])
         await self._refer(ids)
-        return Case(ids, bodies_of(ids, number, body) | bodies_of_money(self._money, ids, number, WORD))
+        return Case(ids, bodies_of(ids, number, body))
+
+    async def plant_all(self) -> Case:
+        """Return a case with what is on the path of money as well, for which its projects take time and postings."""
+        case, number = await self.plant(), next(self._numbers)
+        ids = case.ids | await self._money.plant(case.ids, number)
+        return Case(ids, case.bodies | bodies_of_money(self._money, ids, number, WORD))
 
     async def _onboarded(self, body: dict[str, Any]) -> Planted:
         made = await self._made("/process/project-onboarding/v1/onboardings", body)

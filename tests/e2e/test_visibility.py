@@ -162,7 +162,7 @@ def test_every_operation_has_its_row(operations: dict[str, Operation]) -> None:
 @pytest.fixture(scope="module")
 async def case(firm: Firm) -> Case:
     """Things of the owner's that nobody changes."""
-    return await firm.plant()
+    return await firm.plant_all()
 
 
 @pytest.mark.parametrize("limit", STRANGERS)
@@ -190,7 +190,7 @@ async def test_stranger_is_told_nothing(
 async def test_owner_is_answered(firm: Firm, operations: dict[str, Operation], case: Case, name: str) -> None:
     operation, row = operations[name], ROWS[name]
     if operation.method != "GET":
-        case = await firm.plant()
+        case = await firm.plant_all()
 
     async with firm.owner(case, operation) as owner:
         answers = [await asked(owner, operation, row, case, query) for query in row.filters]
