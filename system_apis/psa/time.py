@@ -13,6 +13,7 @@ from openapi.instant import datetime
 from openapi.system.psa.v1 import ApprovalState, TimeEntry, TimeEntryPage, TimeTotal, TimeTotals
 from system_apis.access import not_there, require, sees_entity
 from system_apis.ports import Psa
+from system_apis.psa.projects import get_project
 
 NO_TIME: Final = "This PSA keeps no time."
 MOST_DAYS: Final = 62
@@ -62,7 +63,17 @@ async def _seen(psa: Psa, caller: Caller, totals: Sequence[TimeTotal]) -> list[T
     """Return the rows of projects that the caller may see: a row does not say whose it is, its project does."""
     if sees_entity(caller, psa.capabilities, None):
         return list(totals)
-    ids = {total.project_id for total in totals}
-    projects = [await psa.get_project(project_id) for project_id in sorted(ids)]
-    seen = {one.id for one in projects if sees_entity(caller, psa.capabilities, one.legal_entity)}
+    ids = sorted({total.project_id for total in totals})
+    seen = {project_id for project_id in ids if await _sees_project(psa, caller, project_id)}
     return [total for total in totals if total.project_id in seen]
+
+
+async def _sees_project(psa: Psa, caller: Caller, project_id: str) -> bool:
+    """Tell whether the project is there for the caller."""
+    try:
+        await get_project(psa=psa, caller=caller, project_id=project_id)
+    except Refused as refused:
+        if refused.code is Code.resource_not_found:
+            return False
+        raise
+    return True

@@ -165,6 +165,13 @@ async def test_totals_count_what_is_approved_of_each_project_and_day(stage: Stag
     assert hidden.totals == []
 
 
+async def test_totals_are_no_shorter_because_the_psa_refuses_to_name_a_project(stage: Stage) -> None:
+    stage.psa.book_time("1", 20, approved=True)
+    stage.psa.plan("get_project", Fault.refused)
+
+    assert (await refusal(totals(stage, SPAIN))).code is Code.upstream_rejected
+
+
 @pytest.mark.parametrize("last", [date(2026, 10, 31), date(2027, 1, 3)])
 async def test_totals_of_too_many_days_or_none_are_refused(stage: Stage, last: date) -> None:
     refused = await refusal(totals(stage, last=last))
