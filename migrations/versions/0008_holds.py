@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text),
         sa.Column("placed_by", sa.String(200), nullable=False),
         sa.Column("placed_in", sa.String(40), nullable=False),
-        sa.Column("reference", sa.String(420), nullable=False),
+        sa.Column("reference", sa.String(200), nullable=False),
         sa.Column("placed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("review_on", sa.Date, nullable=False),
         sa.Column("lift_mode", sa.String(20), nullable=False),
@@ -56,7 +56,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_tb_billing_hold_in_force",
         "tb_billing_hold",
-        ["scope_type", "scope_id", "placed_in", "reference"],
+        ["scope_type", "scope_id", "placed_in", "placed_by", "reference"],
         unique=True,
         postgresql_where=in_force,
         sqlite_where=in_force,

@@ -24,7 +24,7 @@ from openapi.process.billing_holds.v1 import (
 )
 from process_apis.ledger import hold_flags, hold_requests
 from process_apis.ledger.hold_flags import Ack
-from process_apis.ledger.hold_placing import GATEWAY, BillingHold
+from process_apis.ledger.hold_placing import BillingHold
 from process_apis.ledger.hold_requests import Effect, MetRequest
 
 STATUS: Final = "/process/status/v1/project-statuses"
@@ -70,7 +70,7 @@ def _hold(caller: Caller, hold: BillingHold, met: Sequence[MetRequest], acks: Se
         note=hold.note if readable else None,
         placed_by=hold.placed_by,
         placed_in=hold.placed_in,
-        reference=_reference(hold) if readable else None,
+        reference=hold.reference if readable else None,
         placed_at=hold.placed_at,
         review_date=hold.review_on,
         lift_mode=HoldLiftMode(hold.lift_mode),
@@ -85,10 +85,6 @@ def _hold(caller: Caller, hold: BillingHold, met: Sequence[MetRequest], acks: Se
         correlation_id=hold.correlation_id,
         updated_at=hold.updated_at,
     )
-
-
-def _reference(hold: BillingHold) -> str:
-    return hold.reference.removeprefix(f"{hold.placed_by}/") if hold.placed_in == GATEWAY else hold.reference
 
 
 def _request(met: MetRequest) -> HeldRequest:

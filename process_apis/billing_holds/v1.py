@@ -147,7 +147,7 @@ def _new(caller: Caller, correlation_id: str, scope: Scope, owners: Owners, body
         note=None if body.note is UNSET else body.note,
         placed_by=caller.client_id,
         placed_in=GATEWAY,
-        reference=f"{caller.client_id}/{reference}",  # Two clients may each have a case 77.
+        reference=reference,
         review_on=None if body.review_date is UNSET else body.review_date,
         lift_mode=LiftMode.until_lifted if body.until is UNSET else LiftMode.until_date,
         until=None if body.until is UNSET else body.until,

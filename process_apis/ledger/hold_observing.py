@@ -28,7 +28,7 @@ from process_apis.ledger.holds import Scope, ScopeType, in_force, lock_scopes, t
 from process_apis.ledger.projects import Project, projects_by_id
 from system_apis.ports import Landscape
 
-FLAG: Final = "hold_flag"
+FLAG: Final = "flag"
 """The reference of a hold that is a project's flag in another system."""
 OTHER: Final = "other"
 """The reason of a hold that another system places: it says none in our words."""

@@ -46,7 +46,7 @@ class LiftMode(StrEnum):
 
 
 class NewHold(Struct, frozen=True, kw_only=True):
-    """A hold that is asked for. One that is in force with the same scope, place and reference is the same hold."""
+    """A hold that is asked for. Of one scope, place, client and reference, one hold is in force."""
 
     scope: Scope
     owners: Owners
@@ -194,7 +194,8 @@ async def _met(connection: AsyncConnection, new: NewHold) -> BillingHold | None:
 def _same(new: NewHold) -> ColumnElement[bool]:
     columns = tb_billing_hold.c
     here = and_(columns.scope_type == new.scope.type.value, columns.scope_id == new.scope.id)
-    return and_(here, columns.placed_in == new.placed_in, columns.reference == new.reference)
+    by = and_(columns.placed_in == new.placed_in, columns.placed_by == new.placed_by)
+    return and_(here, by, columns.reference == new.reference)
 
 
 async def _key(connection: AsyncConnection, new: NewHold) -> str:
@@ -203,7 +204,8 @@ async def _key(connection: AsyncConnection, new: NewHold) -> str:
         await connection.execute(select(func.count()).select_from(tb_billing_hold).where(_same(new)))
     ).scalar_one()
     kind, scope = new.scope.type.value.replace("_", "-"), new.scope.id.partition("_")[2]
-    return business_key("hold", kind, scope, new.placed_in, new.reference, str(before + 1))
+    by = (new.placed_by, new.reference) if new.placed_in == GATEWAY else (new.reference,)
+    return business_key("hold", kind, scope, new.placed_in, *by, str(before + 1))
 
 
 def _row(store: Store, new: NewHold, key: str, sequence: int) -> dict[str, object]:

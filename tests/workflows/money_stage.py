@@ -15,7 +15,7 @@ from gateway.store.database import Store
 from gateway.store.ids import new_id
 from openapi.common.types import Outcome
 from process_apis.ledger import contracts, customers, projects, schedules
-from process_apis.ledger.contracts import Contract, ContractLine, Rate
+from process_apis.ledger.contracts import Contract, ContractLine, FundingSplit, Rate
 from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, SourceType, fact_id, write_facts
 from process_apis.ledger.requests import (
     LIVE,
@@ -51,6 +51,7 @@ class Money:
 
     def __init__(self, store: Store) -> None:
         self.store, self._numbers = store, itertools.count(1)
+        self._accounts: dict[str, str] = {}
 
     async def project(self, *, customer: str | None = None, legal_entity: str = "ES01") -> projects.Project:
         """Return a new active project, which `books` and `delivery` know by its number."""
@@ -61,6 +62,7 @@ class Money:
         )
         async with self.store.begin() as connection:
             customer_id = await customers.ensure_customer(connection, self.store, new)
+            self._accounts[customer_id] = account
             terms = _terms(number, customer_id, legal_entity)
             project_id = await projects.ensure_project(connection, self.store, terms)
         await projects.change_project(self.store, project_id, state=projects.ACTIVE, code=f"P-{number}")
@@ -98,7 +100,7 @@ class Money:
                 po_limit=None,
                 po_valid_to=None,
                 lines=[_line(1, "time_and_materials", rate="120.00"), _line(2, "fixed_price", value="3000.00")],
-                splits=[],
+                splits=[FundingSplit(account=self._accounts[project.customer], percent="100")],
             ),
         )
         parts = [
