@@ -97,13 +97,20 @@ async def put_again(connection: AsyncConnection, store: Store, source: Source, e
 
 async def claim(connection: AsyncConnection, source: Source, batch: str, size: int) -> list[str]:
     """Return the ids of the objects of the batch, each once: claimed now, the oldest first, or claimed before."""
-    claimed = await _claimed(connection, batch)
+    claimed = await claimed_ids(connection, batch)
     if not claimed:
         oldest = _waiting(source).order_by(tb_inbox.c.received_at, tb_inbox.c.id).limit(size)
         taking = update(tb_inbox).where(tb_inbox.c.id.in_(oldest.with_for_update(skip_locked=True)))
         await connection.execute(taking.values(batch=batch))
-        claimed = await _claimed(connection, batch)
+        claimed = await claimed_ids(connection, batch)
     return claimed
+
+
+async def claimed_ids(connection: AsyncConnection, batch: str) -> list[str]:
+    """Return the ids of the objects of the batch, each once, the oldest first."""
+    first = func.min(tb_inbox.c.received_at)
+    asked = select(tb_inbox.c.external_id).where(tb_inbox.c.batch == batch).group_by(tb_inbox.c.external_id)
+    return list((await connection.execute(asked.order_by(first, tb_inbox.c.external_id))).scalars())
 
 
 async def settle(connection: AsyncConnection, store: Store, batch: str) -> None:
@@ -172,12 +179,6 @@ def _waiting(source: Source) -> Select[Any]:
         tb_inbox.c.object_type == source.object_type,
         tb_inbox.c.batch.is_(None),
     )
-
-
-async def _claimed(connection: AsyncConnection, batch: str) -> list[str]:
-    first = func.min(tb_inbox.c.received_at)
-    asked = select(tb_inbox.c.external_id).where(tb_inbox.c.batch == batch).group_by(tb_inbox.c.external_id)
-    return list((await connection.execute(asked.order_by(first, tb_inbox.c.external_id))).scalars())
 
 
 def _row(store: Store, source: Source, change: Change) -> dict[str, object]:

@@ -59,6 +59,13 @@ async def find_open(connection: AsyncConnection, kind: str, trace_keys: Collecti
     return {row.trace_key: WorkItem.of(row) for row in rows}
 
 
+async def open_keys(connection: AsyncConnection, kind: str, step: str, prefix: str) -> set[str]:
+    """Return the trace keys of what is open of the step, as far as they begin so."""
+    mine = (_ITEM.process_kind == kind, _ITEM.step == step, _ITEM.trace_key.startswith(prefix, autoescape=True))
+    asked = select(_ITEM.trace_key).where(*mine, _ITEM.state.in_(UNRESOLVED_STATES), _ITEM.lasting.is_(True))
+    return set((await connection.execute(asked)).scalars())
+
+
 def _open(kind: str, trace_keys: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     return (
         _ITEM.process_kind == kind,

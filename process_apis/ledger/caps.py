@@ -40,6 +40,13 @@ async def commit_cap(
     return (await connection.execute(taking.values(**values))).rowcount == 1
 
 
+async def give_back(connection: AsyncConnection, contract: str, line: int, amount: Decimal, currency: str) -> None:
+    """Take what was committed back, in the caller's transaction; a line without a cap has nothing committed."""
+    here = (tb_cap.c.contract == contract) & (tb_cap.c.line == line)
+    left = tb_cap.c.committed_minor - _minor(amount, currency)
+    await connection.execute(update(tb_cap).where(here).values(committed_minor=left))
+
+
 async def committed(connection: AsyncConnection, contract: str, line: int) -> Decimal:
     """Return how much is committed of the line."""
     here = (tb_cap.c.contract == contract) & (tb_cap.c.line == line)

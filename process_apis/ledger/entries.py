@@ -4,12 +4,12 @@ A revision is never changed in what it says; where it stands does change: whethe
 transfer is. Billing is told by its facts.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import (
     Boolean,
     Column,
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    insert,
     select,
     text,
     update,
@@ -29,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.database import Store, metadata
+from gateway.store.ids import new_id
 from gateway.store.instant import Instant
 from openapi.common.types import Code
 
@@ -162,6 +164,19 @@ async def find_entries(connection: AsyncConnection, *wanted: ColumnElement[bool]
     """Return the revisions for which all conditions on `tb_time_entry` hold, the oldest first."""
     rows = await connection.execute(select(tb_time_entry).where(*wanted).order_by(tb_time_entry.c.id))
     return [TimeEntry.of(row) for row in rows]
+
+
+async def write_entries(connection: AsyncConnection, store: Store, entries: Sequence[TimeEntry]) -> None:
+    """Write new revisions."""
+    now = store.now()
+    rows = [structs.asdict(entry) | {"created_at": now, "updated_at": now} for entry in entries]
+    if rows:
+        await connection.execute(insert(tb_time_entry), rows)
+
+
+def entry_id(store: Store) -> str:
+    """Return the id of a revision to be."""
+    return new_id("ent", store.now())
 
 
 async def move_entries(connection: AsyncConnection, store: Store, ids: Collection[str], **stands: object) -> None:

@@ -1,1 +1,1 @@
-"""Approved time becomes facts and postings, once each: taken in, checked, posted, told; and reversed where it changes."""
+"""Approved time becomes facts and postings, once each: taken in, checked, posted, told; reversed where it changes."""

@@ -1,6 +1,6 @@
 """The facts of an entry that breaks no rule, and the documents by which the ERP gets them. Pure, but for their ids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -173,19 +173,22 @@ class Group(Struct, frozen=True, kw_only=True):
     documents: list[NewBillableTransaction]
 
 
-def groups_of(facts: Sequence[Fact], keys: dict[str, str], batch_size: Callable[[str], int]) -> list[Group]:
-    """Return the calls in which the facts are posted; `keys` are those of the facts that are taken back, by id.
-
-    Months stand for periods: where a period is longer, a call is only smaller than it could be.
-    """
+def groups_of(
+    facts: Sequence[Fact],
+    keys: Mapping[str, str],
+    batch_size: Callable[[str], int],
+    period_of: Callable[[Fact], str],
+) -> list[Group]:
+    """Return the calls in which the facts are posted; `keys` are those of the facts that are taken back, by id."""
     kinds: dict[tuple[str, str, str, str], dict[tuple[str, int], list[Fact]]] = {}
     for fact in facts:
-        period = fact.accounting_date.strftime("%Y-%m")
-        kind = (fact.erp, fact.legal_entity, fact.currency, period)
+        kind = (fact.erp, fact.legal_entity, fact.currency, period_of(fact))
         kinds.setdefault(kind, {}).setdefault((fact.source_id, fact.revision), []).append(fact)
     return [
         Group(
-            erp=erp, legal_entity=entity, documents=[document_of(fact, keys.get(fact.reverses or "")) for fact in call]
+            erp=erp,
+            legal_entity=entity,
+            documents=[document_of(fact, keys.get(fact.reverses or "")) for fact in call],
         )
         for (erp, entity, _, _), sources in kinds.items()
         for call in _calls(list(sources.values()), batch_size(erp))

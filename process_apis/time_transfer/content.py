@@ -109,15 +109,15 @@ def is_known(entry: Theirs, latest: TimeEntry | None) -> bool:
         return not is_approved(entry)
     if not is_approved(entry):
         return latest.approval in {Approval.recalled, Approval.rejected}
-    if latest.content_sha256 != content_sha256(entry):
-        return False
-    return latest.approval is Approval.approved or _asked_back(entry, latest)
+    same = latest.content_sha256 == content_sha256(entry)
+    return same and (latest.approval is Approval.approved or _asked_back(entry, latest))
 
 
 def _asked_back(entry: Theirs, latest: TimeEntry) -> bool:
     """Tell whether it was taken back here and nobody has approved it since."""
     again = entry.approval.approved_at is not None and entry.approval.approved_at != latest.approved_at
-    return latest.approval is Approval.recall_requested and not again
+    same = latest.content_sha256 == content_sha256(entry)
+    return latest.approval is Approval.recall_requested and same and not again
 
 
 def plan(theirs: Theirs | None, history: History) -> Plan:
@@ -135,7 +135,7 @@ def plan(theirs: Theirs | None, history: History) -> Plan:
     if not same:
         return Plan(act=Act.check, revision=latest.revision + 1)
     done = latest.transfer in {Transfer.posted, Transfer.ignored}
-    return Plan(act=Act.nothing if done else Act.check, revision=latest.revision)
+    return Plan(act=Act.nothing if done and latest.code is None else Act.check, revision=latest.revision)
 
 
 def _not_approved(history: History) -> Plan:

@@ -1,0 +1,22 @@
+"""What is shown while nobody knows whether the ERP has a fact."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import tuple_, update
+
+from gateway.store.database import Store
+from process_apis.ledger.entries import Transfer, tb_time_entry
+from process_apis.ledger.facts import Posting, by_key, move_facts, tb_fact
+
+ENTRY = tb_time_entry.c
+
+
+async def note(store: Store, keys: Sequence[str]) -> None:
+    """Record that it is unknown what became of the facts, and so of their entries."""
+    async with store.begin() as connection:
+        sent = tb_fact.c.business_key.in_(sorted(keys)) & (tb_fact.c.posting == Posting.posting.value)
+        await move_facts(connection, store, sent, posting=Posting.in_doubt.value)
+        sources = {(fact.source_instance, fact.source_id) for fact in (await by_key(connection, keys)).values()}
+        mine = tuple_(ENTRY.psa, ENTRY.external_id).in_(sorted(sources))
+        waiting = update(tb_time_entry).where(mine, ENTRY.transfer == Transfer.posting.value)
+        await connection.execute(waiting.values(transfer=Transfer.in_doubt.value, updated_at=store.now()))

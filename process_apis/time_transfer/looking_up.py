@@ -1,0 +1,190 @@
+"""What the checks of a batch go by, looked up for all its entries at once, so that few statements do for many."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+from msgspec import Struct
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
+
+from gateway.errors import Refused
+from gateway.store.cross_references import ReferenceState, tb_cross_reference
+from gateway.store.database import Store
+from openapi.common.types import Code
+from openapi.system.erp.v1 import BillableTransactions
+from openapi.system.psa.v1 import TimeEntry as Theirs
+from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
+from process_apis.ledger.customers import tb_customer
+from process_apis.ledger.entities import Entities
+from process_apis.ledger.entries import Approval, Transfer, tb_time_entry
+from process_apis.ledger.mappings import Mappings
+from process_apis.ledger.projects import Project, tb_project
+from process_apis.time_transfer.rules import Known, KnownPeriod, Payer, minutes_of
+from system_apis.ports import Landscape
+
+PROJECT = "project"
+LOOK_BACK = timedelta(days=800)
+LOOK_AHEAD = timedelta(days=100)
+NOT_WORKED = (Transfer.cancelled, Transfer.reversed, Transfer.rejected_validation)
+
+
+class Around(Struct, frozen=True, kw_only=True):
+    """What the installation says, for the whole run."""
+
+    psa: str
+    entities: Entities
+    mappings: Mappings
+    periods: Mapping[str, list[KnownPeriod]]
+    """By legal entity; one whose ERP keeps no postings is not there."""
+
+
+async def read_periods(store: Store, landscape: Landscape, psa: str) -> dict[str, list[KnownPeriod]]:
+    """Return the periods of the entities that the PSA serves, around today; asked once a run."""
+    found: dict[str, list[KnownPeriod]] = {}
+    today = store.now().date()
+    for code in landscape.psa(psa).capabilities.legal_entities:
+        erp = erp_of(landscape, code)
+        if erp is None or landscape.erp(erp).capabilities.billable_transactions is BillableTransactions.none:
+            continue
+        periods, after = [], None
+        while True:
+            page = await landscape.erp(erp).list_periods(code, after=after, limit=100)
+            periods += [
+                KnownPeriod(legal_entity=code, start=one.start, end=one.end, state=one.state)
+                for one in page.items
+                if one.end > today - LOOK_BACK and one.start < today + LOOK_AHEAD
+            ]
+            after = page.after
+            if after is None:
+                break
+        found[code] = periods
+    return found
+
+
+def erp_of(landscape: Landscape, legal_entity: str) -> str | None:
+    """Return the entity's ERP, where it has one."""
+    try:
+        return landscape.erp_of(legal_entity)
+    except Refused as refused:
+        if refused.code is not Code.entity_mapping_missing:
+            raise
+        return None
+
+
+async def look_up(
+    connection: AsyncConnection, landscape: Landscape, around: Around, entries: Sequence[Theirs]
+) -> dict[str, Known]:
+    """Return what is known around each entry, by its id."""
+    projects = await _projects(connection, around.psa, {entry.project_id for entry in entries})
+    erps = {project.id: erp_of(landscape, project.legal_entity) for project in projects.values()}
+    erp_ids = await _erp_ids(connection, erps)
+    contracts = await _contracts(connection, erps)
+    payers = await _payers(connection, projects.values(), contracts)
+    booked = await _booked(connection, around.psa, entries)
+    found: dict[str, Known] = {}
+    for entry in entries:
+        project = projects.get(entry.project_id)
+        mine = contracts.get(project.id, []) if project else []
+        day = (entry.resource_id, entry.work_date)
+        found[entry.id] = Known(
+            entry=entry,
+            project=project,
+            entity=around.entities.get(project.legal_entity) if project else None,
+            erp=erps.get(project.id) if project else None,
+            erp_project_id=erp_ids.get(project.id) if project else None,
+            contracts=mine,
+            payers=_payers_of(project, mine, payers),
+            periods=around.periods.get(project.legal_entity) if project else None,
+            other_minutes=booked[day],
+            mappings=around.mappings,
+        )
+        booked[day] += minutes_of(entry.minutes, entry.hours)
+    return found
+
+
+async def _projects(connection: AsyncConnection, psa: str, external_ids: set[str]) -> dict[str, Project]:
+    """Return the projects by the PSA's ids."""
+    reference = tb_cross_reference.c
+    asked = (
+        select(reference.external_id, tb_project)
+        .join(tb_project, tb_project.c.id == reference.canonical_id)
+        .where(
+            reference.object_type == PROJECT,
+            reference.instance == psa,
+            reference.state == ReferenceState.active.value,
+            reference.external_id.in_(sorted(external_ids)),
+        )
+    )
+    return {row.external_id: Project.of(row) for row in await connection.execute(asked)}
+
+
+async def _erp_ids(connection: AsyncConnection, erps: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the ids by which the projects' ERPs know them."""
+    reference = tb_cross_reference.c
+    asked = select(reference.canonical_id, reference.instance, reference.external_id).where(
+        reference.object_type == PROJECT,
+        reference.state == ReferenceState.active.value,
+        reference.canonical_id.in_(sorted(erps)),
+    )
+    rows = (await connection.execute(asked)).all()
+    return {row.canonical_id: row.external_id for row in rows if row.instance == erps[row.canonical_id]}
+
+
+async def _contracts(connection: AsyncConnection, projects: Iterable[str]) -> dict[str, list[SignedContract]]:
+    found: dict[str, list[SignedContract]] = defaultdict(list)
+    for contract in await find_contracts(connection, tb_contract.c.project.in_(sorted(projects))):
+        found[contract.project].append(contract)
+    return found
+
+
+Payers = dict[str | tuple[str, str], Payer]
+
+
+async def _payers(
+    connection: AsyncConnection, projects: Iterable[Project], contracts: Mapping[str, Sequence[SignedContract]]
+) -> Payers:
+    """Return who pays, by id and by CRM and account."""
+    columns = tb_customer.c
+    crms = {project.id: project.crm for project in projects}
+    signed = [(crms[project], contract) for project, mine in contracts.items() for contract in mine]
+    accounts = {(crm, one.account) for crm, contract in signed for one in contract.splits}
+    wanted: list[ColumnElement[bool]] = [columns.id.in_(sorted({contract.customer for _, contract in signed}))]
+    wanted += [and_(columns.crm == crm, columns.account == account) for crm, account in sorted(accounts)]
+    found: Payers = {}
+    for row in await connection.execute(select(tb_customer).where(or_(*wanted))):
+        payer = Payer(account=row.account, customer=row.id, country=row.country)
+        found[row.id] = found[row.crm, row.account] = payer
+    return found
+
+
+def _payers_of(project: Project | None, contracts: Sequence[SignedContract], payers: Payers) -> dict[str, Payer]:
+    mine: dict[str, Payer] = {}
+    for contract in contracts if project else ():
+        if contract.customer in payers:
+            mine[""] = payers[contract.customer]
+        for one in contract.splits:
+            if project and (project.crm, one.account) in payers:
+                mine[one.account] = payers[project.crm, one.account]
+    return mine
+
+
+async def _booked(
+    connection: AsyncConnection, psa: str, entries: Sequence[Theirs]
+) -> defaultdict[tuple[str, date], Decimal]:
+    """Return the minutes that people have booked on the days of the batch with other entries than the batch's."""
+    column, booked = tb_time_entry.c, defaultdict[tuple[str, date], Decimal](Decimal)
+    batch = {entry.id for entry in entries}
+    asked = select(column.external_id, column.resource_id, column.work_date, column.minutes, column.hours).where(
+        column.psa == psa,
+        column.work_date.in_(sorted({entry.work_date for entry in entries})),
+        column.resource_id.in_(sorted({entry.resource_id for entry in entries})),
+        column.approval == Approval.approved.value,
+        column.transfer.not_in([state.value for state in NOT_WORKED]),
+    )
+    for row in await connection.execute(asked):
+        if row.external_id not in batch:
+            booked[row.resource_id, row.work_date] += minutes_of(row.minutes, row.hours)
+    return booked

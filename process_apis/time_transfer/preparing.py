@@ -1,0 +1,433 @@
+"""Preparing a batch: claimed, read back, judged, and its facts written with the caps they take, in one transaction."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct, structs
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.caller import INSTALLATION
+from gateway.durable import Process, get_process, process_id
+from gateway.errors import Refused
+from gateway.store import inbox, lasting_items
+from gateway.store.database import Store
+from gateway.store.work_items import NewItem
+from openapi.common.types import Code, Violation
+from openapi.system.erp.v1 import BillableTransactions
+from openapi.system.psa.v1 import ApprovalState
+from openapi.system.psa.v1 import TimeEntry as Theirs
+from process_apis.ledger.caps import commit_cap
+from process_apis.ledger.entries import (
+    Approval,
+    TimeEntry,
+    Transfer,
+    entry_id,
+    move_entries,
+    tb_time_entry,
+    write_entries,
+)
+from process_apis.ledger.facts import (
+    Adjustment,
+    Billing,
+    Fact,
+    Kind,
+    Posting,
+    by_id,
+    fact_id,
+    move_facts,
+    tb_fact,
+    write_facts,
+)
+from process_apis.ledger.money import total
+from process_apis.time_transfer.asking import cut_off, item_for, summary, trace_key
+from process_apis.time_transfer.building import Frame, Group, facts_of, groups_of, same_posting
+from process_apis.time_transfer.content import Act, History, Plan, content_sha256, is_known, plan
+from process_apis.time_transfer.histories import histories
+from process_apis.time_transfer.looking_up import Around, look_up
+from process_apis.time_transfer.order import RUN, Counts, TransferOrder, counted
+from process_apis.time_transfer.reversing import obstacle_to, reversals_of, write_reversals
+from process_apis.time_transfer.rules import Judged, Known, Verdict, is_nothing, judge
+from system_apis.ports import Landscape, Psa
+
+ENTRY: Final = tb_time_entry.c
+ENDED: Final = (Transfer.posted, Transfer.reversed, Transfer.reversal_queued, Transfer.ignored)
+"""Where a revision stays that is superseded."""
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """What a batch came to before anything was sent."""
+
+    claimed: int
+    counts: Counts
+    groups: list[Group]
+
+
+def batch_name(number: int) -> str:
+    """Return the name under which the run claims its batch of the number: a replay finds it again."""
+    return f"{process_id()}:{number}"
+
+
+async def prepare(
+    store: Store, psa: Psa, landscape: Landscape, order: TransferOrder, around: Around, number: int
+) -> Prepared:
+    """Return the batch, ready to be posted. Run twice, it finds what it has written."""
+    async with store.begin() as connection:
+        ids = await inbox.claim(connection, order.source, batch_name(number), order.settings.batch_entries)
+    if not ids:
+        return Prepared(claimed=0, counts=Counts(), groups=[])
+    theirs = await psa.get_time_entries(ids)
+    process = await get_process(store, INSTALLATION, process_id())
+    async with store.begin() as connection:
+        return await Preparation(connection, store, landscape, process, order, around).carried_out(ids, theirs)
+
+
+class Preparation:
+    """One batch within its transaction. What it decides is written at the end, in few statements."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        store: Store,
+        landscape: Landscape,
+        process: Process,
+        order: TransferOrder,
+        around: Around,
+    ) -> None:
+        self._connection, self._store, self._landscape = connection, store, landscape
+        self._process, self._order, self._around = process, order, around
+        self._entries: list[TimeEntry] = []
+        self._facts: list[Fact] = []
+        self._to_post: list[Fact] = []
+        self._items: list[NewItem] = []
+        self._done: list[str] = []
+        """External ids of the entries that nobody needs to be asked about any more."""
+        self._again: list[str] = []
+        self._counted: defaultdict[str, int] = defaultdict(int)
+        self._at_risk: defaultdict[str, Decimal] = defaultdict(Decimal)
+
+    async def carried_out(self, ids: Sequence[str], theirs: Mapping[str, Theirs]) -> Prepared:
+        """Return what is to be posted."""
+        known = await histories(self._connection, self._order.connection, ids)
+        plans = {one: plan(theirs.get(one), known[one]) for one in ids}
+        checked = [theirs[one] for one in ids if plans[one].act is Act.check]
+        looked_up = await look_up(self._connection, self._landscape, self._around, checked) if checked else {}
+        for one in ids:
+            await self._follow(one, plans[one], theirs.get(one), known[one], looked_up.get(one))
+        await self._write()
+        groups = groups_of(
+            self._to_post,
+            await self._keys_of_reversed(),
+            lambda erp: self._landscape.erp(erp).capabilities.batch_size,
+            self._period_of,
+        )
+        at_risk = {currency: str(amount) for currency, amount in self._at_risk.items()}
+        return Prepared(claimed=len(ids), counts=counted(self._counted, at_risk=at_risk), groups=groups)
+
+    async def _follow(
+        self, external_id: str, planned: Plan, theirs: Theirs | None, history: History, known: Known | None
+    ) -> None:
+        if planned.act is Act.nothing:
+            self._counted["unchanged"] += 1
+        elif planned.act is Act.drop:
+            self._counted["ignored"] += 1
+        elif planned.act is Act.carry_on:
+            await self._carry_on(external_id, theirs, history)
+        elif planned.act is Act.cancel:
+            await self._cancel(external_id, theirs, history)
+        elif planned.act is Act.take_back:
+            await self._take_back(theirs, history)
+        elif known is not None:
+            await self._check(planned.revision, history, known)
+
+    async def _carry_on(self, external_id: str, theirs: Theirs | None, history: History) -> None:
+        self._to_post += history.unfinished
+        left = tb_fact.c.id.in_([fact.id for fact in history.unfinished])
+        await move_facts(self._connection, self._store, left, posting=Posting.posting.value, code=None, detail=None)
+        latest = history.latest
+        if latest and not (theirs is not None and is_known(theirs, latest)):
+            self._again.append(external_id)
+
+    async def _cancel(self, external_id: str, theirs: Theirs | None, history: History) -> None:
+        if history.latest:
+            ended = history.latest.transfer in {Transfer.reversed, Transfer.cancelled, Transfer.ignored}
+            transfer = history.latest.transfer if ended else Transfer.cancelled
+            await self._move([history.latest], approval=_withdrawn(theirs), transfer=transfer)
+        self._done.append(external_id)
+        self._counted["recalled"] += 1
+
+    async def _take_back(self, theirs: Theirs | None, history: History) -> None:
+        latest = history.latest
+        if latest is None:
+            return
+        await self._move([latest], approval=_withdrawn(theirs), transfer=latest.transfer)
+        if await self._reverse(history, history.standing, latest):
+            await self._move([latest], approval=_withdrawn(theirs), transfer=Transfer.reversal_queued)
+            self._counted["recalled"] += 1
+
+    async def _reverse(self, history: History, facts: Sequence[Fact], asked: TimeEntry) -> bool:
+        """Tell whether the facts are taken back; where they cannot be, somebody is asked, and none is billed."""
+        obstacle = obstacle_to(facts)
+        if obstacle is None:
+            try:
+                reversals = reversals_of(self._store, self._around, facts)
+                self._to_post += await write_reversals(self._connection, self._store, facts, reversals)
+            except Refused as refused:
+                await self._block(facts, asked, refused.code, refused.detail)
+                return False
+            earlier = [entry for entry in history.revisions if entry.revision in {fact.revision for fact in facts}]
+            await self._move(earlier, transfer=Transfer.reversal_queued)
+            return True
+        await self._block(facts, asked, obstacle.code, obstacle.detail)
+        return False
+
+    async def _block(self, facts: Sequence[Fact], asked: TimeEntry, code: Code, detail: str) -> None:
+        mine = tb_fact.c.id.in_([fact.id for fact in facts])
+        blocked = Code.entry_edited_after_post
+        await move_facts(self._connection, self._store, mine, code=blocked.value, detail=detail)
+        await self._stands(asked, code=code, detail=detail)
+        net = total(Decimal(fact.net) for fact in facts if fact.kind is Kind.sale)
+        self._ask(asked, code, detail, [], net, facts[0].currency if facts else None)
+
+    async def _check(self, revision: int, history: History, known: Known) -> None:
+        entry, latest = known.entry, history.latest
+        if is_nothing(entry):
+            row = await self._revise(known, revision, history, Transfer.ignored, None)
+            if await self._reverse_earlier(history, row):
+                self._done.append(entry.id)
+                self._counted["ignored"] += 1
+            return
+        verdict = judge(known)
+        if verdict.judged is None:
+            row = await self._revise(known, revision, history, Transfer.rejected_validation, verdict.violations)
+            await self._reject(history, row, verdict)
+            return
+        built = self._built(verdict.judged, revision, history)
+        mine = {fact.business_key: fact for fact in history.of(revision)}
+        unsold = [fact for fact in mine.values() if fact.posting is Posting.failed or _over_cap(fact)]
+        alike = all(same_posting(fact, mine[fact.business_key]) for fact in built if fact.business_key in mine)
+        if mine and alike and len(built) == len(mine) and latest:
+            await self._post_again(latest, verdict.judged, unsold)
+        else:
+            await self._post(revision + bool(mine), history, known, verdict.judged)
+
+    def _built(self, judged: Judged, revision: int, history: History) -> list[Fact]:
+        capabilities = self._landscape.erp(judged.erp).capabilities
+        earlier = any(fact.revision < revision for fact in history.facts)
+        frame = Frame(
+            psa=self._order.connection,
+            revision=revision,
+            adjustment=Adjustment.correction if earlier else Adjustment.original,
+            mapping_digest=self._around.mappings.digest,
+            posts=capabilities.billable_transactions is not BillableTransactions.none,
+        )
+        return facts_of(judged, frame, lambda: fact_id(self._store))
+
+    async def _post(self, revision: int, history: History, known: Known, judged: Judged) -> None:
+        """Write the revision's facts, and reverse what stands of an earlier one: both, or neither."""
+        row = await self._revise(known, revision, history, Transfer.posting, None)
+        if not await self._reverse_earlier(history, row):
+            return
+        facts = self._built(judged, revision, history)
+        if not await self._fits(judged, facts):
+            facts = [_over(fact) for fact in facts]
+            await self._ask_for_cap(row, judged)
+        self._facts += facts
+        self._to_post += [fact for fact in facts if fact.posting is Posting.posting]
+        if all(fact.posting is Posting.skipped for fact in facts):
+            await self._move([row], transfer=Transfer.posted)
+            self._counted["posted"] += 1
+            self._done.append(row.external_id)
+
+    async def _reverse_earlier(self, history: History, row: TimeEntry) -> bool:
+        standing = history.standing
+        if not standing or await self._reverse(history, standing, row):
+            return True
+        await self._move([row], transfer=Transfer.rejected_validation)
+        self._counted["rejected"] += 1
+        return False
+
+    async def _post_again(self, row: TimeEntry, judged: Judged, unsold: Sequence[Fact]) -> None:
+        """Send again what the ERP has refused, or what did not fit under the cap, as it is."""
+        sales = [fact for fact in unsold if fact.kind is Kind.sale]
+        if sales and not await self._fits(judged, sales):
+            await self._ask_for_cap(row, judged)
+            unsold = [fact for fact in unsold if fact.kind is not Kind.sale]
+        posts = self._landscape.erp(judged.erp).capabilities.billable_transactions is not BillableTransactions.none
+        stands = {"posting": (Posting.posting if posts else Posting.skipped).value, "code": None, "detail": None}
+        ids = tb_fact.c.id.in_([fact.id for fact in unsold])
+        await move_facts(self._connection, self._store, ids, **stands)
+        sold = ids & (tb_fact.c.kind == Kind.sale.value)
+        billing = Billing.unbilled if posts else Billing.ready
+        await move_facts(self._connection, self._store, sold, billing=billing.value)
+        if unsold and posts:
+            self._to_post += unsold
+            await self._move([row], transfer=Transfer.posting)
+        elif unsold:
+            await move_entries(self._connection, self._store, [row.id], transfer=Transfer.posted.value, code=None)
+            self._done.append(row.external_id)
+
+    async def _fits(self, judged: Judged, facts: Sequence[Fact]) -> bool:
+        """Tell whether the sales fit under the line's cap, and take it where they do: all of the entry, or nothing."""
+        amount = total(Decimal(fact.net) for fact in facts if fact.kind is Kind.sale)
+        contract, line, currency = judged.contract.id, judged.line, judged.entity.currency
+        if line.cap is None or amount == 0:
+            return True
+        return await commit_cap(self._connection, contract, line.number, Decimal(line.cap), amount, currency)
+
+    async def _ask_for_cap(self, row: TimeEntry, judged: Judged) -> None:
+        code, currency = Code.contract_cap_exceeded, judged.entity.currency
+        detail = (
+            f"Line {judged.line.number} of contract {judged.contract.number} is sold up to its cap. Have it raised."
+        )
+        net = total(sale.net for sale in judged.sales)
+        await self._stands(row, code=code, detail=detail)
+        self._ask(row, code, detail, [], net, currency)
+
+    async def _reject(self, history: History, row: TimeEntry, verdict: Verdict) -> None:
+        first = verdict.violations[0]
+        detail = summary(verdict.violations)
+        mine = tb_fact.c.id.in_([fact.id for fact in history.standing])
+        if history.standing:  # The books say something else than the PSA: nothing of it is billed until it is mended.
+            blocked = {"code": Code.entry_edited_after_post.value, "detail": detail}
+            await move_facts(self._connection, self._store, mine, **blocked)
+        self._ask(row, first.code, detail, verdict.violations, verdict.at_risk, verdict.currency)
+        self._counted["rejected"] += 1
+
+    def _ask(
+        self,
+        row: TimeEntry,
+        code: Code,
+        detail: str,
+        violations: Sequence[Violation],
+        net: Decimal | None,
+        currency: str | None,
+    ) -> None:
+        if net is not None and currency:
+            self._at_risk[currency] += net
+        deadline = cut_off(row.work_date, self._store.now(), self._around.entities.get(row.legal_entity))
+        item = item_for(
+            row,
+            code=code,
+            detail=detail,
+            violations=violations,
+            at_risk=net,
+            currency=currency,
+            deadline=deadline,
+        )
+        self._items.append(item)
+
+    async def _revise(
+        self,
+        known: Known,
+        revision: int,
+        history: History,
+        transfer: Transfer,
+        violations: Sequence[Violation] | None,
+    ) -> TimeEntry:
+        """Return the revision: a new row, after which the one before is superseded, or the row that there is."""
+        latest, code = history.latest, violations[0].code if violations else None
+        detail = summary(violations) if violations else None
+        if latest and latest.revision == revision:
+            values = {"code": code.value if code else None, "detail": detail, "transfer": transfer.value}
+            await move_entries(self._connection, self._store, [latest.id], **values)
+            return structs.replace(latest, transfer=transfer, code=code, detail=detail)
+        if latest:
+            moved = latest.transfer if latest.transfer in ENDED else Transfer.cancelled
+            await self._move([latest], approval=Approval.superseded, transfer=moved)
+        row = self._row(known, revision, latest, transfer, code, detail)
+        self._entries.append(row)
+        return row
+
+    def _row(
+        self,
+        known: Known,
+        revision: int,
+        latest: TimeEntry | None,
+        transfer: Transfer,
+        code: Code | None,
+        detail: str | None,
+    ) -> TimeEntry:
+        entry, project = known.entry, known.project
+        return TimeEntry(
+            id=entry_id(self._store),
+            psa=self._order.connection,
+            external_id=entry.id,
+            revision=revision,
+            content_sha256=content_sha256(entry),
+            psa_project_id=entry.project_id,
+            legal_entity=project.legal_entity if project else entry.legal_entity or self._order.legal_entity,
+            customer=project.customer if project else None,
+            project=project.id if project else None,
+            resource_id=entry.resource_id,
+            resource_email=entry.resource_email,
+            resource_name=entry.resource_name,
+            task_id=entry.task_id,
+            task_name=entry.task_name,
+            work_date=entry.work_date,
+            minutes=entry.minutes,
+            hours=entry.hours,
+            billable=entry.billable,
+            description=entry.description,
+            approved_by=entry.approval.approved_by,
+            approved_at=entry.approval.approved_at,
+            source_updated_at=entry.updated_at,
+            approval=Approval.approved,
+            transfer=transfer,
+            code=code,
+            detail=detail,
+            told=latest.told if latest else None,
+            first_approved_at=latest.first_approved_at if latest else self._store.now(),
+        )
+
+    async def _move(self, entries: Sequence[TimeEntry], **stands: str) -> None:
+        """Record where revisions stand; those that are not written yet are written so."""
+        ids = {entry.id for entry in entries}
+        fresh = {entry.id for entry in self._entries}
+        self._entries = [structs.replace(one, **stands) if one.id in ids else one for one in self._entries]
+        if ids - fresh:
+            plain = {name: str(value) for name, value in stands.items()}
+            await move_entries(self._connection, self._store, ids - fresh, **plain)
+
+    async def _stands(self, row: TimeEntry, *, code: Code, detail: str) -> None:
+        fresh = {entry.id for entry in self._entries}
+        if row.id in fresh:
+            noted = {"code": code, "detail": detail}
+            self._entries = [structs.replace(one, **noted) if one.id == row.id else one for one in self._entries]
+        else:
+            await move_entries(self._connection, self._store, [row.id], code=code.value, detail=detail)
+
+    async def _write(self) -> None:
+        connection, store = self._connection, self._store
+        await write_entries(connection, store, self._entries)
+        await write_facts(connection, store, self._facts)
+        await inbox.put_again(connection, store, self._order.source, self._again)
+        done = [trace_key(self._order.connection, one) for one in self._done]
+        await lasting_items.close(connection, store, RUN, done)
+        await lasting_items.report(connection, store, self._process, self._items)
+
+    async def _keys_of_reversed(self) -> dict[str, str]:
+        ids = [fact.reverses for fact in self._to_post if fact.reverses]
+        return {one: fact.business_key for one, fact in (await by_id(self._connection, ids)).items()}
+
+    def _period_of(self, fact: Fact) -> str:
+        day, periods = fact.accounting_date, self._around.periods.get(fact.legal_entity, ())
+        return next((str(one.start) for one in periods if one.start <= day <= one.end), f"{day:%Y-%m}")
+
+
+def _withdrawn(theirs: Theirs | None) -> Approval:
+    rejected = theirs is not None and theirs.approval.state is ApprovalState.rejected
+    return Approval.rejected if rejected else Approval.recalled
+
+
+def _over_cap(fact: Fact) -> bool:
+    return fact.billing is Billing.cap_failed
+
+
+def _over(fact: Fact) -> Fact:
+    """Return the sale as it stands where the cap has no room: written, and neither posted nor billed."""
+    if fact.kind is not Kind.sale:
+        return fact
+    code = Code.contract_cap_exceeded
+    return structs.replace(fact, posting=Posting.skipped, billing=Billing.cap_failed, code=code)

@@ -1,0 +1,134 @@
+"""What the PSA is told of each entry: where it stands now. A newer word replaces the one before; none is said twice.
+
+What it did not take, for whatever reason, is said again by a later run: an entry remembers what it was told last.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from msgspec import UNSET, Struct, json
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.database import Store
+from openapi.common.types import Money
+from openapi.system.psa.v1 import NewEntryFeedback, TimeFeedback, TimeFeedbackState
+from process_apis.ledger.entries import Approval, TimeEntry, Transfer, move_entries, tb_time_entry
+from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind
+from process_apis.ledger.money import money, total
+from process_apis.time_transfer.content import History
+from process_apis.time_transfer.histories import histories
+from process_apis.time_transfer.order import Counts
+from system_apis.ports import Psa
+
+ENTRY: Final = tb_time_entry.c
+WORDS: Final = {
+    Transfer.posted: TimeFeedbackState.posted,
+    Transfer.rejected_validation: TimeFeedbackState.rejected,
+    Transfer.ignored: TimeFeedbackState.ignored,
+    Transfer.reversed: TimeFeedbackState.reversed,
+}
+"""What is told; of what is under way nothing is."""
+LONGEST_REASON: Final = 500
+NOTHING_TO_POST: Final = "There is nothing to post."
+
+
+class Pending(Struct, frozen=True, kw_only=True):
+    """What the PSA is to be told."""
+
+    feedback: list[NewEntryFeedback]
+
+
+def feedback_of(entry: TimeEntry, facts: Sequence[Fact]) -> NewEntryFeedback | None:
+    """Return what the PSA is told of the entry; None where there is nothing to tell. What it cost is not its matter."""
+    word = WORDS.get(entry.transfer)
+    if word is None:
+        return None
+    mine = [fact for fact in facts if fact.revision == entry.revision and fact.adjustment is not Adjustment.reversal]
+    if word is TimeFeedbackState.posted:
+        return _posted(entry, mine)
+    reason = NOTHING_TO_POST if word is TimeFeedbackState.ignored else entry.detail
+    return NewEntryFeedback(entry_id=entry.external_id, state=word, reason=reason[:LONGEST_REASON] if reason else UNSET)
+
+
+def _posted(entry: TimeEntry, facts: Sequence[Fact]) -> NewEntryFeedback:
+    sales = [fact for fact in facts if fact.kind is Kind.sale and fact.billing is not Billing.cap_failed]
+    references = [fact.erp_number or fact.erp_ref for fact in (*sales, *facts)]
+    return NewEntryFeedback(
+        entry_id=entry.external_id,
+        state=TimeFeedbackState.posted,
+        reference=next((one for one in references if one), UNSET),
+        amount=_sum(sales) if sales else UNSET,
+        reason=entry.detail[:LONGEST_REASON] if entry.detail else UNSET,
+    )
+
+
+def _sum(sales: Sequence[Fact]) -> Money:
+    return money(total(Decimal(fact.net) for fact in sales), sales[0].currency)
+
+
+def digest(feedback: NewEntryFeedback) -> str:
+    """Return what an entry remembers of what was told."""
+    return hashlib.sha256(json.encode(feedback)).hexdigest()
+
+
+async def mark_untold(connection: AsyncConnection, store: Store, known: Mapping[str, History]) -> None:
+    """Let be told what is not as it was told last."""
+    untold = []
+    for history in known.values():
+        latest = history.latest
+        feedback = feedback_of(latest, history.facts) if latest else None
+        if latest and feedback and latest.told is not None and latest.told != digest(feedback):
+            untold.append(latest.id)
+    if untold:
+        await move_entries(connection, store, untold, told=None)
+
+
+async def pending(store: Store, psa: str, limit: int) -> Pending:
+    """Return what is to be told, the longest waiting first."""
+    waiting = (
+        ENTRY.psa == psa,
+        ENTRY.told.is_(None),
+        ENTRY.transfer.in_([state.value for state in WORDS]),
+        ENTRY.approval != Approval.superseded.value,
+    )
+    async with store.begin() as connection:
+        asked = select(ENTRY.external_id).where(*waiting).order_by(ENTRY.updated_at).limit(limit)
+        ids = list((await connection.execute(asked)).scalars())
+        known = await histories(connection, psa, ids)
+    said = (feedback_of(one.latest, one.facts) for one in known.values() if one.latest and one.latest.told is None)
+    return Pending(feedback=[feedback for feedback in said if feedback])
+
+
+def as_wanted(
+    psa: Psa, wanted: Mapping[str, NewEntryFeedback]
+) -> Callable[[Sequence[str]], Awaitable[Mapping[str, TimeFeedback]]]:
+    """Return the look for what shows already what is to be told."""
+
+    async def shown(ids: Sequence[str]) -> Mapping[str, TimeFeedback]:
+        found = await psa.find_time_feedback(ids)
+        return {one: feedback for one, feedback in found.items() if shows(feedback, wanted[one])}
+
+    return shown
+
+
+def shows(shown: TimeFeedback, wanted: NewEntryFeedback) -> bool:
+    """Tell whether the PSA shows it."""
+    pairs = ((shown.reference, wanted.reference), (shown.reason, wanted.reason), (shown.amount, wanted.amount))
+    return shown.state is wanted.state and all(seen == (None if said is UNSET else said) for seen, said in pairs)
+
+
+async def note_told(store: Store, psa: str, told: dict[str, str], refused: list[str]) -> Counts:
+    """Return how many entries were told of; what the PSA refused to show is said again, after all others."""
+    now = store.now()
+    latest = (ENTRY.psa == psa, ENTRY.approval != Approval.superseded.value)
+    async with store.begin() as connection:
+        if told:
+            noting = update(tb_time_entry).where(*latest, ENTRY.external_id == bindparam("entry"))
+            rows = [{"entry": one, "digest": sha256} for one, sha256 in told.items()]
+            await connection.execute(noting.values(told=bindparam("digest")), rows)
+        later = update(tb_time_entry).where(*latest, ENTRY.external_id.in_(refused))
+        await connection.execute(later.values(updated_at=now))
+    return Counts(told=len(told))

@@ -1,0 +1,216 @@
+"""The transfer of time, batch by batch: taken in, prepared, posted, settled, told. And the recall of one entry.
+
+Names of steps are stored for years. A run ends after so many batches, and the next one goes on: what a run keeps stays
+small. Each post is a pivot: what is in the books is reversed, never undone.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from msgspec import Struct, json
+
+from gateway.caller import INSTALLATION
+from gateway.durable import Engine, Process, finish, get_process, skip, step, submit_many, workflow
+from gateway.errors import Refusal, Refused, Uncertain
+from gateway.store import inbox
+from gateway.store.database import Store
+from gateway.store.work_items import WorkItem
+from gateway.trace import correlation_id_of, current_correlation_id
+from gateway.writes import Item
+from openapi.process.time_transfer.v1 import RecallState
+from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction, TransactionState
+from process_apis.ledger.entities import Entities
+from process_apis.ledger.mappings import Mappings
+from process_apis.time_transfer import (
+    doubt,
+    looking_up,
+    preparing,
+    recalling,
+    runs,
+    settling,
+    sweeping,
+    taking_in,
+    telling,
+)
+from process_apis.time_transfer.building import Group
+from process_apis.time_transfer.looking_up import Around
+from process_apis.time_transfer.order import RECALL, RUN, RecallOrder, TransferOrder
+from process_apis.time_transfer.settling import Booked, Work
+from system_apis.ports import Erp, Landscape, Psa
+
+CAPABILITY = "capability"
+AGREED = ("legal_entity", "project_id", "date", "net")
+STEPS = 80
+"""After so many the run ends: the engine reads all of them back when it takes a run up again."""
+STEPS_OF_A_BATCH = 5
+TOLD_AT_ONCE = 200
+
+
+class Transferred(Struct, frozen=True, kw_only=True):
+    """What came of a run, beside what its steps have counted."""
+
+    more: bool
+
+
+class Recalled(Struct, frozen=True, kw_only=True):
+    """What came of a recall."""
+
+    reversals: int
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """What the parts of both workflows have in common."""
+
+    store: Store
+    landscape: Landscape
+    entities: Entities
+    psa: Psa
+
+
+async def take_up(store: Store, engine: Engine, item: WorkItem) -> Process:
+    """Return the run that looks at the item's entries anew."""
+    asked = json.decode(item.facts, type=Asked)
+    process = await get_process(store, INSTALLATION, item.process_id)
+    order = json.decode(process.order, type=TransferOrder)
+    async with store.begin() as connection:
+        ids = [one for one in (asked.entry_id, *asked.entry_ids) if one]
+        await inbox.put_again(connection, store, order.source, ids)
+    correlation_id = current_correlation_id.get() or correlation_id_of([])
+    return await runs.start(store, engine, transfer_time, order, process.caller_client_id, correlation_id)
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """Which entries a work item is about."""
+
+    entry_id: str = ""
+    entry_ids: list[str] = []
+
+
+@workflow(name=RUN, refusals="park", take_up=take_up)
+async def transfer_time(
+    landscape: Landscape, store: Store, mappings: Mappings, entities: Entities, order: TransferOrder
+) -> Transferred:
+    """Take over what has changed in a PSA: each approved entry becomes facts and postings, once."""
+    tools = Tools(store=store, landscape=landscape, entities=entities, psa=landscape.psa(order.connection))
+
+    await step("begin_transfer", taking_in.begin, store, order)
+    await take_changes_in(tools, order)
+    if order.sweep:
+        await step("sweep_totals", sweeping.look_again, store, tools.psa, order, on=order.connection)
+    more = await step("anything_waits", taking_in.more_waits, store, order)
+    if more:
+        more = await work_off(tools, order, mappings)
+    await tell(tools, order.connection)
+    if order.sweep and not more:
+        await step("explain_differences", sweeping.explain, store, tools.psa, order, on=order.connection)
+    return Transferred(more=more)
+
+
+async def take_changes_in(tools: Tools, order: TransferOrder) -> None:
+    """Put what has changed into the inbox, page by page; what is more than a run takes comes with the next."""
+    taken = None
+    for _ in range(order.settings.batches):
+        taken = await step(
+            "take_in_changes", taking_in.take_in, tools.store, tools.psa, order, taken, on=order.connection
+        )
+        if taken.after is None:
+            return
+
+
+async def work_off(tools: Tools, order: TransferOrder, mappings: Mappings) -> bool:
+    """Tell whether anything is left after as many batches as a run takes."""
+    store, landscape = tools.store, tools.landscape
+    periods = await step("read_periods", looking_up.read_periods, store, landscape, order.connection)
+    around = Around(psa=order.connection, entities=tools.entities, mappings=mappings, periods=periods)
+    used = 0
+    for number in range(order.settings.batches):
+        if used > STEPS:
+            break
+        prepared = await step(
+            "prepare_batch", preparing.prepare, store, tools.psa, landscape, order, around, number, on=order.connection
+        )
+        if not prepared.claimed:
+            return False
+        work = Work(connection=order.connection, batch=preparing.batch_name(number))
+        await post_and_settle(tools, work, prepared.groups)
+        used += STEPS_OF_A_BATCH + len(prepared.groups)
+        if number + 1 < order.settings.batches and used <= STEPS:
+            await tell(tools, order.connection)
+    return await step("more_waits", taking_in.more_waits, store, order)
+
+
+async def post_and_settle(tools: Tools, work: Work, groups: Sequence[Group]) -> None:
+    """Post what was prepared, and record what came of it; one that the ERP refuses stops none of the others."""
+    done: dict[str, Booked] = {}
+    refused: dict[str, Refusal] = {}
+    for group in groups:
+        erp = tools.landscape.erp(group.erp)
+        batch = await submit_many(
+            "post_billable_transactions",
+            on=erp,
+            items=[Item(key=one.business_key, payload=one) for one in group.documents],
+            look=partial(posted_only, erp),
+            act=partial(post, tools.store, erp),
+            agree=AGREED,
+            serial=f"{group.erp}/{group.legal_entity}" if erp.capabilities.postings_at_once == 1 else None,
+            pivot=True,
+        )
+        done |= {key: Booked(id=one.id, number=one.number) for key, one in batch.done.items()}
+        refused |= batch.refused
+    await finish(step("settle_batch", settling.settle, tools.store, tools.entities, work, done, refused))
+
+
+async def posted_only(erp: Erp, keys: Sequence[str]) -> Mapping[str, BillableTransaction]:
+    """Return what the books have: a draft is not there yet, and the post finishes it."""
+    found = await erp.find_billable_transactions(keys)
+    return {key: one for key, one in found.items() if one.state is TransactionState.posted}
+
+
+async def post(
+    store: Store, erp: Erp, documents: Sequence[NewBillableTransaction]
+) -> Mapping[str, BillableTransaction | Refused]:
+    """Return what the ERP makes of the facts; while nobody knows, the entries say so."""
+    try:
+        return await erp.post_billable_transactions(documents)
+    except Uncertain:
+        await doubt.note(store, [one.business_key for one in documents])
+        raise
+
+
+async def tell(tools: Tools, connection: str) -> None:
+    """Tell the PSA what became of entries, where that is not what it was told last."""
+    psa = tools.psa
+    if not psa.capabilities.time_feedback:
+        skip("write_time_feedback", CAPABILITY, on=connection)
+        return
+    pending = await finish(step("collect_feedback", telling.pending, tools.store, connection, TOLD_AT_ONCE))
+    if not pending.feedback:
+        return
+    wanted = {one.entry_id: one for one in pending.feedback}
+    batch = await finish(
+        submit_many(
+            "write_time_feedback",
+            on=psa,
+            items=[Item(key=one, payload=feedback) for one, feedback in wanted.items()],
+            look=telling.as_wanted(psa, wanted),
+            act=psa.write_time_feedback,
+            makes=False,
+        )
+    )
+    told = {one: telling.digest(wanted[one]) for one in batch.done}
+    await finish(step("note_feedback", telling.note_told, tools.store, connection, told, sorted(batch.refused)))
+
+
+@workflow(name=RECALL, refusals="park", completed=RecallState.recalled)
+async def recall_time(
+    landscape: Landscape, store: Store, mappings: Mappings, entities: Entities, order: RecallOrder
+) -> Recalled:
+    """Take one revision back: not posted, it never is; posted, it is reversed."""
+    psa = landscape.psa(order.connection)
+    tools = Tools(store=store, landscape=landscape, entities=entities, psa=psa)
+    periods = await step("read_periods", looking_up.read_periods, store, landscape, order.connection)
+    around = Around(psa=order.connection, entities=entities, mappings=mappings, periods=periods)
+    groups = await step("withdraw_entry", recalling.withdraw, store, landscape, order, around)
+    await post_and_settle(tools, Work(connection=order.connection, entry_id=order.entry_id), groups)
+    await tell(tools, order.connection)
+    return Recalled(reversals=sum(len(group.documents) for group in groups))
