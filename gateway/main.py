@@ -40,6 +40,7 @@ from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.mappings import MappingError, Mappings, load_mappings
 from process_apis.project_onboarding.templates import TemplateError, Templates, load_templates
 from process_apis.status.systems import Systems
+from process_apis.time_transfer.order import TransferSettings
 from system_apis.connector import Connection
 from system_apis.connectors import CONNECTORS
 from system_apis.erp import v1 as erp_v1
@@ -231,6 +232,7 @@ def apis_of(built: Parts) -> tuple[Api, ...]:
         "entities": entities_of(settings),
         "templates": built.installation.templates,
         "mappings": built.installation.mappings,
+        "transfer_settings": TransferSettings(),
         "systems": Systems(built.store, built.landscape, families, max_age_s),
         "workflows": process_apis.WORKFLOWS,
     }
