@@ -1,6 +1,7 @@
 """What one request keeps for life: who is invoiced for what, through which connections, under which key. Pure."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -30,7 +31,7 @@ class ReleaseOrder(Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """Return the business key of request and invoice."""
-        return business_key(INVOICE, *self.key_parts)
+        return invoice_key(self.key_parts)
 
     def part(self, name: str) -> str:
         """Return the business key of something that belongs to the invoice, such as its line `l1`."""
@@ -40,6 +41,11 @@ class ReleaseOrder(Struct, frozen=True, kw_only=True):
 def key_parts(legal_entity: str, contract: str, account: str, through: date, number: int) -> tuple[str, ...]:
     """Return what an invoice's key is made of: an entity's invoices of a contract, to a payer, month by month."""
     return legal_entity, contract.removeprefix("con_"), account, f"{through:%Y%m}", str(number)
+
+
+def invoice_key(parts: Sequence[str]) -> str:
+    """Return the business key that is made of the parts."""
+    return business_key(INVOICE, *parts)
 
 
 def payload_sha256(order: ReleaseOrder) -> str:

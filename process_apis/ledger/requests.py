@@ -221,6 +221,11 @@ async def find_requests(connection: AsyncConnection, *wanted: ColumnElement[bool
     return [InvoiceRequest.of(row) for row in rows]
 
 
+async def find_request(connection: AsyncConnection, request_id: str) -> InvoiceRequest:
+    """Return the request with the id, which is there."""
+    return (await find_requests(connection, tb_invoice_request.c.id == request_id))[0]
+
+
 async def facts_of(connection: AsyncConnection, request_ids: Collection[str]) -> dict[str, list[str]]:
     """Return the ids of the facts of each request, whether live or not, in the order of its lines."""
     columns = tb_invoice_request_fact.c
