@@ -92,6 +92,28 @@ async def test_fact_that_tryton_refuses_is_found_by_cutting_the_batch() -> None:
     assert sent(http, "account.move.post") == [3]
 
 
+async def test_fact_that_is_made_and_cannot_be_posted_leaves_nothing() -> None:
+    http = ready()
+    http.plan("account.move.create", [1, 2])
+    http.plan("account.move.post", REFUSED, None, REFUSED)
+    http.plan("account.move.delete", None)
+    http.plan("account.move.search_read", [move(1)])
+
+    assert await codes(http, fact(1), fact(2)) == {"tb_1": None, "tb_2": Code.upstream_rejected}
+    assert http.params("account.move.delete")[0] == [2]
+
+
+@pytest.mark.parametrize("reply", [REFUSED, AWAY])
+async def test_fact_that_can_be_neither_posted_nor_taken_back_is_uncertain(reply: object) -> None:
+    http = ready()
+    http.plan("account.move.create", [1])
+    http.plan("account.move.post", REFUSED)
+    http.plan("account.move.delete", reply)
+
+    with pytest.raises(Uncertain):
+        await codes(http, fact(1))
+
+
 async def test_closed_period_is_asked_once_for_the_whole_batch() -> None:
     http = ready()
     http.plan("account.move.create", Refused(Code.period_closed, "closed"))

@@ -87,6 +87,10 @@ class TrytonClient:
         """Change records, `ids, values, ids, values, …`, in one transaction; a stale stamp refuses it."""
         await self._call(f"model.{model}.write", list(changes), object, write=True, stamps=stamps)
 
+    async def delete(self, model: str, records: Sequence[int], *, company: int) -> None:
+        """Take records away: all of them, or none."""
+        await self._call(f"model.{model}.delete", [list(records)], object, write=True, company=company)
+
     async def press(
         self, model: str, button: str, records: Sequence[int], *, company: int, stamps: Stamps | None = None
     ) -> None:

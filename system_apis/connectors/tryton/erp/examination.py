@@ -15,7 +15,7 @@ RIGHTS: Final = {
     "analytic_account.account": ("read", "write", "create"),
     "account.invoice": ("read", "write", "create"),
     "account.invoice.payment_term": ("read",),
-    "account.move": ("read", "write", "create"),
+    "account.move": ("read", "write", "create", "delete"),
     "product.product": ("read",),
     "country.country": ("read",),
 }

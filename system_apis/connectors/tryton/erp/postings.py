@@ -1,42 +1,28 @@
-"""Facts in the books: found by key, posted in batches. One move a fact, in a journal of our own.
+"""Facts in the books: found by key, and posted, one move a fact, in a journal of our own.
 
-Tryton makes and posts a batch in one transaction each. So a fact that it refuses holds the others back: then the batch
-is cut in two until the bad one stands alone. That is safe, since a refusal wrote nothing; an unknown outcome ends it.
+What can be seen before anything is sent is refused here, fact by fact; `batch.py` sends the others.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
-from gateway.errors import Refused, Unavailable, Uncertain
+from gateway.errors import Refused
 from openapi.common.types import Code, Violation
 from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction
 from system_apis.connectors.tryton import wire as shared
 from system_apis.connectors.tryton.client import TrytonClient, effect_is_there
 from system_apis.connectors.tryton.erp import postings_mapping as mapping
+from system_apis.connectors.tryton.erp.batch import MODEL, Batch, Draft
 from system_apis.connectors.tryton.erp.books import Books, taking
 from system_apis.connectors.tryton.erp.postings_mapping import Place
 from system_apis.connectors.tryton.erp.wire import MOVE, Move
 from system_apis.connectors.tryton.records import company_of, not_found, refused
 from system_apis.connectors.tryton.settings import Settings
-from system_apis.connectors.tryton.wire import Domain, Values
+from system_apis.connectors.tryton.wire import Domain
 
 Outcome = BillableTransaction | Refused
-MODEL: Final = "account.move"
-OF_ALL: Final = (Code.period_closed, Code.period_not_open_yet)
-"""Refusals that are alike for all of one period: there is nothing to separate."""
-
-
-class Draft(Struct, frozen=True, kw_only=True):
-    """A fact that is to be posted."""
-
-    key: str
-    values: Values
-    move: int | None
-    """The draft that carries the key already, or None."""
 
 
 class Postings:
@@ -108,24 +94,10 @@ class Postings:
 
     async def _through(self, drafts: Sequence[Draft], company: int) -> Mapping[str, Outcome]:
         """Return what came of drafts: made where they were not there, posted, read back."""
-        values = {draft.key: draft.values for draft in drafts if draft.move is None}
-        moves = {draft.key: draft.move for draft in drafts if draft.move is not None}
-        done: list[int] = []
-
-        async def create(keys: Sequence[str]) -> None:
-            ids = await self._client.create_all(MODEL, [values[key] for key in keys], company=company)
-            moves.update(zip(keys, ids, strict=True))
-            done.extend(ids)
-
-        async def post(keys: Sequence[str]) -> None:
-            await self._client.press(MODEL, "post", [moves[key] for key in keys], company=company)
-            done.extend(moves[key] for key in keys)
-
-        with _uncertain_once(done):
-            refusals = await _apart(list(values), create)
-            refusals |= await _apart(list(moves), post)
+        batch = Batch(self._client, company, drafts)
+        refusals = await batch.carry_out()
         with effect_is_there():
-            posted = await self._posted(moves.values())
+            posted = await self._posted(batch.moves.values())
             if posted.keys() | refusals.keys() < {draft.key for draft in drafts}:
                 raise not_found()
         return {**refusals, **posted}
@@ -175,29 +147,3 @@ def _original(key: str, found: Mapping[str, Sequence[Move]]) -> int:
         detail = f"{key}, which this one reverses, is not posted yet. Post that first."
         raise refused(Code.dependency_not_ready, "#/reverses", detail)
     return move.id
-
-
-async def _apart(keys: Sequence[str], act: Callable[[Sequence[str]], Awaitable[None]]) -> dict[str, Outcome]:
-    """Return who was refused, and why; the others went through."""
-    if not keys:
-        return {}
-    try:
-        await act(keys)
-    except Refused as error:
-        if len(keys) == 1 or error.code in OF_ALL:
-            return dict.fromkeys(keys, error)
-        middle = len(keys) // 2
-        return {**await _apart(keys[:middle], act), **await _apart(keys[middle:], act)}
-    return {}
-
-
-@contextmanager
-def _uncertain_once(done: Sequence[int]) -> Iterator[None]:
-    """Turn Unavailable into Uncertain where a part of the batch went through before."""
-    try:
-        yield
-    except Unavailable as error:
-        if not done:
-            raise
-        detail = "Tryton went away in the middle of a batch: a part of it is there."
-        raise Uncertain(Code.upstream_timeout_uncertain, detail) from error
