@@ -1,14 +1,16 @@
 """Invoices of a strict ERP in memory, from the draft to the payment; it counts in whole cents, and for itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
 
+from gateway.errors import Refused
 from gateway.store.database import utc_now
-from openapi.common.types import Code
+from openapi.common.types import Code, Violation
 from openapi.system.erp.v1 import (
+    AccountingProjectState,
     Capabilities,
     CustomerState,
     Invoice,
@@ -21,12 +23,13 @@ from openapi.system.erp.v1 import (
     Rounding,
 )
 from system_apis.ports import Found
-from tests.fakes.erp_books import ZERO, Entry, as_money, credit, debit, exact, total
+from tests.fakes.erp_books import ZERO, Entry, as_money, credit, debit, total
 from tests.fakes.erp_master import BANK, ENTITIES, RECEIVABLE, TAX, MasterData
 from tests.fakes.vendor import Book, given, page, refuse_unless
 
 DAYS = {"net_30": 30}
 """When an invoice is due; by all other terms it is at once."""
+POSTED = {InvoiceState.posted, InvoiceState.paid}
 
 
 class Invoices(MasterData):
@@ -114,8 +117,9 @@ class Invoices(MasterData):
 
     def _created_invoice(self, new: NewInvoice) -> Invoice:
         self._check_new(new)
-        for line in new.lines:
-            self._check_line(line, new)
+        wrong = [each for number, line in enumerate(new.lines) for each in self._faults_of(number, line, new)]
+        if wrong:
+            raise Refused(wrong[0].code, "It has lines that cannot be posted.", *wrong)
         nothing = as_money(ZERO, new.currency)
         invoice = Invoice(
             id=self.invoices.next_id(),
@@ -152,12 +156,21 @@ class Invoices(MasterData):
         fits = len(new.lines) <= self.capabilities.max_invoice_lines
         refuse_unless(fits, Code.invoice_line_limit_exceeded, "Too many lines.")
 
-    def _check_line(self, line: NewInvoiceLine, new: NewInvoice) -> None:
-        exact(line.net, new.currency)
-        self.check_account(line.account)
-        refuse_unless(line.tax_code in self.taxes, Code.tax_code_missing, "There is no such tax.")
-        known = any((one.id, one.legal_entity) == (line.project_id, new.legal_entity) for one in self.projects)
-        refuse_unless(known, Code.project_not_in_erp, "There is no such project.")
+    def _faults_of(self, number: int, line: NewInvoiceLine, new: NewInvoice) -> Iterator[Violation]:
+        """Yield what is wrong with a line, and where."""
+        project = next((one for one in self.projects if one.id == line.project_id), None)
+        known = project is not None and project.legal_entity == new.legal_entity
+        active = project is not None and project.state is AccountingProjectState.active
+        for holds, code, field in (
+            (line.net.currency == new.currency, Code.currency_mismatch, "net/currency"),
+            (Decimal(line.net.amount) == round(Decimal(line.net.amount), 2), Code.money_scale_exceeded, "net/amount"),
+            (line.account in self.revenue_accounts, Code.gl_mapping_missing, "account"),
+            (line.tax_code in self.taxes, Code.tax_code_missing, "tax_code"),
+            (known, Code.project_not_in_erp, "project_id"),
+            (active or not known, Code.project_not_active, "project_id"),
+        ):
+            if not holds:
+                yield Violation(code=code, pointer=f"#/lines/{number}/{field}", detail="The ERP does not take it.")
 
     def _computed(self, invoice: Invoice) -> Invoice:
         """Return the invoice with its tax: on the sum of each tax's lines, rounded once."""
@@ -192,6 +205,8 @@ class Invoices(MasterData):
 
     def _posted_invoice(self, invoice_id: str, version: str) -> Invoice:
         invoice = self.invoices.get(invoice_id)
+        if invoice.state in POSTED:
+            return invoice
         refuse_unless(invoice.version == version, Code.precondition_failed, "It has changed.")
         refuse_unless(invoice.state is InvoiceState.draft, Code.upstream_rejected, "It is no draft any more.")
         on, today = invoice.accounting_date or self.clock().date(), self.clock().date()
@@ -222,8 +237,9 @@ class Invoices(MasterData):
 
     def _cancelled_invoice(self, invoice_id: str) -> Invoice:
         invoice = self.invoices.get(invoice_id)
-        posted = invoice.state in {InvoiceState.posted, InvoiceState.paid}
-        refuse_unless(not posted, Code.invoice_already_posted, "It is posted.")
+        refuse_unless(invoice.state not in POSTED, Code.invoice_already_posted, "It is posted.")
+        if invoice.state is InvoiceState.cancelled:
+            return invoice
         nothing = as_money(ZERO, invoice.net.currency)
         return self._put_invoice(replace(invoice, state=InvoiceState.cancelled, balance=nothing))
 

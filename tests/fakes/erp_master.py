@@ -43,6 +43,8 @@ class MasterData(Vendor):
         self.payment_terms = {"net_30", "immediate"}
         self.departments = {"DATA", "CLOUD"}
         self.accounts = {BANK, RECEIVABLE, TAX, ACCRUED_INCOME, OWED_TO_STAFF, REVENUE, COST_OF_SALES, "4.1.2"}
+        self.revenue_accounts = {REVENUE, "4.1.2"}
+        """Those of the accounts that invoices are posted on."""
         self.taxes = {"VAT 21%": "21", "VAT 10%": "10", "VAT 0%": "0"}
         """The percentage of each tax, by its name."""
         self.items = [item(1, "CONS-H", "Consulting hour"), item(2, "CONSULTING", "Consulting")]

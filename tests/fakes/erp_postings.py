@@ -18,7 +18,7 @@ from openapi.system.erp.v1 import (
 )
 from tests.fakes.erp_books import Entry, credit, debit, exact
 from tests.fakes.erp_master import ENTITIES, MasterData, period_id
-from tests.fakes.vendor import Book, Fault, raise_for, refuse_unless
+from tests.fakes.vendor import Book, Fault, given, raise_for, refuse_unless
 
 
 class Postings(MasterData):
@@ -76,6 +76,7 @@ class Postings(MasterData):
         self._check_posting(len(new))
         alike = {(one.legal_entity, one.net.currency, period_id(one.legal_entity, one.date)) for one in new}
         refuse_unless(len(alike) == 1, Code.upstream_rejected, "One entity, currency and period at a time.")
+        self.check_entity(new[0].legal_entity)
         distinct = len({one.business_key for one in new}) == len(new)
         refuse_unless(distinct, Code.upstream_rejected, "A batch has each fact once.")
         halfway = self.stops_halfway > 0
@@ -92,10 +93,11 @@ class Postings(MasterData):
         return draft if halfway else self._post(draft)
 
     def _draft_of(self, new: NewBillableTransaction) -> BillableTransaction | None:
-        drafts = [one for one in self.transactions.carrying(new.business_key) if one.state is TransactionState.draft]
-        if drafts:
-            same = len(drafts) == 1 and self.facts[drafts[0].id] == new
-            refuse_unless(same, Code.upstream_conflict_stale, "A draft with this key says something else.")
+        carrying = self.transactions.carrying(new.business_key)
+        refuse_unless(len(carrying) < 2, Code.upstream_conflict_stale, "Two documents carry the key.")
+        drafts = [one for one in carrying if one.state is TransactionState.draft]
+        same = all(self.facts[draft.id] == new for draft in drafts)
+        refuse_unless(same, Code.upstream_conflict_stale, "A draft with this key says something else.")
         return drafts[0] if drafts else None
 
     def _post(self, draft: BillableTransaction) -> BillableTransaction:
@@ -113,7 +115,6 @@ class Postings(MasterData):
         refuse_unless(number <= self.capabilities.batch_size, Code.upstream_rejected, "Too many at once.")
 
     def _check_fact(self, new: NewBillableTransaction) -> None:
-        self.check_entity(new.legal_entity)
         exact(new.net, ENTITIES[new.legal_entity][0])
         project = next((one for one in self.projects if one.id == new.project_id), None)
         known = project is not None and project.legal_entity == new.legal_entity
@@ -123,3 +124,6 @@ class Postings(MasterData):
         self.check_period(new.legal_entity, new.date)
         self.check_account(new.debit_account)
         self.check_account(new.credit_account)
+        original = given(new, "reverses")
+        posted = original is None or self.books.entries_of(original)
+        refuse_unless(posted, Code.dependency_not_ready, "What it reverses is not posted.")

@@ -64,7 +64,11 @@ class Billing(Time):
         def fits(note: BillingNote) -> bool:
             return (note.project_id, note.business_key) == (project_id, business_key)
 
-        return await self.read("find_billing_note", lambda: self.find(self.notes, fits))
+        def found() -> BillingNote | None:
+            self.projects.get(project_id)
+            return self.find(self.notes, fits)
+
+        return await self.read("find_billing_note", found)
 
     async def write_billing_note(self, project_id: str, new: NewBillingNote) -> BillingNote:
         """Return a new note, whichever else carries the key."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from gateway.errors import Refused
 from gateway.store.database import utc_now
 from openapi.common.types import Code
 from openapi.system.psa.v1 import (
@@ -151,9 +152,10 @@ class Time(Vendor):
         def changed() -> Found[TimeEntry]:
             self._check_time()
             self.check_search()
+            shown = None if after is None else _place_told(after)
             entries = [one for one in self.entries() if self._is_since(one, changed_since)]
             fitting = sorted((one for one in entries if approval in {None, one.approval.state}), key=_place)
-            rest = [one for one in fitting if after is None or _place(one) > _place_told(after)]
+            rest = [one for one in fitting if shown is None or _place(one) > shown]
             return Found(items=rest[:limit], after=_told(rest[limit - 1]) if rest[limit:] else None)
 
         return await self.read("list_time_entries", changed)
@@ -223,7 +225,10 @@ def _told(entry: TimeEntry) -> str:
 
 def _place_told(after: str) -> tuple[datetime, int]:
     moment, _, entry_id = after.partition(" ")
-    return datetime.fromisoformat(moment), int(entry_id)
+    try:
+        return datetime.fromisoformat(moment), int(entry_id)
+    except ValueError as error:
+        raise Refused(Code.request_cursor_invalid, "No list goes on there.") from error
 
 
 def _total(project_id: str, on: date, group: Sequence[TimeEntry]) -> TimeTotal:

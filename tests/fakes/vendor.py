@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 
 from gateway.errors import Refused, Unavailable, Uncertain
 from gateway.store.database import utc_now
-from openapi.common.types import Code
+from openapi.common.types import Code, Violation
 from system_apis.ports import Found
 
 T = TypeVar("T")
@@ -180,7 +180,10 @@ class Vendor:
         found: dict[str, T] = {}
         for document in book.indexed(self.clock(), self.lag_s, keys):
             business_key: str = document.business_key  # type: ignore[attr-defined]  # those of these books have one
-            refuse_unless(business_key not in found, Code.upstream_conflict_stale, "Two documents carry the key.")
+            if business_key in found:
+                detail = "Two documents carry the key."
+                code = Code.upstream_conflict_stale
+                raise Refused(code, detail, Violation(code=code, pointer="#", detail=detail, actual=business_key))
             found[business_key] = document
         return found
 
