@@ -1,6 +1,7 @@
 """What becomes of a request that ends without an invoice: its facts are free again, and it says why."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -97,8 +98,8 @@ async def tell_why_not(
             operation="write_billing_note",
             key=note.business_key,
             payload=note,
-            look=lambda: psa.find_billing_note(project_id, note.business_key),
-            act=lambda: psa.write_billing_note(project_id, note),
+            look=partial(psa.find_billing_note, project_id, note.business_key),
+            act=partial(psa.write_billing_note, project_id, note),
         )
     except Refused:
         # The request and its event say it too: a note that the PSA does not take keeps nobody from releasing anew.

@@ -14,7 +14,7 @@ from msgspec import json
 from gateway.errors import Refused
 from gateway.store.database import Store
 from openapi.common.types import Code
-from openapi.system.erp.v1 import Invoice, NewInvoice
+from openapi.system.erp.v1 import NewInvoice
 from process_apis.invoice_release import documents, reading, rules
 from process_apis.invoice_release.fence import facts_on, refuse_held
 from process_apis.invoice_release.noting import CLEARED, noting
@@ -129,9 +129,3 @@ async def validate(store: Store, request_id: str, order: ReleaseOrder, customer_
             **CLEARED,
         )
     return msgspec.json.decode(payload, type=NewInvoice)
-
-
-@noting
-async def create(_store: Store, _request_id: str, erp: Erp, new: NewInvoice) -> Invoice:
-    """Return the ERP's draft; what the ERP refuses stands on the request."""
-    return await erp.create_invoice(new)

@@ -71,13 +71,13 @@ async def release_invoice(
     new = await step("validate", steps.validate, store, request, order, customer)
 
     # The pivot. A refusal up to here frees the facts; what comes after it finishes, or parks.
-    draft: Invoice = await submit(
+    draft = await submit(
         "create_invoice",
         on=erp,
         key=new.business_key,
         payload=new,
         look=partial(erp.find_invoice, new.business_key),
-        act=partial(steps.create, store, request, erp, new),
+        act=partial(erp.create_invoice, new),
         fence=partial(fence.pass_fence, store, request),
         agree=("legal_entity", "customer_id", "currency"),
         pivot=True,
