@@ -1,32 +1,38 @@
 """One round of one write: lease, look, note the intent, ask the fence, act, record what came of it.
 
-A process may die between any two of these: the next round begins with a look. One hole remains that no client can
-close: a process that is frozen between its last check and its send, for longer than its lease.
+A write is a batch of documents, each by its own key; a single document is a batch of one. A process may die between any
+two of these: the next round begins with a look. One hole remains that no client can close: a process that is frozen
+between its last check and its send, for longer than its lease.
 """
 
 import asyncio
 import logging
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
-from math import ceil
 from secrets import token_hex
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.agreement import Difference
-from gateway.errors import ApiError, Overdue, Refused, Unavailable, Uncertain
+from gateway.errors import ApiError, Refused, Unavailable, Uncertain
+from gateway.store.completed import completed
 from gateway.store.database import Store
-from gateway.store.write_intents import Intent, Lease, WriteIntents, in_progress
+from gateway.store.write_intents import Intent, Lease, WriteIntents
+from gateway.write_rules import (
+    Write,
+    began_at,
+    refuse_another_payload,
+    refuse_different,
+    refuse_gone,
+    uncertain,
+)
+from gateway.write_slots import Slots
 from openapi.common.types import Code, Outcome
 
 T = TypeVar("T")
-Look = Callable[[], Awaitable[T | None]]
-Act = Callable[[], Awaitable[T]]
-Fence = Callable[[], Awaitable[None]]
-Agree = Callable[[T], list[Difference]]
+Answers = dict[str, T | Refused]
 Moments = Callable[[str, str, str], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
@@ -37,6 +43,8 @@ class WriteSettings(Struct, frozen=True, kw_only=True):
 
     lease_s: float = 120.0
     deadline_s: float = 3600.0
+    slot_s: float = 15.0
+    """After how long the slot of a holder that died is free; while a holder sends, it is renewed."""
 
     @property
     def fence_s(self) -> float:
@@ -53,22 +61,10 @@ class WriteSettings(Struct, frozen=True, kw_only=True):
         """How long the look may take that checks a "no"."""
         return self.lease_s * 0.1
 
-
-class Write(Struct, Generic[T], frozen=True, kw_only=True):
-    """One write as it was asked for."""
-
-    connection: str
-    operation: str
-    key: str
-    makes: bool
-    """Whether it makes a document, once for ever, or brings an object into a state, again and again."""
-    payload_sha256: str | None
-    look: Look[T]
-    act: Act[T]
-    fence: Fence | None
-    agree: Agree[T] | None
-    settle_s: float
-    deadline_s: float
+    @property
+    def slot_wait_s(self) -> float:
+        """How long a write waits for its slot. Nothing is noted by then, and the note renews the lease."""
+        return self.lease_s * 0.5
 
 
 class Rounds:
@@ -77,153 +73,143 @@ class Rounds:
     def __init__(self, store: Store, settings: WriteSettings, moments: Moments) -> None:
         self._store, self._settings, self._moments = store, settings, moments
         self._intents = WriteIntents(store, settings.lease_s)
+        self._slots = Slots(store, lease_s=settings.slot_s, wait_s=settings.slot_wait_s)
 
-    async def carry_out(self, write: Write[T]) -> T:
-        """Return the write's effect after one round; what it raises stands at `gateway.writes`."""
-        lease = Lease(connection=write.connection, operation=write.operation, key=write.key, owner=token_hex(16))
+    async def carry_out(self, write: Write[T]) -> Answers[T]:
+        """Return what came of each key after one round; what it raises stands at `gateway.writes`."""
+        keys = tuple(write.payloads)
+        lease = Lease(connection=write.connection, operation=write.operation, keys=keys, owner=token_hex(16))
         try:
-            intent = await _completed(self._intents.take(lease))
-            return await self._look_then_send(write, lease, intent)
+            intents = await completed(self._intents.take(lease))
+            answers = await self._look_then_send(write, lease, intents)
         except (Exception, CancelledError):
             await _written_down(lease, self._intents.release(lease))
             raise
+        return {key: answers[key] for key in keys}
 
-    async def _look_then_send(self, write: Write[T], lease: Lease, intent: Intent) -> T:
-        _refuse_another_payload(write, intent)
+    async def _look_then_send(self, write: Write[T], lease: Lease, intents: Mapping[str, Intent]) -> Answers[T]:
+        answers: Answers[T] = {**refuse_another_payload(write, intents)}
         # Before the look: an effect may become visible while it is under way.
         asked_at = self._store.now()
-        found = await write.look()
-        if found is not None:
-            return await self._adopt(write, lease, found)
-        self._refuse_unsettled(write, intent, asked_at)
-        await _completed(self._intents.note(lease, write.payload_sha256))
-        await self._clear(write, lease, intent)
-        return await self._send(write, lease, intent.uncertain_since or asked_at)
+        found: Answers[T] = await self._find(write, lease.of(_left(lease, answers)))
+        answers |= found
+        answers |= refuse_gone(write, {key: intents[key] for key in _left(lease, answers)}, asked_at)
+        refused = [key for key, answer in answers.items() if isinstance(answer, Refused)]
+        if refused:
+            await _written_down(lease, self._intents.release(lease.of(refused)))
+        left = lease.of(_left(lease, answers))
+        sent: Answers[T] = await self._send(write, left, intents, asked_at) if left.keys else {}
+        return answers | sent
 
-    async def _adopt(self, write: Write[T], lease: Lease, found: T) -> T:
-        """Return what was found, where it is what was wanted."""
-        _refuse_different(write, found)
-        await _completed(self._intents.record(lease, Outcome.applied, payload_sha256=write.payload_sha256))
-        return found
+    async def _find(self, write: Write[T], lease: Lease) -> Answers[T]:
+        """Return what is there already: adopted where it is what was wanted."""
+        found = _of(lease.keys, await write.look(lease.keys)) if lease.keys else {}
+        answers: Answers[T] = {**found, **refuse_different(write, found)}
+        adopted = [key for key, answer in answers.items() if not isinstance(answer, Refused)]
+        if adopted:
+            await completed(self._intents.adopt(lease.of(adopted), write.payloads))
+        return answers
 
-    def _refuse_unsettled(self, write: Write[T], intent: Intent, at: datetime) -> None:
-        """Return where "not there" means that it may be sent."""
-        wait_s = intent.unsettled_s(at, write.settle_s)
-        if wait_s and intent.outcome is Outcome.uncertain:
-            raise self._uncertain(write, intent.uncertain_since, wait_s)
-        if not write.makes:
-            return
-        if wait_s and intent.outcome is Outcome.none:
-            # The port said that its last send never arrived. Clients are wrong there: a look will show it by then.
-            raise in_progress(retry_after_s=ceil(wait_s))
-        if wait_s:
-            raise self._uncertain(write, None, wait_s)  # It was made, and the index does not show it yet.
-        if intent.outcome is Outcome.applied:
-            detail = "It was made earlier and cannot be found any more. Somebody has to look in the other system."
-            raise Refused(Code.upstream_conflict_stale, detail)
+    async def _send(
+        self, write: Write[T], lease: Lease, intents: Mapping[str, Intent], asked_at: datetime
+    ) -> Answers[T]:
+        noted = {key: intents[key] for key in lease.keys}
+        async with self._slots.held(write.serial):
+            await completed(self._intents.note(lease, write.payloads))
+            await self._clear(write, lease, noted)
+            return await self._sent(write, lease, began_at(noted.values()) or asked_at)
 
-    async def _clear(self, write: Write[T], lease: Lease, intent: Intent) -> None:
-        """Return when the send may go out. Otherwise nothing was sent, and the row is as it was before."""
+    async def _clear(self, write: Write[T], lease: Lease, intents: Mapping[str, Intent]) -> None:
+        """Return when the send may go out. Otherwise nothing was sent, and the rows are as they were before."""
         try:
-            await self._moments("between_intent_and_act", write.operation, write.key)
-            await _completed(self._intents.renew(lease))
+            await self._moments("between_intent_and_act", write.operation, lease.keys[0])
+            await completed(self._intents.renew(lease))
             if write.fence is not None:
                 async with asyncio.timeout(self._settings.fence_s):
                     await write.fence()
         except TimeoutError as error:
-            await _completed(self._intents.restore(lease, intent))
+            await completed(self._intents.restore(lease, intents))
             raise Unavailable(Code.gateway_overloaded, "The fence did not answer. Nothing was sent.") from error
         except (Exception, CancelledError):
-            await _completed(self._intents.restore(lease, intent))
+            await completed(self._intents.restore(lease, intents))
             raise
 
-    async def _send(self, write: Write[T], lease: Lease, since: datetime) -> T:
-        """Return the effect, and record what came of the send, whatever it is."""
+    async def _sent(self, write: Write[T], lease: Lease, since: datetime) -> Answers[T]:
+        """Return the effects, and record what came of the send, whatever it is."""
         try:
-            done = await self._act(write)
-            await self._moments("between_act_and_record", write.operation, write.key)
+            outcomes = await self._act(write, lease)
+            await self._moments("between_act_and_record", write.operation, lease.keys[0])
         except Refused:
-            # Somebody answered: nothing is under way any more, and a mended document may take the key at once.
-            await _written_down(lease, self._intents.record(lease, Outcome.none, settles_from=None))
+            await self._record(lease, Outcome.none, settles_from=None)
             raise
         except Unavailable:
-            await self._record_sent(lease, Outcome.none)
+            await self._record(lease, Outcome.none, settles_from=self._store.now())
             raise
         except CancelledError:
-            await self._record_sent(lease, Outcome.uncertain)
+            await self._record(lease, Outcome.uncertain, settles_from=self._store.now())
             raise
         except Exception as error:
-            await self._record_sent(lease, Outcome.uncertain)
+            await self._record(lease, Outcome.uncertain, settles_from=self._store.now())
             if not isinstance(error, Uncertain | TimeoutError):
-                _log.exception("%s of %s at %s broke.", write.operation, write.key, write.connection)
-            raise self._uncertain(write, since, write.settle_s) from error
-        await self._record_sent(lease, Outcome.applied)
-        _refuse_different(write, done)
-        return done
+                _log.exception("%s of %s at %s broke.", write.operation, lease.keys[0], write.connection)
+            raise uncertain(write, since, self._store.now(), write.settle_s) from error
+        await self._record_each(lease, outcomes)
+        if len(outcomes) < len(lease.keys):
+            raise uncertain(write, since, self._store.now(), write.settle_s)
+        made = {key: outcome for key, outcome in outcomes.items() if not isinstance(outcome, Refused)}
+        return outcomes | refuse_different(write, made)
 
-    async def _act(self, write: Write[T]) -> T:
-        """Return the effect. A "no" is passed on only where a look does not show the opposite."""
+    async def _act(self, write: Write[T], lease: Lease) -> Answers[T]:
+        """Return what is known of the keys. A "no" is passed on only where a look does not show the opposite."""
         try:
             async with asyncio.timeout(self._settings.send_s):
-                return await write.act()
+                outcomes = _of(lease.keys, await write.act(lease.keys))
         except (Refused, Unavailable):
-            found = await self._second_look(write)
-            if found is None:
+            found = await self._second_look(write, lease.keys)
+            if not found:
                 raise
-            return found
+            return {**found}  # Whoever errs about these may err about the others: they are left unknown.
+        refused = [key for key, outcome in outcomes.items() if isinstance(outcome, Refused)]
+        return outcomes | (await self._second_look(write, refused) if refused else {})
 
-    async def _second_look(self, write: Write[T]) -> T | None:
+    async def _second_look(self, write: Write[T], keys: Iterable[str]) -> dict[str, T]:
+        asked = tuple(keys)
         try:
             async with asyncio.timeout(self._settings.second_look_s):
-                return await write.look()
+                return _of(asked, await write.look(asked))
         except (ApiError, TimeoutError):
-            return None
+            return {}
 
-    async def _record_sent(self, lease: Lease, outcome: Outcome) -> None:
-        await _written_down(lease, self._intents.record(lease, outcome, settles_from=self._store.now()))
+    async def _record_each(self, lease: Lease, outcomes: Mapping[str, T | Refused]) -> None:
+        """Write down what came of each key; of one without an answer it is not known."""
+        made = [key for key, outcome in outcomes.items() if not isinstance(outcome, Refused)]
+        refused = [key for key, outcome in outcomes.items() if isinstance(outcome, Refused)]
+        now = self._store.now()
+        await self._record(lease.of(made), Outcome.applied, settles_from=now)
+        # Somebody answered: nothing is under way any more, and a mended document may take the key at once.
+        await self._record(lease.of(refused), Outcome.none, settles_from=None)
+        await self._record(lease.of(_left(lease, outcomes)), Outcome.uncertain, settles_from=now)
 
-    def _uncertain(self, write: Write[Any], since: datetime | None, wait_s: float) -> Uncertain:
-        age_s = (self._store.now() - since).total_seconds() if since else 0.0
-        family = Overdue if since and age_s >= write.deadline_s else Uncertain
-        detail = "It may have happened. Send it again unchanged: it is looked for before anything is sent."
-        return family(Code.upstream_timeout_uncertain, detail, retry_after_s=max(1, ceil(wait_s)))
-
-
-def _refuse_another_payload(write: Write[Any], intent: Intent) -> None:
-    """Return where the key is free, or bound to this payload: after a certain "no" a corrected document may take it."""
-    sent = intent.outcome is not Outcome.none and intent.payload_sha256 is not None
-    if write.makes and sent and intent.payload_sha256 != write.payload_sha256:
-        detail = "The key was sent with another payload. Send that one again, or take another key."
-        raise Refused(Code.process_payload_conflict, detail)
+    async def _record(self, lease: Lease, outcome: Outcome, *, settles_from: datetime | None) -> None:
+        if lease.keys:
+            await _written_down(lease, self._intents.record(lease, outcome, settles_from=settles_from))
 
 
-def _refuse_different(write: Write[T], found: T) -> None:
-    """Return where the document is what was wanted, in the fields that the write names."""
-    differences = write.agree(found) if write.agree else []
-    if differences:
-        violations = (difference.violation(write.connection) for difference in differences)
-        detail = "The document that carries the key differs from what was wanted. Somebody has to look at both."
-        raise Refused(Code.upstream_conflict_stale, detail, *violations)
+def _left(lease: Lease, answers: Mapping[str, object]) -> list[str]:
+    return [key for key in lease.keys if key not in answers]
+
+
+def _of(keys: Iterable[str], answers: Mapping[str, T]) -> dict[str, T]:
+    return {key: answers[key] for key in keys if key in answers}
 
 
 async def _written_down(lease: Lease, work: Coroutine[Any, Any, None]) -> None:
     """Return once it is written down, or cannot be: what happened is told all the same, and looked for the next time.
 
-    The row still says that something was sent, and the lease runs out by itself.
+    The rows still say that something was sent, and the lease runs out by itself.
     """
     try:
-        await _completed(work)
+        await completed(work)
     except SQLAlchemyError:
-        _log.exception("What came of %s of %s at %s is not written down.", lease.operation, lease.key, lease.connection)
-
-
-async def _completed(work: Coroutine[Any, Any, T]) -> T:
-    """Return what the work returns. A cancellation waits for its end: what is recorded is recorded."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # Seen, so that nobody is warned of it; the cancellation is what is told.
-        raise
+        where = lease.operation, lease.keys[0], lease.connection
+        _log.exception("What came of %s of %s at %s is not written down.", *where)

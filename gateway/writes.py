@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -12,12 +12,17 @@ from gateway.agreement import Difference
 from gateway.errors import Refused
 from gateway.store.database import Store
 from gateway.store.write_intents import Intent, WriteIntents
-from gateway.write_round import Act, Agree, Fence, Look, Moments, Rounds, Write, WriteSettings
+from gateway.write_round import Moments, Rounds, WriteSettings
+from gateway.write_rules import Fence, Write
 
 __all__ = ["BoundWrites", "Item", "Moments", "Port", "WriteSettings", "Writes"]
 
 P = TypeVar("P", bound=Struct)
 T = TypeVar("T")
+Look = Callable[[], Awaitable[T | None]]
+Act = Callable[[], Awaitable[T]]
+Agree = Callable[[T], list[Difference]]
+LookMany = Callable[[Sequence[str]], Awaitable[Mapping[str, T]]]
 
 
 class Item(Struct, Generic[P], frozen=True, kw_only=True):
@@ -90,25 +95,26 @@ class Writes:
     ) -> T:
         """Return the document that carries the key, there once, whoever else asks and whatever gets lost.
 
-        One round. Raises WriteInProgress while another has the lease, Uncertain while "not there" proves nothing
-        (Overdue once that has lasted for `deadline_s`), Refused(process_payload_conflict) where the key was sent with
-        another payload, Refused(upstream_conflict_stale) where the document is not what was wanted, and what `look`,
-        `fence` and `act` raise. After Refused and Unavailable nothing of this call has had an effect.
+        One round. `serial` names a slot, through which one write goes at a time over all processes: for systems that
+        refuse whoever comes second. Raises WriteInProgress while another has the lease, or the slot; Uncertain while
+        "not there" proves nothing (Overdue once that has lasted for `deadline_s`), Refused(process_payload_conflict)
+        where the key was sent with another payload, Refused(upstream_conflict_stale) where the document is not what
+        was wanted, and what `look`, `fence` and `act` raise. After Refused and Unavailable nothing of this call has
+        had an effect.
         """
-        return await self._rounds.carry_out(
-            Write(
-                connection=connection,
-                operation=operation,
-                key=key,
-                makes=True,
-                payload_sha256=_sha256(payload),
-                look=look,
-                act=act,
-                fence=_both(self._fence, fence),
-                agree=agree,
-                settle_s=settle_s,
-                deadline_s=self._settings.deadline_s if deadline_s is None else deadline_s,
-            )
+        return await self._single(
+            key,
+            look,
+            act,
+            connection=connection,
+            operation=operation,
+            makes=True,
+            payloads={key: _sha256(payload)},
+            agree=None if agree is None else lambda _key, found: agree(found),
+            fence=fence,
+            settle_s=settle_s,
+            deadline_s=deadline_s,
+            serial=serial,
         )
 
     async def change(  # noqa: PLR0913 - as above
@@ -130,20 +136,19 @@ class Writes:
         Keyed by the object's id and the operation, and bound to no payload, so that activate, deactivate, activate
         does what it says. Raises what `once` raises, but the two conflicts.
         """
-        return await self._rounds.carry_out(
-            Write(
-                connection=connection,
-                operation=operation,
-                key=object_id,
-                makes=False,
-                payload_sha256=None if payload is None else _sha256(payload),
-                look=look,
-                act=act,
-                fence=_both(self._fence, fence),
-                agree=None,
-                settle_s=settle_s,
-                deadline_s=self._settings.deadline_s if deadline_s is None else deadline_s,
-            )
+        return await self._single(
+            object_id,
+            look,
+            act,
+            connection=connection,
+            operation=operation,
+            makes=False,
+            payloads={object_id: None if payload is None else _sha256(payload)},
+            agree=None,
+            fence=fence,
+            settle_s=settle_s,
+            deadline_s=deadline_s,
+            serial=serial,
         )
 
     async def many(  # noqa: PLR0913 - as above
@@ -152,7 +157,7 @@ class Writes:
         connection: str,
         operation: str,
         items: Sequence[Item[P]],
-        look: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]],
+        look: LookMany[T],
         act: Callable[[Sequence[P]], Awaitable[Mapping[str, T | Refused]]],
         fence: Fence | None = None,
         agree: Callable[[P, T], list[Difference]] | None = None,
@@ -163,10 +168,55 @@ class Writes:
     ) -> dict[str, T | Refused]:
         """Return what came of each item, by key: the document, there once, or why that one was refused.
 
-        A round over all keys at once. With `makes=False` the keys are ids of objects that are brought into a state, as
-        in `change`, and `look` returns those that are in it.
+        One round over all keys, in one look and one send. What `once` raises as a conflict, and what `act` refuses of
+        an item, is that item's answer, and its siblings go on. Everything else is raised, and holds for the batch:
+        while one key is leased by another, or its outcome is unknown, nothing is sent, and the batch comes again as it
+        is. `act` sends the payloads that are left, in their order, and answers each by its key; what it raises is
+        true of all of them. With `makes=False` the keys are ids of objects that are brought into a state, as in
+        `change`: bound to no payload, and `look` returns those that are in it.
         """
-        raise NotImplementedError
+        payloads = {item.key: item.payload for item in items}
+        if len(payloads) < len(items):
+            raise ValueError(f"{operation}: a batch has each key once.")
+        if not payloads:
+            return {}
+
+        async def act_on(keys: Sequence[str]) -> Mapping[str, T | Refused]:
+            return await act([payloads[key] for key in keys])
+
+        return await self._carry_out(
+            connection=connection,
+            operation=operation,
+            makes=makes,
+            payloads={key: _sha256(payload) if makes else None for key, payload in payloads.items()},
+            look=look,
+            act=act_on,
+            agree=None if agree is None else lambda key, found: agree(payloads[key], found),
+            fence=fence,
+            settle_s=settle_s,
+            deadline_s=deadline_s,
+            serial=serial,
+        )
+
+    async def _single(self, key: str, look: Look[T], act: Act[T], **asked: Any) -> T:  # noqa: ANN401 - the rest of it
+        """Return what came of a batch of one."""
+
+        async def look_for(_keys: Sequence[str]) -> Mapping[str, T]:
+            found = await look()
+            return {} if found is None else {key: found}
+
+        async def act_on(_keys: Sequence[str]) -> Mapping[str, T | Refused]:
+            return {key: await act()}
+
+        answers = await self._carry_out(look=look_for, act=act_on, **asked)
+        answer: T | Refused = answers[key]
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    async def _carry_out(self, *, deadline_s: float | None, fence: Fence | None, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - the rest of it
+        latest_s = self._settings.deadline_s if deadline_s is None else deadline_s
+        return await self._rounds.carry_out(Write(deadline_s=latest_s, fence=_both(self._fence, fence), **asked))
 
 
 class BoundWrites:
@@ -175,7 +225,7 @@ class BoundWrites:
     def __init__(self, writes: Writes, port: Port) -> None:
         self._writes, self._port = writes, port
 
-    async def once(
+    async def once(  # noqa: PLR0913 - as above
         self,
         *,
         operation: str,
@@ -230,7 +280,7 @@ class BoundWrites:
         *,
         operation: str,
         items: Sequence[Item[P]],
-        look: Callable[[Sequence[str]], Awaitable[Mapping[str, T]]],
+        look: LookMany[T],
         act: Callable[[Sequence[P]], Awaitable[Mapping[str, T | Refused]]],
         fence: Fence | None = None,
         agree: Callable[[P, T], list[Difference]] | None = None,
@@ -238,7 +288,18 @@ class BoundWrites:
         serial: str | None = None,
     ) -> dict[str, T | Refused]:
         """Return what came of each item, by key: see `Writes.many`."""
-        raise NotImplementedError
+        return await self._writes.many(
+            connection=self._port.connection,
+            operation=operation,
+            items=items,
+            look=look,
+            act=act,
+            fence=fence,
+            agree=agree,
+            makes=makes,
+            settle_s=self._port.capabilities.settle_s,
+            serial=serial,
+        )
 
 
 def _both(first: Fence | None, second: Fence | None) -> Fence | None:

@@ -300,11 +300,12 @@ async def test_made_and_different_is_a_conflict_and_applied(stage: Stage) -> Non
     assert await stage.outcome() is Outcome.applied
 
 
-async def test_fence_that_refuses_leaves_everything_as_it_was(stage: Stage) -> None:
+async def test_fence_that_refuses_a_send_after_a_lost_one_leaves_nothing_in_doubt(stage: Stage) -> None:
     stage.erp.plan("create_customer", Fault.lost_before)
     with pytest.raises(Uncertain):
         await stage.create()
     before = await stage.writes().intent("books", "create_customer", ALDER.business_key)
+    assert before is not None
     stage.clock.forward(SETTLE_S)
 
     async def refuse() -> None:
@@ -314,8 +315,9 @@ async def test_fence_that_refuses_leaves_everything_as_it_was(stage: Stage) -> N
     with pytest.raises(Refused) as refused:
         await stage.create()
 
+    after = await stage.writes().intent("books", "create_customer", ALDER.business_key)
     assert refused.value.code is Code.lock_held
-    assert await stage.writes().intent("books", "create_customer", ALDER.business_key) == before
+    assert after == replace(before, outcome=Outcome.none, uncertain_since=None)
     assert stage.sends == 1
 
 

@@ -204,7 +204,7 @@ async def test_a_read_that_takes_too_long_counts_as_unavailable(stage: Stage) ->
 
 async def test_a_write_that_somebody_else_is_at_is_waited_for(stage: Stage) -> None:
     intents = WriteIntents(stage.store, lease_s=1.0)
-    await intents.take(Lease(connection="desk", operation="create_deal", key="deal_1", owner="somebody"))
+    await intents.take(Lease(connection="desk", operation="create_deal", keys=("deal_1",), owner="somebody"))
     async with stage.working():
         done = await stage.rest(await stage.ask())
 
@@ -214,7 +214,7 @@ async def test_a_write_that_somebody_else_is_at_is_waited_for(stage: Stage) -> N
 
 async def test_a_write_that_somebody_else_stays_at_parks_and_is_taken_up_by_itself(stage: Stage) -> None:
     intents = WriteIntents(stage.store, lease_s=600)
-    lease = Lease(connection="desk", operation="create_deal", key="deal_1", owner="somebody")
+    lease = Lease(connection="desk", operation="create_deal", keys=("deal_1",), owner="somebody")
     await intents.take(lease)
     async with stage.working(write_wait_s=0.1):
         process = await stage.ask()
