@@ -28,19 +28,23 @@ async def start(
     if last and last.ended_at is None:
         return last
     number = int(last.business_key.rpartition("_")[2]) + 1 if last else 1
-    return await enqueue(
-        store,
-        engine,
-        flow,
-        order,
-        key=business_key("run", order.connection, str(number)),
-        payload_sha256=PAYLOAD,
-        caller_client_id=client_id,
-        correlation_id=correlation_id,
-        legal_entity=order.legal_entity,
-        owner=OwnerQueue.Finance_Ops,
-        source=order.connection,
-    )
+    while True:
+        process = await enqueue(
+            store,
+            engine,
+            flow,
+            order,
+            key=business_key("run", order.connection, str(number)),
+            payload_sha256=PAYLOAD,
+            caller_client_id=client_id,
+            correlation_id=correlation_id,
+            legal_entity=order.legal_entity,
+            owner=OwnerQueue.Finance_Ops,
+            source=order.connection,
+        )
+        if process.ended_at is None:
+            return process
+        number += 1  # Somebody else's run has come and gone meanwhile.
 
 
 async def waits(store: Store, order: TransferOrder) -> bool:

@@ -1,0 +1,288 @@
+"""A stage for the transfer of time: the real handlers, engine, guard and database, between a fake ERP and PSA."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from gateway.caller import INSTALLATION, Caller
+from gateway.cursors import Cursors
+from gateway.durable import DurableSettings, Engine, Worker
+from gateway.durable.moments import Moments, undisturbed
+from gateway.secret import Secret
+from gateway.store import cross_references, work_items
+from gateway.store.cross_references import NewReference
+from gateway.store.database import Store, create_engine
+from gateway.store.pages import Window
+from gateway.store.work_items import WorkItem
+from gateway.writes import Writes, WriteSettings
+from openapi.process.time_transfer.v1 import Entry, NewRecall, NewRun, Recall, RecallState, RunState, TransferRun
+from openapi.system.psa.v1 import TimeEntry
+from process_apis.ledger import contracts, customers, projects
+from process_apis.ledger.contracts import Contract, ContractLine, FundingSplit, Rate
+from process_apis.ledger.facts import Fact, find_facts
+from process_apis.ledger.mappings import AccountRow, ItemRow, Mappings, PersonRow, TaxRow
+from process_apis.time_transfer import v1
+from process_apis.time_transfer.order import TransferSettings
+from process_apis.time_transfer.workflow import recall_time, transfer_time
+from system_apis.landscape import Configured
+from tests.fakes.clock import Clock
+from tests.fakes.erp import FakeErp
+from tests.fakes.psa import FakePsa
+from tests.fakes.statement_of_work import DE01, ES01
+
+PATIENT_S = 30
+RESTING = {RunState.completed, RunState.parked, RunState.cancelled}
+QUICK = DurableSettings(
+    retry_attempts=2,
+    retry_interval_s=0.02,
+    probes_s=(0.02, 0.05),
+    write_deadline_s=20.0,
+    poll_interval_s=0.02,
+    sweep_interval_s=0.05,
+    unavailable_resume_s=0.2,
+    drain_s=5,
+)
+WORKED_ON = date(2026, 11, 20)
+COST, SALE = ("5.1.3", "2.2.4"), ("1.4.2", "4.2.2")
+MAPPINGS = Mappings(
+    digest="d" * 64,
+    accounts=(
+        AccountRow(legal_entity="ES01", kind="cost", debit=COST[0], credit=COST[1]),
+        AccountRow(legal_entity="ES01", kind="unbilled_sale", debit=SALE[0], credit=SALE[1]),
+        AccountRow(legal_entity="ES01", kind="revenue", credit="4.2.2"),
+    ),
+    items=(ItemRow(item="CONSULTING", kind="labor", unit="hour"),),
+    people=(
+        PersonRow(email="ana.ruiz@example.com", legal_entity="ES01", role="consultant", cost_rate="38.00"),
+        PersonRow(email="ben.ode@example.com", legal_entity="DE01", role="consultant", cost_rate="40.00"),
+    ),
+    taxes=(
+        TaxRow(legal_entity="ES01", category="standard", customer="domestic", tax_code="VAT 21%", percent="21"),
+        TaxRow(legal_entity="ES01", category="standard", customer="foreign", tax_code="VAT 0%", percent="0"),
+    ),
+)
+
+
+def line(number: int = 1, method: str = "time_and_materials", **changes: Any) -> ContractLine:  # noqa: ANN401 - any field
+    """Return a line: by the hour at 120.00, or changed."""
+    rates = [Rate(role="consultant", unit="hour", rate="120.00")] if method == "time_and_materials" else []
+    return replace(
+        ContractLine(
+            number=number,
+            description="Consulting",
+            billing_method=method,
+            value=None,
+            cap=None,
+            rates=rates,
+            tax_category="standard",
+            item="CONSULTING",
+        ),
+        **changes,
+    )
+
+
+class TimeStage:
+    """One installation, and what a firm does in its PSA."""
+
+    def __init__(self, url: str, clock: Clock | None = None, **settings: Any) -> None:  # noqa: ANN401 - any setting
+        self.url, self.clock = url, clock or Clock()
+        self.erp, self.psa = FakeErp(clock=self.clock), FakePsa(clock=self.clock)
+        self.store, self.engine = Store(create_engine(url), self.clock), Engine(url)
+        self.writes = Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=20.0))
+        self.entities = {entity.code: entity for entity in (ES01, DE01)}
+        self.mappings, self.settings = MAPPINGS, TransferSettings(**settings)
+        self.cursors = Cursors(Secret("a key of the tests"))
+        self.caller: Caller = INSTALLATION
+
+    @property
+    def landscape(self) -> Configured:
+        """Return who serves whom."""
+        serving = dict.fromkeys(("ES01", "DE01"), "books")
+        psas = dict.fromkeys(("ES01", "DE01"), "delivery")
+        return Configured(erps={"books": self.erp}, psas={"delivery": self.psa}, erp_of=serving, psa_of=psas)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        self.engine.close()
+        await self.store.close()
+
+    @asynccontextmanager
+    async def working(self, moments: Moments = undisturbed) -> AsyncIterator[None]:
+        """Have a worker while the block runs."""
+        worker = Worker(
+            url=self.url,
+            store=self.store,
+            writes=self.writes,
+            workflows=[transfer_time, recall_time],
+            resources={"landscape": self.landscape, "entities": self.entities, "mappings": self.mappings},
+            settings=QUICK,
+            moments=moments,
+        )
+        async with worker.started():
+            yield
+
+    async def project(
+        self,
+        *lines: ContractLine,
+        code: str = "P-1",
+        splits: dict[str, str] | None = None,
+        state: str = contracts.ACTIVE,
+        linked: bool = True,
+        currency: str = "EUR",
+    ) -> str:
+        """Return the PSA's id of a project that both systems have, under contract; `linked` also to the ERP."""
+        psa, erp = self.psa.make_project(code), self.erp.make_project(code)
+        payers = splits or {"4711": "100"}
+        customer = ""
+        async with self.store.begin() as connection:
+            for account in sorted(payers):
+                made = await customers.ensure_customer(connection, self.store, _customer(account))
+                customer = customer or made
+            project = await projects.ensure_project(connection, self.store, _terms(code, customer))
+        await projects.change_project(self.store, project, state=projects.ACTIVE, code=code)
+        known = {"delivery": ("psa", psa.id)} | ({"books": ("erp", erp.id)} if linked else {})
+        for name, (vendor, external_id) in known.items():
+            reference = NewReference(
+                canonical_id=project,
+                object_type="project",
+                system=vendor,
+                instance=name,
+                external_id=external_id,
+                legal_entity="ES01",
+                project=project,
+            )
+            await cross_references.establish(self.store, reference)
+        contract = _contract(code, customer, project, list(lines) or [line()], payers, currency)
+        contract_id = await contracts.record_contract(self.store, contract)
+        await contracts.move_contract(self.store, contract_id, state)
+        return psa.id
+
+    def booked(self, project: str, minutes: int = 60, **more: Any) -> TimeEntry:  # noqa: ANN401 - any field
+        """Return time that is booked and approved."""
+        return self.psa.book_time(project, minutes, approved=True, **({"description": "Loader"} | more))
+
+    async def run(self, *, sweep: bool = False, wait_s: int | None = PATIENT_S) -> TransferRun:
+        """Return the run, once it rests."""
+        return await v1.start_run(
+            landscape=self.landscape,
+            store=self.store,
+            engine=self.engine,
+            transfer_settings=self.settings,
+            caller=self.caller,
+            correlation_id="story-1",
+            body=NewRun(connection="delivery", sweep=sweep),
+            wait_s=wait_s,
+        )
+
+    async def transferred(self, *, sweep: bool = False) -> TransferRun:
+        """Return the run, which has to be through."""
+        run = await self.run(sweep=sweep)
+        assert run.state is RunState.completed, [(step.name, step.code, step.detail) for step in run.steps]
+        return run
+
+    async def entries(self, **filters: object) -> list[Entry]:
+        """Return the revisions, the oldest first."""
+        asked: dict[str, Any] = dict.fromkeys(("connection", "external_id", "project", "transfer", "cursor"))
+        asked |= {"limit": 100} | filters
+        found = await v1.list_entries(store=self.store, caller=self.caller, cursors=self.cursors, **asked)
+        return list(reversed(found.items))
+
+    async def stands(self) -> list[str]:
+        """Return where each revision stands: `id revision approval transfer billing`."""
+        return sorted(
+            f"{one.external_id} r{one.revision} {one.approval} {one.transfer} {one.billing}"
+            for one in await self.entries()
+        )
+
+    async def facts(self) -> list[Fact]:
+        """Return all facts."""
+        async with self.store.begin() as connection:
+            return await find_facts(connection)
+
+    async def amounts(self) -> dict[str, str]:
+        """Return the net of each fact by its key, and how far it is on its way."""
+        return {one.business_key: f"{one.net} {one.posting} {one.billing}" for one in await self.facts()}
+
+    async def items(self) -> list[WorkItem]:
+        """Return the work items that wait."""
+        return (await work_items.list_all(self.store, INSTALLATION, Window(limit=100))).items
+
+    async def recall(self, entry_id: str, *, withdraw: bool = False, wait_s: int | None = PATIENT_S) -> Recall:
+        """Return the recall, once it rests."""
+        return await v1.recall_entry(
+            store=self.store,
+            engine=self.engine,
+            caller=self.caller,
+            correlation_id="story-1",
+            body=NewRecall(connection="delivery", entry_id=entry_id, withdraw=withdraw, reason="Wrong task."),
+            wait_s=wait_s,
+        )
+
+    async def recalled(self, recall: Recall) -> Recall:
+        """Return the recall once it is through."""
+        async with asyncio.timeout(PATIENT_S):
+            while True:
+                found = await v1.get_recall(store=self.store, caller=self.caller, recall_id=recall.id)
+                if found.state is RecallState.recalled:
+                    return found
+                await asyncio.sleep(0.02)
+
+    def balance(self, account: str) -> Decimal:
+        """Return what the ERP has on an account."""
+        return self.erp.books.balance(account)
+
+    def told(self, entry_id: str) -> list[str]:
+        """Return what the PSA was told of the entry: `state amount`."""
+        return [
+            f"{one.state} {one.amount.amount if one.amount else '-'}" for one in self.psa.feedback.get(entry_id, [])
+        ]
+
+
+def _customer(account: str) -> customers.NewCustomer:
+    return customers.NewCustomer(
+        crm="crm1", account=account, name="Alder", legal_name="Alder S.A.", country="ES", tax_id=None
+    )
+
+
+def _terms(code: str, customer: str) -> projects.Terms:
+    return projects.Terms(
+        crm="crm1",
+        opportunity=code,
+        legal_entity="ES01",
+        customer=customer,
+        name="Data platform",
+        project_type="delivery",
+        template="delivery_standard",
+        template_version=1,
+        starts_on=date(2026, 1, 1),
+        ends_on=date(2027, 5, 31),
+        manager="ana.ruiz@example.com",
+    )
+
+
+def _contract(
+    code: str, customer: str, project: str, lines: list[ContractLine], payers: dict[str, str], currency: str
+) -> Contract:
+    return Contract(
+        business_key=f"con_crm1_{code}",
+        number=f"SOW-{code}",
+        title="Data platform",
+        legal_entity="ES01",
+        customer=customer,
+        project=project,
+        currency=currency,
+        sow_version=1,
+        signed_at=Clock().now,
+        document_sha256="0" * 64,
+        payment_terms="net_30",
+        po_number=None,
+        po_limit=None,
+        po_valid_to=None,
+        lines=lines,
+        splits=[FundingSplit(account=account, percent=percent) for account, percent in payers.items()],
+    )
