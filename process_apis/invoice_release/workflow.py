@@ -79,7 +79,7 @@ async def release_invoice(
         look=partial(erp.find_invoice, new.business_key),
         act=partial(erp.create_invoice, new),
         fence=partial(fence.pass_fence, store, request),
-        agree=("legal_entity", "customer_id", "currency"),
+        agree=("legal_entity", "customer_id"),
         pivot=True,
     )
     run = Run(store=store, erp=erp, psa=psa, landscape=landscape, order=order, request=request)

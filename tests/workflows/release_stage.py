@@ -1,0 +1,303 @@
+"""A stage for releases: the real handlers, engine, guard and database, between a fake ERP and a fake PSA.
+
+One project stands in both systems, with a contract; its work is in the books before it is released.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import update
+
+from gateway.caller import INSTALLATION, Caller
+from gateway.cursors import Cursors
+from gateway.durable import DurableSettings, Engine, Moments, Worker, resume, undisturbed
+from gateway.errors import Refused
+from gateway.secret import Secret
+from gateway.store import business_events, cross_references, work_items
+from gateway.store.cross_references import NewReference
+from gateway.store.database import Store, create_engine
+from gateway.store.pages import Window
+from gateway.store.work_items import WorkItem
+from gateway.writes import Writes, WriteSettings
+from openapi.common.types import Money as Amount
+from openapi.process.invoice_release.v1 import (
+    Milestone,
+    MilestoneApproval,
+    NewRelease,
+    PreviewedRequest,
+    Release,
+    ReleaseDecision,
+    ReleasePreview,
+    ReleaseRequest,
+    ReleaseState,
+)
+from openapi.system.erp.v1 import NewBillableTransaction, TransactionKind
+from process_apis.invoice_release import v1
+from process_apis.invoice_release.workflow import release_invoice
+from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
+from process_apis.ledger.entities import LegalEntity
+from process_apis.ledger.facts import Fact, by_id
+from process_apis.ledger.hold_placing import Dimensions, LiftMode, NewHold, place_hold_within
+from process_apis.ledger.hold_scopes import Owners
+from process_apis.ledger.holds import Scope, ScopeType
+from process_apis.ledger.mappings import load_mappings
+from process_apis.ledger.projects import Project
+from process_apis.ledger.requests import InvoiceRequest, find_requests
+from system_apis.landscape import Configured
+from tests.fakes.erp import FakeErp
+from tests.fakes.erp_master import ACCRUED_INCOME, REVENUE
+from tests.fakes.psa import FakePsa
+from tests.fakes.statement_of_work import DE01, ES01
+from tests.workflows.money_stage import WORKED_ON, Money
+
+PATIENT_S = 30
+THROUGH = date(2026, 11, 30)
+MAPPINGS = Path(__file__).parents[2] / "sample" / "mappings"
+QUICK = DurableSettings(
+    retry_attempts=2,
+    retry_interval_s=0.02,
+    probes_s=(0.02, 0.05),
+    write_deadline_s=20.0,
+    poll_interval_s=0.02,
+    sweep_interval_s=0.05,
+    unavailable_resume_s=0.2,
+    drain_s=5,
+)
+
+
+class Stage:
+    """The product, as finance operations meet it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.erp, self.psa = FakeErp(), FakePsa()
+        self.store, self.engine = Store(create_engine(url)), Engine(url)
+        self.money = Money(self.store)
+        self.landscape = Configured(
+            erps={"books": self.erp},
+            psas={"delivery": self.psa},
+            erp_of={"ES01": "books", "DE01": "books"},
+            psa_of={"ES01": "delivery", "DE01": "delivery"},
+        )
+        self.entities: dict[str, LegalEntity] = {entity.code: entity for entity in (ES01, DE01)}
+        self.mappings = load_mappings(MAPPINGS)
+        self.cursors = Cursors(Secret("a key of the tests"))
+        self.caller: Caller = replace(INSTALLATION, client_id="finance")
+        self.project: Project
+        self.contract: SignedContract
+
+    async def prepare(self) -> "Stage":
+        """Return the stage with a project in both systems, its contract active, its customer known to the ERP."""
+        self.project, self.contract = await self.onboarded()
+        return self
+
+    async def onboarded(self) -> tuple[Project, SignedContract]:
+        """Return another project with its contract."""
+        project = await self.money.project()
+        code = f"P-{project.opportunity}"
+        self.erp.make_project(code)
+        self.psa.make_project(code)
+        await self._adopt(project)
+        return project, await self.money.contract(project)
+
+    async def _adopt(self, project: Project) -> None:
+        reference = NewReference(
+            canonical_id=project.customer,
+            object_type="customer",
+            system="fake",
+            instance="books",
+            external_id=project.opportunity,
+            legal_entity=project.legal_entity,
+            customer=project.customer,
+        )
+        await cross_references.establish(self.store, reference)
+
+    async def change_contract(self, **values: object) -> None:
+        """Change the contract's row by hand."""
+        async with self.store.begin() as connection:
+            changing = update(tb_contract).where(tb_contract.c.id == self.contract.id)
+            await connection.execute(changing.values(**values))
+            self.contract = (await find_contracts(connection, tb_contract.c.id == self.contract.id))[0]
+
+    async def work(self, minutes: int = 60, net: str = "120.00", **changed: object) -> Fact:
+        """Return work that was booked in the PSA, is in the ERP's books, and is ready to be billed."""
+        contract = changed.pop("contract", self.contract)
+        assert isinstance(contract, SignedContract)
+        project_id = str(changed.get("erp_project_id", self.project.opportunity))
+        entry = self.psa.book_time(project_id, minutes, on=WORKED_ON, approved=True)
+        accounts = {"debit_account": ACCRUED_INCOME, "credit_account": REVENUE, "revenue_account": REVENUE}
+        tax = {"tax_code": "VAT 21%", "tax_percent": "21"}
+        amounts = dict.fromkeys(("net", "contract_net", "functional_net"), net)
+        said = {"source_id": entry.id, "minutes": minutes, "erp_project_id": project_id}
+        fact = await self.money.fact(contract, **(accounts | tax | amounts | said | changed))
+        posting = NewBillableTransaction(
+            business_key=fact.business_key,
+            legal_entity=fact.legal_entity,
+            kind=TransactionKind.unbilled_sale,
+            project_id=fact.erp_project_id,
+            date=fact.accounting_date,
+            net=Amount(amount=fact.net, currency=fact.currency),
+            debit_account=fact.debit_account,
+            credit_account=fact.credit_account,
+            description=fact.description,
+        )
+        await self.erp.post_billable_transactions([posting])
+        return fact
+
+    async def ask(self, *, dry_run: bool, wait_s: int | None, **body: object) -> Release | ReleasePreview:
+        """Return what the handler answers."""
+        whole: dict[str, object] = {"legal_entity": "ES01", "through": THROUGH.isoformat()} | body
+        if not whole.keys() & {"contracts", "projects", "customers"}:
+            whole["contracts"] = [self.contract.id]
+        return await v1.start_release(
+            landscape=self.landscape,
+            store=self.store,
+            engine=self.engine,
+            entities=self.entities,
+            mappings=self.mappings,
+            caller=self.caller,
+            correlation_id="story-1",
+            body=msgspec.convert(whole, NewRelease),
+            dry_run=dry_run,
+            wait_s=wait_s,
+        )
+
+    async def release(self, *, wait_s: int | None = PATIENT_S, **body: object) -> Release:
+        """Return the release, once all its requests rest."""
+        answer = await self.ask(dry_run=False, wait_s=wait_s, **body)
+        assert isinstance(answer, Release)
+        return answer
+
+    async def released(self, **body: object) -> ReleaseRequest:
+        """Return what became of the only request of a release."""
+        return only(await self.release(**body))
+
+    async def preview(self, **body: object) -> PreviewedRequest:
+        """Return what the only request of a release would be."""
+        answer = await self.ask(dry_run=True, wait_s=None, **body)
+        assert isinstance(answer, ReleasePreview)
+        (request,) = answer.requests
+        return request
+
+    async def refused(self, **body: object) -> Refused:
+        """Return why the release is not taken."""
+        try:
+            await self.ask(dry_run=False, wait_s=None, **body)
+        except Refused as refused:
+            return refused
+        raise AssertionError("It was taken.")
+
+    async def get(self, release_id: str) -> Release:
+        return await v1.get_release(store=self.store, caller=self.caller, release_id=release_id)
+
+    async def rested(self, release: Release, state: ReleaseState | None = None) -> Release:
+        """Return the release once it rests, or is in the state."""
+        async with asyncio.timeout(PATIENT_S):
+            while True:
+                found = await self.get(release.id)
+                if found.state is state or (state is None and found.state is not ReleaseState.running):
+                    return found
+                await asyncio.sleep(0.02)
+
+    async def cancel(self, release_id: str) -> Release:
+        return await v1.cancel_release(
+            store=self.store, engine=self.engine, caller=self.caller, release_id=release_id, wait_s=PATIENT_S
+        )
+
+    async def resume(self, request: ReleaseRequest, **decision: object) -> None:
+        """Let the request's process go on."""
+        typed = msgspec.convert(decision, ReleaseDecision)
+        await resume(self.store, self.engine, release_invoice, self.caller, request.process_id, typed)
+
+    async def approve(self, place: int = 1) -> Milestone:
+        """Return the milestone of line 2, approved."""
+        return await v1.approve_milestone(
+            landscape=self.landscape,
+            store=self.store,
+            entities=self.entities,
+            mappings=self.mappings,
+            caller=self.caller,
+            milestone_id=f"{self.contract.id}-2-{place}",
+            body=MilestoneApproval(achieved_on=WORKED_ON, evidence="Protocol of 3 November"),
+        )
+
+    async def hold(self, kind: ScopeType, scope_id: str) -> str:
+        """Return the id of a hold that is in force."""
+        line = self.contract.id if kind in {ScopeType.contract_line, ScopeType.milestone, ScopeType.fact} else None
+        owners = Owners(
+            legal_entity="ES01",
+            customer=self.contract.customer,
+            project=self.contract.project,
+            contract=line,
+            contract_line=1 if line else None,
+        )
+        new = NewHold(
+            scope=Scope(type=kind, id=scope_id),
+            owners=owners,
+            dimensions=Dimensions.billing,
+            reason="dispute",
+            note=None,
+            placed_by="pmo",
+            placed_in="gateway",
+            reference=scope_id,
+            review_on=None,
+            lift_mode=LiftMode.until_lifted,
+            until=None,
+            correlation_id="story-1",
+        )
+        async with self.store.begin() as connection:
+            return (await place_hold_within(connection, self.store, new)).id
+
+    async def facts(self, *facts: Fact) -> list[Fact]:
+        """Return the facts as they stand."""
+        async with self.store.begin() as connection:
+            found = await by_id(connection, [fact.id for fact in facts])
+        return [found[fact.id] for fact in facts]
+
+    async def requests(self) -> list[InvoiceRequest]:
+        async with self.store.begin() as connection:
+            return await find_requests(connection)
+
+    async def open_items(self) -> list[WorkItem]:
+        return (await work_items.list_all(self.store, INSTALLATION, Window())).items
+
+    async def events(self, kind: str) -> list[dict[str, Any]]:
+        """Return the data of the events of a kind."""
+        found = await business_events.list_all(self.store, INSTALLATION, Window(), type=kind)
+        return [msgspec.json.decode(event.data) for event in found.items]
+
+    def accrued_income(self) -> Decimal:
+        """Return what the ERP's books say is earned and not invoiced."""
+        return self.erp.books.balance(ACCRUED_INCOME)
+
+    @asynccontextmanager
+    async def working(self, moments: Moments = undisturbed) -> AsyncIterator[None]:
+        """Have a worker while the block runs."""
+        worker = Worker(
+            url=self.url,
+            store=self.store,
+            writes=Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=20.0)),
+            workflows=[release_invoice],
+            resources={"landscape": self.landscape, "entities": self.entities, "mappings": self.mappings},
+            settings=QUICK,
+            moments=moments,
+        )
+        async with worker.started():
+            yield
+
+    async def close(self) -> None:
+        self.engine.close()
+        await self.store.close()
+
+
+def only(release: Release) -> ReleaseRequest:
+    """Return the only request of the release."""
+    (request,) = release.requests
+    return request
