@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import structs
+
 import process_apis
 from gateway import health, lifecycle, portal, token_minting
 from gateway.contract import Api, ContractError, Mount, bind, build_application
@@ -16,7 +18,7 @@ from gateway.counters import Counters
 from gateway.counters.file import FileCounters
 from gateway.counters.valkey import ValkeyCounters
 from gateway.cursors import Cursors
-from gateway.durable import DurableSettings, Engine, Moments, Worker, migrate, undisturbed
+from gateway.durable import DurableSettings, Engine, Moments, Schedule, Worker, migrate, undisturbed
 from gateway.edge import Edge, operations_of
 from gateway.edge.answers import App
 from gateway.egress.limits import Part
@@ -36,11 +38,14 @@ from gateway.writes import Moments as WriteMoments
 from gateway.writes import Writes, WriteSettings
 from gateway.writes import undisturbed as undisturbed_writes
 from openapi.process.status.v1 import Family
+from process_apis.billing_holds.sweeps import HoldSettings
+from process_apis.billing_holds.sweeps import schedules as hold_schedules
 from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.mappings import MappingError, Mappings, load_mappings
 from process_apis.project_onboarding.templates import TemplateError, Templates, load_templates
 from process_apis.status.systems import Systems
 from process_apis.time_transfer.order import TransferSettings
+from process_apis.time_transfer.schedules import schedules as transfer_schedules
 from system_apis.connector import Connection
 from system_apis.connectors import CONNECTORS
 from system_apis.erp import v1 as erp_v1
@@ -232,7 +237,7 @@ def apis_of(built: Parts) -> tuple[Api, ...]:
         "entities": entities_of(settings),
         "templates": built.installation.templates,
         "mappings": built.installation.mappings,
-        "transfer_settings": TransferSettings(),
+        "transfer_settings": transfer_settings(settings),
         "systems": Systems(built.store, built.landscape, families, max_age_s),
         "workflows": process_apis.WORKFLOWS,
     }
@@ -313,8 +318,23 @@ def worker(built: Parts, moments: Moments = undisturbed) -> Worker:
             "mappings": built.installation.mappings,
         },
         settings=durable_settings(clocks),
+        schedules=schedules_of(built),
         moments=moments,
     )
+
+
+def schedules_of(built: Parts) -> list[Schedule]:
+    """Return what workers do again and again, of all processes."""
+    settings, systems = built.installation.settings, (built.store, built.engine, built.landscape)
+    return [
+        *transfer_schedules(*systems, transfer_settings(settings), list(built.psas)),
+        *hold_schedules(*systems, HoldSettings(**structs.asdict(settings.holds))),
+    ]
+
+
+def transfer_settings(settings: Settings) -> TransferSettings:
+    """Return how time is taken over, as the installation set it."""
+    return TransferSettings(**structs.asdict(settings.transfer))
 
 
 def durable_settings(clocks: Processes) -> DurableSettings:

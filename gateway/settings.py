@@ -121,6 +121,31 @@ class Processes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How soon what parked because a system was away is taken up again; doubled each time."""
 
 
+class Transfer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When approved time is taken over from a PSA, and how far back it is looked for."""
+
+    poll_s: Annotated[float, Meta(gt=0, le=86400)] = 60.0
+    sweep_s: Annotated[float, Meta(gt=0, le=604800)] = 900.0
+    """How often all of it is counted and summed on both sides."""
+    overlap_s: Annotated[float, Meta(ge=0, le=86400)] = 600.0
+    """How far before the last change seen is asked again; longer than any write in the PSA takes to be seen."""
+    since_days: Annotated[int, Meta(ge=1, le=366)] = 62
+    """How far back the first run and each sweep look."""
+    retry_rejected_s: Annotated[float, Meta(gt=0, le=86400)] = 900.0
+    """When time that was refused is looked at again by itself."""
+
+
+class Holds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When holds are told to systems, and looked for in them."""
+
+    push_every_s: Annotated[float, Meta(gt=0, le=86400)] = 15.0
+    settle_every_s: Annotated[float, Meta(gt=0, le=86400)] = 30.0
+    observe_every_s: Annotated[float, Meta(gt=0, le=86400)] = 120.0
+    """Between the looks of releases, which read the flags themselves before they submit."""
+    ack_within_s: Annotated[float, Meta(gt=0, le=86400)] = 60.0
+    """A system that has not confirmed a hold by then is a work item."""
+
+
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where spans go; left out, none are made."""
 
@@ -144,6 +169,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     owners: dict[str, Owner]
     """Who answers for connections, by the name that they give. Whose an API version is stands in its lifecycle."""
     processes: Processes = Processes()
+    transfer: Transfer = Transfer()
+    holds: Holds = Holds()
     telemetry: Telemetry = Telemetry()
     file: str = ""
     """Where all this was read from; set by the loader."""
