@@ -209,8 +209,9 @@ class TimeStage:
         return {one.business_key: f"{one.net} {one.posting} {one.billing}" for one in await self.facts()}
 
     async def items(self) -> list[WorkItem]:
-        """Return the work items that wait."""
-        return (await work_items.list_all(self.store, INSTALLATION, Window(limit=100))).items
+        """Return the work items of time that wait."""
+        found = await work_items.list_all(self.store, INSTALLATION, Window(limit=100))
+        return [item for item in found.items if item.process_kind.startswith("time_")]
 
     async def recall(self, entry_id: str, *, withdraw: bool = False, wait_s: int | None = PATIENT_S) -> Recall:
         """Return the recall, once it rests."""
