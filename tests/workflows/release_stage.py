@@ -37,6 +37,7 @@ from openapi.process.invoice_release.v1 import (
     ReleasePreview,
     ReleaseRequest,
     ReleaseState,
+    RequestState,
 )
 from openapi.system.erp.v1 import NewBillableTransaction, TransactionKind
 from process_apis.invoice_release import v1
@@ -44,9 +45,16 @@ from process_apis.invoice_release.workflow import release_invoice
 from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
 from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.facts import Fact, by_id
-from process_apis.ledger.hold_placing import Dimensions, LiftMode, NewHold, place_hold_within
+from process_apis.ledger.hold_placing import (
+    Dimensions,
+    LiftMode,
+    NewHold,
+    find_holds,
+    lift_hold_within,
+    place_hold_within,
+)
 from process_apis.ledger.hold_scopes import Owners
-from process_apis.ledger.holds import Scope, ScopeType
+from process_apis.ledger.holds import Scope, ScopeType, tb_billing_hold
 from process_apis.ledger.mappings import load_mappings
 from process_apis.ledger.projects import Project
 from process_apis.ledger.requests import InvoiceRequest, find_requests
@@ -254,6 +262,19 @@ class Stage:
         )
         async with self.store.begin() as connection:
             return (await place_hold_within(connection, self.store, new)).id
+
+    async def lift(self, hold_id: str) -> None:
+        """Lift the hold."""
+        async with self.store.begin() as connection:
+            (hold,) = await find_holds(connection, tb_billing_hold.c.id == hold_id)
+            await lift_hold_within(connection, self.store, hold, by="pmo", reason="settled", seen_in="gateway")
+
+    async def until(self, release: Release, state: RequestState) -> ReleaseRequest:
+        """Return the only request of the release once it is in the state."""
+        async with asyncio.timeout(PATIENT_S):
+            while (request := only(await self.get(release.id))).state is not state:  # noqa: ASYNC110 - rows tell nobody
+                await asyncio.sleep(0.01)
+        return request
 
     async def facts(self, *facts: Fact) -> list[Fact]:
         """Return the facts as they stand."""

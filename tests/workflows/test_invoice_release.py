@@ -1,7 +1,9 @@
 """The release of invoices as its caller meets it; the books of both systems say what became of it."""
 
+import shutil
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -9,14 +11,26 @@ from openapi.common.types import Code, Money, Outcome
 from openapi.process.invoice_release.v1 import PreviewState, ReleaseState, RequestState
 from openapi.system.erp.v1 import InvoiceState
 from process_apis.ledger.facts import Billing
+from process_apis.ledger.holds import ScopeType
 from tests.fakes.erp_master import RECEIVABLE
+from tests.fakes.vendor import Fault
 from tests.workflows.release_stage import Stage, only
 
 
 @pytest.fixture
-async def stage(url: str) -> AsyncIterator[Stage]:
-    stage = Stage(url)
+async def stage(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Stage]:
+    stage = Stage(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'tiebeam.sqlite')}")
     yield await stage.prepare()
+    await stage.close()
+
+
+@pytest.fixture
+async def either(url: str) -> AsyncIterator[Stage]:
+    """Return a stage with a worker, on one database and on the other."""
+    stage = Stage(url)
+    await stage.prepare()
+    async with stage.working():
+        yield stage
     await stage.close()
 
 
@@ -30,7 +44,8 @@ def euros(amount: str) -> Money:
     return Money(amount=amount, currency="EUR")
 
 
-async def test_what_is_ready_is_invoiced_posted_and_shown_to_the_cent(working: Stage) -> None:
+async def test_what_is_ready_is_invoiced_posted_and_shown_to_the_cent(either: Stage) -> None:
+    working = either
     hours = [await working.work(minutes=600, net="1200.00"), await working.work(minutes=20, net="40.00")]
     assert working.accrued_income() == Decimal("1240.00")
 
@@ -90,3 +105,196 @@ async def test_nothing_ready_ends_as_nothing_to_bill(working: Stage) -> None:
 
     assert (request.state, request.code) == (RequestState.nothing_to_bill, Code.billing_not_billable)
     assert len(working.psa.notes) == 0
+
+
+@pytest.mark.parametrize("scope", ["customer", "contract", "project"])
+async def test_wide_hold_stops_the_whole_and_frees_the_facts(either: Stage, scope: str) -> None:
+    fact = await either.work()
+    hold = await either.hold(ScopeType(scope), getattr(fact, scope))
+
+    request = await either.released()
+
+    assert (request.state, request.code) == (RequestState.held, Code.billing_hold_active)
+    assert [one.id for one in request.holds] == [hold]
+    assert len(either.erp.invoices) == 0
+    assert [one.billing for one in await either.facts(fact)] == [Billing.ready]
+    (note,) = either.psa.notes
+    assert "held (billing.hold_active)" in note.text
+
+
+async def test_narrow_hold_takes_only_what_it_holds_off_the_invoice(working: Stage) -> None:
+    held, free = await working.work(net="120.00"), await working.work(net="360.00", minutes=180)
+    await working.hold(ScopeType.fact, held.id)
+
+    request = await working.released()
+
+    assert request.state is RequestState.posted, request
+    assert request.expected is not None
+    assert request.expected.net == euros("360.00")
+    assert [(one.fact, one.code) for one in request.excluded] == [(held.id, Code.billing_hold_active)]
+    assert [fact.billing for fact in await working.facts(held, free)] == [Billing.ready, Billing.billed]
+    assert working.accrued_income() == Decimal("120.00")
+
+
+async def test_held_request_is_attempted_anew_under_its_key_once_the_hold_is_lifted(working: Stage) -> None:
+    await working.work()
+    hold = await working.hold(ScopeType.contract, working.contract.id)
+    first = await working.release()
+    await working.lift(hold)
+
+    second = await working.released()
+
+    assert (second.state, second.attempt) == (RequestState.posted, 2)
+    assert second.business_key == only(first).business_key
+    assert only(await working.get(first.id)).state is RequestState.held
+
+
+async def test_flag_in_the_psa_is_seen_before_anything_is_sent(working: Stage) -> None:
+    await working.work()
+    working.psa.flag("1", held=True, note="Ask Ana first")
+
+    request = await working.released()
+
+    assert request.state is RequestState.held
+    assert "create_invoice" not in {step.name for step in request.steps}
+    assert len(working.erp.invoices) == 0
+
+
+async def test_hold_that_is_stored_just_before_the_fence_stops_the_invoice(stage: Stage) -> None:
+    fact = await stage.work()
+
+    async def hold(moment: str, step: str) -> None:
+        if (moment, step) == ("before", "create_invoice"):
+            await stage.hold(ScopeType.fact, fact.id)
+
+    async with stage.working(hold):
+        request = await stage.released()
+
+    assert request.state is RequestState.held, request
+    assert len(stage.erp.invoices) == 0
+    assert [one.billing for one in await stage.facts(fact)] == [Billing.ready]
+
+
+@pytest.mark.parametrize("fault", [Fault.lost_before, Fault.lost_after])
+@pytest.mark.parametrize("operation", ["create_invoice", "post_invoice", "post_billable_transactions"])
+async def test_lost_answer_is_looked_for_and_there_is_one_document(
+    working: Stage, operation: str, fault: Fault
+) -> None:
+    await working.work()
+    working.erp.plan(operation, fault)
+
+    request = await working.released()
+
+    assert request.state is RequestState.posted, request
+    (invoice,) = working.erp.invoices
+    assert invoice.state is InvoiceState.posted
+    assert working.accrued_income() == 0
+    assert len(working.erp.books.entries_of(request.business_key)) == 1
+
+
+async def test_caller_sees_the_doubt_while_nobody_knows(stage: Stage) -> None:
+    await stage.work()
+    stage.erp.plan("create_invoice", Fault.lost_after)
+
+    async def go_away(moment: str, step: str) -> None:
+        if (moment, step) == ("after", "create_invoice") and not stage.erp.search_away:
+            stage.erp.search_away = stage.erp.calls["find_invoice"] == 1
+
+    async with stage.working(go_away):
+        release = await stage.release(wait_s=None)
+        doubted = await stage.until(release, RequestState.in_doubt)
+        stage.erp.search_away = False
+        known = only(await stage.rested(release, ReleaseState.completed))
+
+    assert doubted.outcome is Outcome.uncertain
+    assert (known.state, known.outcome) == (RequestState.posted, Outcome.applied)
+    assert len(stage.erp.invoices) == 1
+
+
+async def test_tax_that_rounding_does_not_explain_is_not_posted(working: Stage) -> None:
+    await working.work()
+    working.erp.tax_off_by = Decimal("0.06")
+
+    release = await working.release()
+
+    request = only(release)
+    assert (release.state, request.state, request.code) == (
+        ReleaseState.parked,
+        RequestState.accepted,
+        Code.invoice_total_mismatch,
+    )
+    assert {violation.pointer for violation in request.violations} == {"#/taxes/VAT 21%/tax", "#/tax"}
+    assert [item.code for item in await working.open_items()] == [Code.invoice_total_mismatch]
+    (invoice,) = working.erp.invoices
+    assert invoice.state is InvoiceState.draft
+
+
+async def test_mended_draft_is_compared_again_and_posted(working: Stage) -> None:
+    await working.work()
+    working.erp.tax_off_by = Decimal("0.06")
+    release = await working.release()
+    working.erp.tax_off_by = Decimal("0.00")
+    (draft,) = working.erp.invoices
+    working.erp.edit_draft(draft.id, "120.00")
+
+    await working.resume(only(release))
+    request = only(await working.rested(release, ReleaseState.completed))
+
+    assert (request.state, request.code) == (RequestState.posted, None)
+    assert await working.open_items() == []
+
+
+async def test_cancelled_draft_frees_its_facts_for_an_invoice_of_the_next_number(working: Stage) -> None:
+    fact = await working.work()
+    working.erp.tax_off_by = Decimal("0.06")
+    release = await working.release()
+    working.erp.tax_off_by = Decimal("0.00")
+
+    await working.resume(only(release), cancel_draft=True)
+    given_up = only(await working.rested(release, ReleaseState.completed))
+    between = await working.facts(fact)
+    again = await working.released()
+
+    assert (given_up.state, given_up.code) == (RequestState.cancelled, Code.invoice_total_mismatch)
+    assert [one.billing for one in between] == [Billing.ready]
+    assert (again.state, again.business_key[-2:]) == (RequestState.posted, "_2")
+    assert [invoice.state for invoice in working.erp.invoices] == [InvoiceState.cancelled, InvoiceState.posted]
+
+
+async def test_small_tax_difference_is_tolerated(working: Stage) -> None:
+    await working.work()
+    working.erp.tax_off_by = Decimal("0.01")
+
+    request = await working.released()
+
+    assert request.state is RequestState.posted
+    assert request.invoice is not None
+    assert request.expected is not None
+    assert (request.expected.tax, request.invoice.tax) == (euros("25.20"), euros("25.21"))
+
+
+async def test_draft_that_is_changed_before_it_is_posted_is_not_posted(stage: Stage) -> None:
+    await stage.work()
+
+    async def edit(moment: str, step: str) -> None:
+        if (moment, step) == ("before", "post_invoice"):
+            (draft,) = stage.erp.invoices
+            stage.erp.edit_draft(draft.id, "121.00")
+
+    async with stage.working(edit):
+        release = await stage.release()
+
+    assert (only(release).state, release.state) == (RequestState.accepted, ReleaseState.parked)
+    assert stage.erp.books.entries_of(only(release).business_key) == []
+
+
+async def test_refusal_of_the_erp_rejects_the_request_and_frees_the_facts(working: Stage) -> None:
+    fact = await working.work(tax_code="VAT 7%", tax_percent="7")
+
+    request = await working.released()
+
+    assert (request.state, request.code) == (RequestState.rejected, Code.tax_code_missing)
+    assert [one.billing for one in await working.facts(fact)] == [Billing.ready]
+    assert working.psa.notes
+    working.erp.taxes["VAT 7%"] = "7"
+    assert (await working.released()).state is RequestState.posted
