@@ -145,7 +145,7 @@ async def submit_many(  # noqa: PLR0913 - as above
             makes=makes,
             serial=serial,
         ),
-        into=Batch[_item_of(act)],  # type: ignore[misc]  # a type that is known at run time
+        into=Batch[item_returned_by(act)],  # type: ignore[misc]  # a type that is known at run time
         system=on.connection,
         writes=True,
         pivot=pivot,
@@ -168,7 +168,7 @@ def _each_agreeing(fields: Sequence[str]) -> Callable[[Struct, object], list[Dif
     return (lambda wanted, found: agreeing(wanted, *fields)(found)) if fields else None
 
 
-def _item_of(act: Callable[..., Any]) -> Any:  # noqa: ANN401 - a type
+def item_returned_by(act: Callable[..., Any]) -> Any:  # noqa: ANN401 - a type
     """Return what a batch's `act` says that an item becomes: `T` of `Mapping[str, T | Refused]`."""
     said = get_args(returned_by(act))
     outcome = said[1] if len(said) == 2 else None  # noqa: PLR2004 - key and value
