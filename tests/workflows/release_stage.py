@@ -177,6 +177,23 @@ class Stage:
             wait_s=wait_s,
         )
 
+    async def ask_exactly(self, **body: object) -> Release:
+        """Return what the handler answers to the body, to which nothing is added."""
+        answer = await v1.start_release(
+            landscape=self.landscape,
+            store=self.store,
+            engine=self.engine,
+            entities=self.entities,
+            mappings=self.mappings,
+            caller=self.caller,
+            correlation_id="story-1",
+            body=msgspec.convert(body, NewRelease),
+            dry_run=False,
+            wait_s=None,
+        )
+        assert isinstance(answer, Release)
+        return answer
+
     async def release(self, *, wait_s: int | None = PATIENT_S, **body: object) -> Release:
         """Return the release, once all its requests rest."""
         answer = await self.ask(dry_run=False, wait_s=wait_s, **body)
