@@ -203,9 +203,11 @@ async def _key(connection: AsyncConnection, new: NewHold) -> str:
     before = (
         await connection.execute(select(func.count()).select_from(tb_billing_hold).where(_same(new)))
     ).scalar_one()
-    kind, scope = new.scope.type.value.replace("_", "-"), new.scope.id.partition("_")[2]
-    by = (new.placed_by, new.reference) if new.placed_in == GATEWAY else (new.reference,)
-    return business_key("hold", kind, scope, new.placed_in, *by, str(before + 1))
+    scope = f"{new.scope.type.value.replace('_', '-')}-{new.scope.id.partition('_')[2]}"
+    number = str(before + 1)
+    if new.placed_in != GATEWAY:
+        return business_key("flag", scope, new.placed_in, number)
+    return business_key("hold", scope, new.placed_by, new.reference, number)
 
 
 def _row(store: Store, new: NewHold, key: str, sequence: int) -> dict[str, object]:

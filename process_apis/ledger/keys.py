@@ -55,6 +55,8 @@ def business_key(kind: str, *parts: str) -> str:
     shown = [_plain(part) for part in parts]
     while (excess := len("_".join((kind, *shown))) - LONGEST) > 0:
         longest = max(range(len(shown)), key=lambda place: len(shown[place]))
+        if len(shown[longest]) <= TAIL_LENGTH:
+            raise ValueError(f"A key of the kind {kind} has too many parts to fit.")
         room = len(shown[longest]) - excess
         shown[longest] = _tailed(parts[longest], max(room, TAIL_LENGTH, len(shown[longest]) // 2))
     return "_".join((kind, *shown))

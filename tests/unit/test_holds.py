@@ -226,7 +226,7 @@ async def test_hold_counts_its_scope_and_is_reviewed_in_two_weeks(store: Store, 
 
     assert (hold.seq, other.seq) == (1, 2)
     assert hold.review_on == (store.now() + timedelta(days=14)).date()
-    assert hold.business_key == f"hold_project_{ids['project'].removeprefix('prj_')}_gateway_crm_case_1"
+    assert hold.business_key == f"hold_project-{ids['project'].removeprefix('prj_')}_crm_case_1"
 
 
 async def test_same_hold_placed_again_is_met(store: Store, money: Money) -> None:
