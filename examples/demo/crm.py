@@ -57,7 +57,7 @@ class Crm:
                 if step["state"] in {"pending", "running"} or mark in seen:
                     continue
                 seen.add(mark)
-                telling.step(step["name"], step["state"], step["system"], step["external_id"], _seconds(step))
+                telling.step(step["name"], step["state"], step["system"], step.get("external_id"), _seconds(step))
             if process["state"] in RESTING:
                 return process
         raise TimeoutError(f"{location} did not come to rest within {PATIENCE_S:.0f} s.")

@@ -104,7 +104,7 @@ def amount(money: Document) -> str:
 
 def project_of(office: Office) -> Document:
     """Return the project of the story, as a portal sees it."""
-    (project,) = office.caller.get(f"/process/status/v1/project-statuses?code={PROJECT}&fresh=true").json()["items"]
+    (project,) = office.caller.get(f"/process/status/v1/project-statuses?code={PROJECT}").json()["items"]
     found: Document = project
     return found
 

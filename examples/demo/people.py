@@ -79,8 +79,8 @@ class TrytonDesks:
         self._manager.model("timesheet.line", "write", [line["id"]], {"description": text})
 
     def shown(self, entry: str) -> str:
-        """Return what the newest note on the line says to people."""
-        return self._said(f"timesheet.line,{entry}").rpartition("\n")[2]
+        """Return what the notes on the line say to people."""
+        return ", ".join(self._said(f"timesheet.line,{entry}").splitlines())
 
     def held(self, project_code: str) -> bool:
         """Return whether the project's status says so."""

@@ -34,6 +34,8 @@ MODES: Final[Mapping[Rounding, str]] = MappingProxyType(
 MINUTES_AN_HOUR: Final = 60
 EXACT: Final = Context(prec=PRECISION, traps=[Inexact])
 """What does not fit is a mistake, never a rounded amount."""
+ROUNDING: Final = Context(prec=PRECISION)
+"""Where rounding is meant, whoever calls: a sum that must be exact may be under way around it."""
 
 
 def amount_of(money: Money) -> Decimal:
@@ -59,13 +61,13 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 def rounded(amount: Decimal, places: int, mode: Rounding) -> Decimal:
     """Return the amount with so many decimals, rounded once."""
-    with localcontext(prec=PRECISION):
+    with localcontext(ROUNDING):
         return amount.quantize(Decimal(1).scaleb(-places), MODES[mode])
 
 
 def net_of(*, minutes: int | None, quantity: Decimal, rate: Decimal, places: int, mode: Rounding) -> Decimal:
     """Return a line's net. Whole minutes go before the quantity: 20 minutes at 180.00 are 60.00, 0.3333 h are not."""
-    with localcontext(prec=PRECISION):
+    with localcontext(ROUNDING):
         exact = quantity * rate if minutes is None else rate * minutes / MINUTES_AN_HOUR
     return rounded(exact, places, mode)
 
@@ -78,7 +80,7 @@ def split(amount: Decimal, shares: Sequence[Decimal], places: int) -> list[Decim
     if not shares or min(shares) < 0 or not any(shares):
         raise ValueError("Shares are not negative, and one of them is more than nothing.")
     unit, whole = Decimal(1).scaleb(-places), total(shares)
-    with localcontext(prec=PRECISION):
+    with localcontext(ROUNDING):
         exact = [amount * share / whole for share in shares]
         parts = [part.quantize(unit, ROUND_DOWN) for part in exact]
     missing = amount - total(parts)

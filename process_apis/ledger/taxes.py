@@ -41,7 +41,7 @@ def _group(
     nets = [line.net for line in lines if (line.tax_code, line.percent) == (code, percent)]
     base = total(nets)
     taxed = [base] if basis == "per_rate_group" else nets
-    tax = total(rounded(net * percent / 100, places, mode) for net in taxed)
+    tax = total([rounded(net * percent / 100, places, mode) for net in taxed])
     return TaxGroup(tax_code=code, percent=percent, lines=len(nets), base=base, tax=tax)
 
 

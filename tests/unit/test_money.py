@@ -1,6 +1,7 @@
 """Amounts: exact, with the decimals of their currency, and split without losing a cent."""
 
 from decimal import Decimal, Inexact
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from openapi.common.types import Money
 from openapi.decimals import text_of
-from process_apis.ledger.money import PLACES, amount_of, has_too_many_places, money, split, total
+from process_apis.ledger.money import PLACES, amount_of, has_too_many_places, money, net_of, rounded, split, total
 
 CENTS = st.integers(min_value=-(10**17), max_value=10**17).map(lambda cents: Decimal(cents).scaleb(-2))
 SHARES = st.lists(st.decimals(min_value=0, max_value=100, places=4), min_size=1, max_size=20).filter(any)
@@ -79,3 +80,36 @@ def test_shares_that_divide_nothing_are_a_mistake(shares: list[Decimal]) -> None
 def test_every_currency_stands_in_the_table_once() -> None:
     assert len(PLACES) > 150
     assert (PLACES["EUR"], PLACES["JPY"], PLACES["KWD"], PLACES["CLF"]) == (2, 0, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "rate", "mode", "net"),
+    [
+        (20, "180.00", "half_up", "60.00"),
+        (20, "185.00", "half_up", "61.67"),
+        (1, "0.30", "half_up", "0.01"),
+        (1, "0.30", "half_even", "0.00"),
+        (1, "0.30", "down", "0.00"),
+        (3, "0.30", "half_even", "0.02"),
+        (1440, "999999.999999", "half_up", "24000000.00"),
+    ],
+)
+def test_a_net_is_computed_from_whole_minutes_and_rounded_once(minutes: int, rate: str, mode: Any, net: str) -> None:
+    hours = Decimal("0.3333")  # What a PSA shows beside the minutes does not count.
+
+    found = net_of(minutes=minutes, quantity=hours, rate=Decimal(rate), places=2, mode=mode)
+
+    assert found == Decimal(net)
+
+
+def test_hours_count_where_there_are_no_minutes() -> None:
+    found = net_of(minutes=None, quantity=Decimal("0.33"), rate=Decimal("185.00"), places=2, mode="half_up")
+
+    assert found == Decimal("61.05")
+
+
+@given(st.lists(CENTS, max_size=5))
+def test_amounts_are_rounded_within_a_sum_that_must_be_exact(amounts: list[Decimal]) -> None:
+    thirds = total(rounded(amount / 3, 2, "half_up") for amount in amounts)
+
+    assert abs(thirds * 3 - total(amounts)) <= Decimal("0.02") * len(amounts)
