@@ -1,14 +1,29 @@
 """What is shown while nobody knows whether the ERP has a fact."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy import tuple_, update
 
+from gateway.errors import Refused, Uncertain
 from gateway.store.database import Store
+from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction
 from process_apis.ledger.entries import Transfer, tb_time_entry
 from process_apis.ledger.facts import Posting, by_key, move_facts, tb_fact
 
 ENTRY = tb_time_entry.c
+Documents = Sequence[NewBillableTransaction]
+Booked = Mapping[str, BillableTransaction | Refused]
+
+
+async def noted(
+    store: Store, act: Callable[[Documents], Awaitable[Booked]], documents: Sequence[NewBillableTransaction]
+) -> Mapping[str, BillableTransaction | Refused]:
+    """Return what the act returns; where nobody knows what became of it, facts and entries say so."""
+    try:
+        return await act(documents)
+    except Uncertain:
+        await note(store, [one.business_key for one in documents])
+        raise
 
 
 async def note(store: Store, keys: Sequence[str]) -> None:

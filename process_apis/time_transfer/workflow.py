@@ -11,14 +11,14 @@ from msgspec import Struct, json
 
 from gateway.caller import INSTALLATION
 from gateway.durable import Engine, Process, finish, get_process, skip, step, submit_many, workflow
-from gateway.errors import Refusal, Refused, Uncertain
+from gateway.errors import Refusal
 from gateway.store import inbox
 from gateway.store.database import Store
 from gateway.store.work_items import WorkItem
 from gateway.trace import correlation_id_of, current_correlation_id
 from gateway.writes import Item
 from openapi.process.time_transfer.v1 import RecallState
-from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction, TransactionState
+from openapi.system.erp.v1 import BillableTransaction, TransactionState
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.mappings import Mappings
 from process_apis.time_transfer import (
@@ -150,7 +150,7 @@ async def post_and_settle(tools: Tools, work: Work, groups: Sequence[Group]) -> 
             on=erp,
             items=[Item(key=one.business_key, payload=one) for one in group.documents],
             look=partial(posted_only, erp),
-            act=partial(post, tools.store, erp),
+            act=partial(doubt.noted, tools.store, erp.post_billable_transactions),
             agree=AGREED,
             serial=f"{group.erp}/{group.legal_entity}" if erp.capabilities.postings_at_once == 1 else None,
             pivot=True,
@@ -164,17 +164,6 @@ async def posted_only(erp: Erp, keys: Sequence[str]) -> Mapping[str, BillableTra
     """Return what the books have: a draft is not there yet, and the post finishes it."""
     found = await erp.find_billable_transactions(keys)
     return {key: one for key, one in found.items() if one.state is TransactionState.posted}
-
-
-async def post(
-    store: Store, erp: Erp, documents: Sequence[NewBillableTransaction]
-) -> Mapping[str, BillableTransaction | Refused]:
-    """Return what the ERP makes of the facts; while nobody knows, the entries say so."""
-    try:
-        return await erp.post_billable_transactions(documents)
-    except Uncertain:
-        await doubt.note(store, [one.business_key for one in documents])
-        raise
 
 
 async def tell(tools: Tools, connection: str) -> None:
