@@ -81,7 +81,8 @@ async def listed(
     fitting += [tb_contract.c.project == project] if project else []
     mine = columns.contract_id.in_(select(tb_contract.c.id).where(*fitting))
     async with store.begin() as connection:
-        found = await find_parts(connection, mine, *_after(after))
+        # One more than is shown tells whether there is another page.
+        found = await find_parts(connection, mine, *_after(after), limit=limit + 1)
     page = found[:limit]
     more = len(found) > limit and bool(page)
     return await shown(store, page), _place(page[-1]) if more else None

@@ -69,11 +69,13 @@ class SchedulePart(ScheduleLine, frozen=True, kw_only=True):
         return f"{self.contract_id}-{self.line_number}-{self.place}"
 
 
-async def find_parts(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> list[SchedulePart]:
+async def find_parts(
+    connection: AsyncConnection, *wanted: ColumnElement[bool], limit: int | None = None
+) -> list[SchedulePart]:
     """Return the parts for which all conditions on `tb_schedule_line` hold, the earliest first."""
     columns = tb_schedule_line.c
     order = (columns.due_on, columns.contract_id, columns.line_number, columns.place)
-    rows = await connection.execute(select(tb_schedule_line).where(*wanted).order_by(*order))
+    rows = await connection.execute(select(tb_schedule_line).where(*wanted).order_by(*order).limit(limit))
     return [SchedulePart.of(row) for row in rows]
 
 
