@@ -1,6 +1,7 @@
 """What the tests of money stand on: customers, projects, contracts, facts and requests, put into the tables."""
 
 import itertools
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -49,13 +50,21 @@ class NoEngine:
 class Money:
     """Makes what is there before a hold, a transfer or a release, in the tables themselves."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self._numbers = store, itertools.count(1)
+    def __init__(self, store: Store, prefix: str = "") -> None:
+        self.store, self._numbers, self._prefix = store, itertools.count(1), prefix
         self._accounts: dict[str, str] = {}
 
-    async def project(self, *, customer: str | None = None, legal_entity: str = "ES01") -> projects.Project:
-        """Return a new active project, which `books` and `delivery` know by its number."""
-        number = str(next(self._numbers))
+    async def project(
+        self,
+        *,
+        customer: str | None = None,
+        legal_entity: str = "ES01",
+        psa: str = "delivery",
+        known_as: Mapping[str, str] | None = None,
+        **terms: Any,  # noqa: ANN401 - any of them
+    ) -> projects.Project:
+        """Return a new active project, which `books` and the PSA know by its number, or as it is said."""
+        number = self._number()
         account = customer or f"account-{number}"
         new = customers.NewCustomer(
             crm="crm1", account=account, name="Alder Foods", legal_name="Alder S.A.", country="ES", tax_id=None
@@ -63,16 +72,16 @@ class Money:
         async with self.store.begin() as connection:
             customer_id = await customers.ensure_customer(connection, self.store, new)
             self._accounts[customer_id] = account
-            terms = _terms(number, customer_id, legal_entity)
-            project_id = await projects.ensure_project(connection, self.store, terms)
+            agreed = structs.replace(_terms(number, customer_id, legal_entity), **terms)
+            project_id = await projects.ensure_project(connection, self.store, agreed)
         await projects.change_project(self.store, project_id, state=projects.ACTIVE, code=f"P-{number}")
-        for name, vendor in (("books", "erp"), ("delivery", "psa")):
+        for name, vendor in (("books", "erp"), (psa, "psa")):
             reference = NewReference(
                 canonical_id=project_id,
                 object_type="project",
                 system=vendor,
                 instance=name,
-                external_id=number,
+                external_id=(known_as or {}).get(name, number),
                 legal_entity=legal_entity,
                 customer=customer_id,
                 project=project_id,
@@ -114,7 +123,7 @@ class Money:
 
     async def fact(self, contract: contracts.SignedContract, **changed: object) -> Fact:
         """Return an hour that is ready to be billed, changed."""
-        number = str(next(self._numbers))
+        number = self._number()
         fact = structs.replace(_hour(self.store, contract, number), **changed)
         async with self.store.begin() as connection:
             await write_facts(connection, self.store, [fact])
@@ -131,7 +140,7 @@ class Money:
         self, contract: contracts.SignedContract, facts: list[Fact], state: RequestState, **changed: object
     ) -> InvoiceRequest:
         """Return a request with the facts, in the state, and its process under way."""
-        number = str(next(self._numbers))
+        number = self._number()
         process = await self.process(release, f"inv_{number}", contract)
         row = structs.replace(_request(self.store, contract, number, process, state), **changed)
         live = state in LIVE
@@ -160,6 +169,10 @@ class Money:
             project=contract.project,
         )
         return process.id
+
+    def _number(self) -> str:
+        """Return what nothing else is named after; the prefix tells one stage from another on the same database."""
+        return f"{self._prefix}{next(self._numbers)}"
 
 
 def _terms(number: str, customer: str, legal_entity: str) -> projects.Terms:
