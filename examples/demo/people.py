@@ -142,7 +142,7 @@ class RedmineDesks:
     def shown(self, entry: str) -> str:
         """Return the entry's field Billing feedback."""
         fields = self._get(f"/time_entries/{entry}.json")["time_entry"]["custom_fields"]
-        return _value(fields, "Billing feedback")
+        return ", ".join(_value(fields, "Billing feedback").splitlines())
 
     def held(self, project_code: str) -> bool:
         """Return whether the project's field says so."""
