@@ -7,6 +7,8 @@ from typing import Final
 from gateway.durable import Workflows
 from process_apis.billing_holds import v1 as billing_holds_v1
 from process_apis.billing_holds.workflow import push_hold
+from process_apis.invoice_release import v1 as invoice_release_v1
+from process_apis.invoice_release.workflow import release_invoice
 from process_apis.project_onboarding import v1 as project_onboarding_v1
 from process_apis.project_onboarding.workflow import onboard_project
 from process_apis.status import v1 as status_v1
@@ -17,6 +19,7 @@ APIS: Final[Mapping[str, ModuleType]] = MappingProxyType(
     {
         "process/project_onboarding/v1": project_onboarding_v1,
         "process/billing_holds/v1": billing_holds_v1,
+        "process/invoice_release/v1": invoice_release_v1,
         "process/status/v1": status_v1,
         "process/time_transfer/v1": time_transfer_v1,
     }
@@ -24,6 +27,6 @@ APIS: Final[Mapping[str, ModuleType]] = MappingProxyType(
 """One line a live version: its contract, and the module that serves it."""
 
 WORKFLOWS: Final[Workflows] = MappingProxyType(
-    {workflow.kind: workflow for workflow in (onboard_project, push_hold, recall_time, transfer_time)}
+    {workflow.kind: workflow for workflow in (onboard_project, push_hold, release_invoice, recall_time, transfer_time)}
 )
 """One name a process, whose newest version what was decided is read by."""
