@@ -48,6 +48,8 @@ class MasterData(Vendor):
         self.taxes = {"VAT 21%": "21", "VAT 10%": "10", "VAT 0%": "0"}
         """The percentage of each tax, by its name."""
         self.items = [item(1, "CONS-H", "Consulting hour"), item(2, "CONSULTING", "Consulting")]
+        self.years: tuple[int, ...] = YEARS
+        """For which there are books."""
         self._period_states: dict[str, PeriodState] = {}
 
     def set_period(self, on: date, state: PeriodState, legal_entity: str = "ES01") -> None:
@@ -73,7 +75,7 @@ class MasterData(Vendor):
 
         def fitting() -> Found[Period]:
             self.check_entity(legal_entity)
-            months = [date(year, month, 1) for year in YEARS for month in range(1, 13)]
+            months = [date(year, month, 1) for year in self.years for month in range(1, 13)]
             asked = [month for month in months if on is None or month == on.replace(day=1)]
             return page([self._period(legal_entity, month) for month in asked], after, limit)
 
@@ -118,7 +120,7 @@ class MasterData(Vendor):
         refuse_unless(code in self.accounts, Code.gl_mapping_missing, "There is no such account.")
 
     def _state(self, legal_entity: str, on: date) -> PeriodState:
-        unforeseen = PeriodState.open if on.year in YEARS else PeriodState.future
+        unforeseen = PeriodState.open if on.year in self.years else PeriodState.future
         return self._period_states.get(period_id(legal_entity, on), unforeseen)
 
     def _period(self, legal_entity: str, first: date) -> Period:
