@@ -1,6 +1,7 @@
 """The facts of an entry that breaks no rule, and the documents by which the ERP gets them. Pure, but for their ids."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from datetime import date as date_type
 from decimal import Decimal
 from typing import Final
 
@@ -165,21 +166,50 @@ def same_posting(one: Fact, other: Fact) -> bool:
     return document_of(one) == document_of(other)
 
 
+class Line(Struct, frozen=True, array_like=True):
+    """One fact of a call, as short as it can be: a run keeps all of them. What else is posted stands in the fact."""
+
+    key: str
+    project_id: str
+    date: date_type
+    amount: str
+
+
+class ToPost(Struct, frozen=True, kw_only=True):
+    """A fact that is to be posted, as far as the guard compares it with what the ERP has."""
+
+    business_key: str
+    legal_entity: str
+    project_id: str
+    date: date_type
+    net: Money
+
+
 class Group(Struct, frozen=True, kw_only=True):
     """What goes to an ERP in one call: of one entity, currency and period, an entry's facts together."""
 
     erp: str
     legal_entity: str
-    documents: list[NewBillableTransaction]
+    currency: str
+    lines: list[Line]
+
+    @property
+    def to_post(self) -> list[ToPost]:
+        """Return the facts of the call."""
+        return [
+            ToPost(
+                business_key=line.key,
+                legal_entity=self.legal_entity,
+                project_id=line.project_id,
+                date=line.date,
+                net=Money(amount=line.amount, currency=self.currency),
+            )
+            for line in self.lines
+        ]
 
 
-def groups_of(
-    facts: Sequence[Fact],
-    keys: Mapping[str, str],
-    batch_size: Callable[[str], int],
-    period_of: Callable[[Fact], str],
-) -> list[Group]:
-    """Return the calls in which the facts are posted; `keys` are those of the facts that are taken back, by id."""
+def groups_of(facts: Sequence[Fact], batch_size: Callable[[str], int], period_of: Callable[[Fact], str]) -> list[Group]:
+    """Return the calls in which the facts are posted."""
     kinds: dict[tuple[str, str, str, str], dict[tuple[str, int], list[Fact]]] = {}
     for fact in facts:
         kind = (fact.erp, fact.legal_entity, fact.currency, period_of(fact))
@@ -188,9 +218,10 @@ def groups_of(
         Group(
             erp=erp,
             legal_entity=entity,
-            documents=[document_of(fact, keys.get(fact.reverses or "")) for fact in call],
+            currency=currency,
+            lines=[Line(fact.business_key, fact.erp_project_id, fact.accounting_date, fact.net) for fact in call],
         )
-        for (erp, entity, _, _), sources in kinds.items()
+        for (erp, entity, currency, _), sources in kinds.items()
         for call in _calls(list(sources.values()), batch_size(erp))
     ]
 

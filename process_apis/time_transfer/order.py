@@ -26,7 +26,7 @@ class TransferSettings(Struct, frozen=True, kw_only=True):
     window_days: int = 7
     """How far back a poll looks where the PSA does not tell when time has changed."""
     retry_rejected_s: float = 900.0
-    batch_entries: int = 100
+    batch_entries: int = 200
     batches: int = 12
     """After so many the run ends, and the next one goes on: the engine keeps what each step returned."""
     pages: int = 10

@@ -34,7 +34,6 @@ from process_apis.ledger.facts import (
     Fact,
     Kind,
     Posting,
-    by_id,
     fact_id,
     move_facts,
     tb_fact,
@@ -118,7 +117,6 @@ class Preparation:
         await self._write()
         groups = groups_of(
             self._to_post,
-            await self._keys_of_reversed(),
             lambda erp: self._landscape.erp(erp).capabilities.batch_size,
             self._period_of,
         )
@@ -406,10 +404,6 @@ class Preparation:
         done = [trace_key(self._order.connection, one) for one in self._done]
         await lasting_items.close(connection, store, RUN, done)
         await lasting_items.report(connection, store, self._process, self._items)
-
-    async def _keys_of_reversed(self) -> dict[str, str]:
-        ids = [fact.reverses for fact in self._to_post if fact.reverses]
-        return {one: fact.business_key for one, fact in (await by_id(self._connection, ids)).items()}
 
     def _period_of(self, fact: Fact) -> str:
         day, periods = fact.accounting_date, self._around.periods.get(fact.legal_entity, ())

@@ -11,7 +11,7 @@ from gateway.store.database import Store
 from gateway.store.locks import tb_lock
 from openapi.common.types import Code, Violation
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, move_entries
-from process_apis.ledger.facts import Adjustment, Billing, Fact, Posting, by_id, move_facts, tb_fact
+from process_apis.ledger.facts import Adjustment, Billing, Fact, Posting, move_facts, tb_fact
 from process_apis.ledger.holds import lock_scopes, scopes_of
 from process_apis.ledger.requests import (
     OPEN,
@@ -41,15 +41,11 @@ async def withdraw(store: Store, landscape: Landscape, order: RecallOrder, aroun
             history = (await histories(connection, order.connection, [order.entry_id]))[order.entry_id]
         await _require_recallable(connection, order, history)
         to_post = await _withdrawn(connection, store, order, around, history)
-        keys = {
-            one: fact.business_key
-            for one, fact in (await by_id(connection, [fact.reverses for fact in to_post if fact.reverses])).items()
-        }
 
     def size(erp: str) -> int:
         return landscape.erp(erp).capabilities.batch_size
 
-    return groups_of(to_post, keys, size, lambda fact: str(fact.accounting_date))
+    return groups_of(to_post, size, lambda fact: str(fact.accounting_date))
 
 
 async def _require_recallable(connection: AsyncConnection, order: RecallOrder, history: History) -> None:

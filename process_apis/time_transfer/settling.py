@@ -26,17 +26,11 @@ from process_apis.time_transfer.asking import cut_off, item_for, trace_key
 from process_apis.time_transfer.content import UNFINISHED, History
 from process_apis.time_transfer.histories import histories
 from process_apis.time_transfer.order import RECALL, RUN, Counts, counted
+from process_apis.time_transfer.posting import Booked
 from process_apis.time_transfer.telling import mark_untold
 
 POSTED: Final = "tiebeam.time_transfer.posted.v1"
 MOVING: Final = (Transfer.posting, Transfer.in_doubt, Transfer.reversal_queued)
-
-
-class Booked(Struct, frozen=True, kw_only=True):
-    """By what the ERP knows a fact."""
-
-    id: str
-    number: str | None
 
 
 class Work(Struct, frozen=True, kw_only=True):
@@ -106,7 +100,8 @@ class Settlement:
 
     async def carried_out(self, ids: Sequence[str]) -> Counts:
         """Return what became of the entries."""
-        for history in (await histories(self._connection, self._psa, ids)).values():
+        known = await histories(self._connection, self._psa, ids)
+        for history in known.values():
             for entry in history.revisions:
                 if entry.transfer in MOVING:
                     self._settle(entry, history)
@@ -114,7 +109,8 @@ class Settlement:
             stands = {"transfer": transfer.value, "code": code.value if code else None, "detail": detail}
             await move_entries(self._connection, self._store, [entry.id for entry in entries], **stands)
         await self._close_and_report()
-        await mark_untold(self._connection, self._store, await histories(self._connection, self._psa, ids))
+        told = [one for one in ids if any(entry.told for entry in known[one].revisions)]
+        await mark_untold(self._connection, self._store, await histories(self._connection, self._psa, told))
         numbers = {"posted": Transfer.posted, "reversed": Transfer.reversed, "rejected": Transfer.rejected_validation}
         return counted(
             {name: len(self._ids(transfer)) for name, transfer in numbers.items()},

@@ -4,7 +4,7 @@ Names of steps are stored for years. A run ends after so many batches, and the n
 small. Each post is a pivot: what is in the books is reversed, never undone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from msgspec import Struct, json
@@ -18,12 +18,11 @@ from gateway.store.work_items import WorkItem
 from gateway.trace import correlation_id_of, current_correlation_id
 from gateway.writes import Item
 from openapi.process.time_transfer.v1 import RecallState
-from openapi.system.erp.v1 import BillableTransaction, TransactionState
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.mappings import Mappings
 from process_apis.time_transfer import (
-    doubt,
     looking_up,
+    posting,
     preparing,
     recalling,
     runs,
@@ -35,8 +34,9 @@ from process_apis.time_transfer import (
 from process_apis.time_transfer.building import Group
 from process_apis.time_transfer.looking_up import Around
 from process_apis.time_transfer.order import RECALL, RUN, RecallOrder, TransferOrder
-from process_apis.time_transfer.settling import Booked, Work
-from system_apis.ports import Erp, Landscape, Psa
+from process_apis.time_transfer.posting import Booked
+from process_apis.time_transfer.settling import Work
+from system_apis.ports import Landscape, Psa
 
 CAPABILITY = "capability"
 AGREED = ("legal_entity", "project_id", "date", "net")
@@ -148,22 +148,16 @@ async def post_and_settle(tools: Tools, work: Work, groups: Sequence[Group]) -> 
         batch = await submit_many(
             "post_billable_transactions",
             on=erp,
-            items=[Item(key=one.business_key, payload=one) for one in group.documents],
-            look=partial(posted_only, erp),
-            act=partial(doubt.noted, tools.store, erp.post_billable_transactions),
+            items=[Item(key=one.business_key, payload=one) for one in group.to_post],
+            look=partial(posting.posted_only, erp),
+            act=partial(posting.posted, tools.store, erp.post_billable_transactions),
             agree=AGREED,
             serial=f"{group.erp}/{group.legal_entity}" if erp.capabilities.postings_at_once == 1 else None,
             pivot=True,
         )
-        done |= {key: Booked(id=one.id, number=one.number) for key, one in batch.done.items()}
+        done |= batch.done
         refused |= batch.refused
     await finish(step("settle_batch", settling.settle, tools.store, tools.entities, work, done, refused))
-
-
-async def posted_only(erp: Erp, keys: Sequence[str]) -> Mapping[str, BillableTransaction]:
-    """Return what the books have: a draft is not there yet, and the post finishes it."""
-    found = await erp.find_billable_transactions(keys)
-    return {key: one for key, one in found.items() if one.state is TransactionState.posted}
 
 
 async def tell(tools: Tools, connection: str) -> None:
@@ -202,4 +196,4 @@ async def recall_time(
     groups = await step("withdraw_entry", recalling.withdraw, store, landscape, order, around)
     await post_and_settle(tools, Work(connection=order.connection, entry_id=order.entry_id), groups)
     await tell(tools, order.connection)
-    return Recalled(reversals=sum(len(group.documents) for group in groups))
+    return Recalled(reversals=sum(len(group.lines) for group in groups))

@@ -275,18 +275,18 @@ def test_calls_hold_every_fact_once_and_no_more_than_fit(parts: list[int], most:
         for part in range(number)
     ]
 
-    groups = groups_of(made, {}, lambda _erp: most, lambda _fact: "2026-11")
+    groups = groups_of(made, lambda _erp: most, lambda _fact: "2026-11")
 
-    sent = [one.business_key for group in groups for one in group.documents]
+    sent = [one.business_key for group in groups for one in group.to_post]
     assert sorted(sent) == sorted(one.business_key for one in made)
-    assert all(len(group.documents) <= most for group in groups)
+    assert all(len(group.lines) <= most for group in groups)
 
 
 def test_call_mixes_no_entity_currency_or_period() -> None:
     fact = facts(KNOWN)[0]
     made = [fact, replace(fact, currency="USD"), replace(fact, legal_entity="DE01"), replace(fact, erp="other")]
 
-    assert len(groups_of(made, {}, lambda _erp: 50, lambda _fact: "2026-11")) == 4
+    assert len(groups_of(made, lambda _erp: 50, lambda _fact: "2026-11")) == 4
 
 
 def test_closed_period_moves_to_the_next_open_one_only_where_that_is_allowed() -> None:
