@@ -102,7 +102,7 @@ def _alike(one: Priced) -> tuple[str, ...]:
     fact = one.fact
     own = fact.source_id if fact.kind is Kind.fee else ""
     rate = text_of(Decimal(fact.rate))
-    how = (fact.role or "", fact.item, fact.unit, rate, fact.split_percent or "")
+    how = (str(fact.contract_line), fact.role or "", fact.item, fact.unit, rate, fact.split_percent or "")
     return (*how, one.account, one.tax_code, str(one.tax_percent), fact.erp_project_id, own)
 
 
