@@ -9,16 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from msgspec import structs
-
 import process_apis
-from gateway import health, lifecycle, portal, token_minting
+from gateway import clocks, health, lifecycle, portal, token_minting
 from gateway.contract import Api, ContractError, Mount, bind, build_application
 from gateway.counters import Counters
 from gateway.counters.file import FileCounters
 from gateway.counters.valkey import ValkeyCounters
 from gateway.cursors import Cursors
-from gateway.durable import DurableSettings, Engine, Moments, Schedule, Worker, migrate, undisturbed
+from gateway.durable import Engine, Moments, Schedule, Worker, migrate, undisturbed
 from gateway.edge import Edge, operations_of
 from gateway.edge.answers import App
 from gateway.egress.limits import Part
@@ -31,20 +29,17 @@ from gateway.policy import document as policy_document
 from gateway.policy.document import PolicyError, Row
 from gateway.policy.kinds.upstream import Upstream
 from gateway.policy.plan import Plan, connection_policies, plans_of
-from gateway.settings import ConnectionSettings, Processes, Settings, SettingsError, convert
+from gateway.settings import ConnectionSettings, Settings, SettingsError, convert
 from gateway.store.database import Store, create_engine
 from gateway.telemetry.metrics import Metrics
 from gateway.writes import Moments as WriteMoments
-from gateway.writes import Writes, WriteSettings
+from gateway.writes import Writes
 from gateway.writes import undisturbed as undisturbed_writes
 from openapi.process.status.v1 import Family
-from process_apis.billing_holds.sweeps import HoldSettings
 from process_apis.billing_holds.sweeps import schedules as hold_schedules
-from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.mappings import MappingError, Mappings, load_mappings
 from process_apis.project_onboarding.templates import TemplateError, Templates, load_templates
 from process_apis.status.systems import Systems
-from process_apis.time_transfer.order import TransferSettings
 from process_apis.time_transfer.schedules import schedules as transfer_schedules
 from system_apis.connector import Connection
 from system_apis.connectors import CONNECTORS
@@ -135,8 +130,6 @@ def parts(
     upstreams = Upstreams(terms, part=part, counters=counters, metrics=metrics, traced=traced)
     erps = ports(settings, "erp", upstreams, tracing)
     psas = ports(settings, "psa", upstreams, tracing)
-    clocks = settings.processes
-    write_settings = WriteSettings(lease_s=clocks.write_lease_s, deadline_s=clocks.write_deadline_s)
     return Parts(
         installation=installation,
         store=store,
@@ -146,7 +139,7 @@ def parts(
         landscape=landscape_of(settings, erps, psas),
         erps=erps,
         psas=psas,
-        writes=Writes(store, write_settings, write_moments),
+        writes=Writes(store, clocks.write_settings(settings.processes), write_moments),
         tracing=tracing,
     )
 
@@ -205,24 +198,6 @@ def landscape_of(settings: Settings, erps: Mapping[str, Erp], psas: Mapping[str,
     )
 
 
-def entities_of(settings: Settings) -> dict[str, LegalEntity]:
-    """Return the legal entities as processes know them."""
-    return {
-        code: LegalEntity(
-            code=code,
-            name=entity.name,
-            currency=entity.currency,
-            country=entity.country,
-            time_zone=entity.time_zone,
-            code_pattern=entity.code_pattern,
-            rounding=entity.rounding,
-            tax_basis=entity.tax_basis,
-            period_policy=entity.period_policy,
-        )
-        for code, entity in settings.entities.items()
-    }
-
-
 def apis_of(built: Parts) -> tuple[Api, ...]:
     """Return every API, its contract joined with its module; raises CannotStart with every mismatch."""
     settings = built.installation.settings
@@ -234,10 +209,10 @@ def apis_of(built: Parts) -> tuple[Api, ...]:
         "engine": built.engine,
         "cursors": cursors,
         "landscape": built.landscape,
-        "entities": entities_of(settings),
+        "entities": clocks.entities_of(settings),
         "templates": built.installation.templates,
         "mappings": built.installation.mappings,
-        "transfer_settings": transfer_settings(settings),
+        "transfer_settings": clocks.transfer_settings(settings),
         "systems": Systems(built.store, built.landscape, families, max_age_s),
         "workflows": process_apis.WORKFLOWS,
     }
@@ -306,18 +281,18 @@ async def _migrated(built: Parts) -> bool:
 
 def worker(built: Parts, moments: Moments = undisturbed) -> Worker:
     """Return the worker process; its ports are bare: a workflow always asks the system itself."""
-    clocks = built.installation.settings.processes
+    settings = built.installation.settings
     return Worker(
-        url=built.installation.settings.database_url,
+        url=settings.database_url,
         store=built.store,
         writes=built.writes,
         workflows=list(process_apis.WORKFLOWS.values()),
         resources={
             "landscape": built.landscape,
-            "entities": entities_of(built.installation.settings),
+            "entities": clocks.entities_of(settings),
             "mappings": built.installation.mappings,
         },
-        settings=durable_settings(clocks),
+        settings=clocks.durable_settings(settings.processes),
         schedules=schedules_of(built),
         moments=moments,
     )
@@ -327,26 +302,6 @@ def schedules_of(built: Parts) -> list[Schedule]:
     """Return what workers do again and again, of all processes."""
     settings, systems = built.installation.settings, (built.store, built.engine, built.landscape)
     return [
-        *transfer_schedules(*systems, transfer_settings(settings), list(built.psas)),
-        *hold_schedules(*systems, HoldSettings(**structs.asdict(settings.holds))),
+        *transfer_schedules(*systems, clocks.transfer_settings(settings), list(built.psas)),
+        *hold_schedules(*systems, clocks.hold_settings(settings)),
     ]
-
-
-def transfer_settings(settings: Settings) -> TransferSettings:
-    """Return how time is taken over, as the installation set it."""
-    return TransferSettings(**structs.asdict(settings.transfer))
-
-
-def durable_settings(clocks: Processes) -> DurableSettings:
-    """Return the clocks of durable work as the installation set them."""
-    return DurableSettings(
-        retry_attempts=clocks.retry_attempts,
-        retry_interval_s=clocks.retry_interval_s,
-        probes_s=clocks.probes_s,
-        write_deadline_s=clocks.write_deadline_s,
-        poll_interval_s=clocks.poll_interval_s,
-        unavailable_resume_s=clocks.unavailable_resume_s,
-        hold_forward_s=clocks.hold_forward_h * 3600,
-        lease_s=clocks.worker_lease_s,
-        lease_renewal_s=clocks.worker_lease_s / 4,  # Three may get lost.
-    )
