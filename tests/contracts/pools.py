@@ -179,7 +179,14 @@ class Statuses:
 
     def prepare(self) -> dict[str, Prepare]:
         """Return what makes each operation's calls succeed."""
-        return {"list_project_statuses": list_from_the_start, "get_project_status": self._name_project}
+        return {
+            "list_project_statuses": list_from_the_start,
+            "get_project_status": self._name_project,
+            "list_billing_statuses": self._ask_for_project,
+        }
+
+    def _ask_for_project(self, case: Case) -> None:
+        case.query = {"project": self._harness.run(self._made.project())}
 
     def _name_project(self, case: Case) -> None:
         case.path_parameters["project_id"] = self._harness.run(self._made.project())

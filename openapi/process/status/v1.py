@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from datetime import date as date_aliased
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 from openapi.instant import datetime
 
-from ...common.types import Code, OwnerQueue
+from ...common.types import Code, Currency, Money, Outcome, OwnerQueue
 
 ProjectCode: TypeAlias = Annotated[
     str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\\Z")
@@ -67,7 +68,8 @@ class Blocker(Struct, frozen=True, kw_only=True):
     detail: str
     owner_queue: OwnerQueue
     assignee: str | None
-    work_item_id: str
+    work_item_id: Annotated[str, Meta(description="The work item that asks for somebody.")] | None
+    hold_id: Annotated[str, Meta(description="The hold, where that is what it is.")] | None
     since: datetime
 
 
@@ -86,6 +88,174 @@ class Object(StrEnum):
     project_status = "project_status"
 
 
+class Moment(Struct, frozen=True, kw_only=True):
+    """
+    Something that happened to the project.
+    """
+
+    at: datetime
+    type: Annotated[str, Meta(description="`tiebeam.<process>.<fact>.v1`.")]
+    subject: Annotated[str, Meta(description="The id of what it happened to.")]
+
+
+class RequestState(StrEnum):
+    draft = "draft"
+    validated = "validated"
+    held = "held"
+    rejected = "rejected"
+    cancelled = "cancelled"
+    submitted = "submitted"
+    in_doubt = "in_doubt"
+    accepted = "accepted"
+    posted = "posted"
+
+
+class BillingObject(StrEnum):
+    billing_status = "billing_status"
+
+
+class Amounts(Struct, frozen=True, kw_only=True):
+    """
+    What the project brings in one currency. Net, signed, reversals included; only `paid` is with tax, since payments are. `held`, `ready`, `requested` and `billed` do not overlap.
+    """
+
+    currency: Currency
+    approved: Annotated[
+        Money,
+        Meta(
+            description="What was approved and has an amount: of time its sale facts, of milestones their fees."
+        ),
+    ]
+    posted: Annotated[
+        Money,
+        Meta(
+            description="What of it stands in the ERP's books as sold, billed or not."
+        ),
+    ]
+    held: Annotated[
+        Money,
+        Meta(
+            description="What would be ready, or is on a request that is not submitted, and is stopped by a hold."
+        ),
+    ]
+    ready: Annotated[
+        Money,
+        Meta(
+            description="What the next release takes: posted, not held, on no request."
+        ),
+    ]
+    requested: Annotated[
+        Money,
+        Meta(description="What is on a request that is not posted yet, and not held."),
+    ]
+    billed: Annotated[Money, Meta(description="What is on posted invoices.")]
+    paid: Annotated[
+        Money,
+        Meta(
+            description="What was paid of them, tax included, as far as the ERP has said last."
+        ),
+    ]
+
+
+class ProjectInvoice(Struct, frozen=True, kw_only=True):
+    """
+    A request for an invoice, and what became of it.
+    """
+
+    request_id: str
+    business_key: str
+    state: RequestState
+    outcome: Outcome
+    connection: Annotated[str, Meta(description="The ERP's.")]
+    invoice_id: str | None
+    number: str | None
+    invoice_date: date_aliased | None
+    due_date: date_aliased | None
+    net: Money
+    tax: Money
+    gross: Money
+
+
+class InvoicePayment(Struct, frozen=True, kw_only=True):
+    date: date_aliased
+    amount: Money
+
+
+class BilledInvoice(Struct, frozen=True, kw_only=True):
+    """
+    The invoice as the ERP has it, or had it last.
+    """
+
+    connection: str
+    id: str
+    number: str | None
+    state: Annotated[str, Meta(description="The system contract's word; null where the ERP has never answered.")] | None
+    invoice_date: date_aliased | None
+    due_date: date_aliased | None
+    net: Money
+    tax: Money
+    gross: Money
+    balance: Annotated[Money, Meta(description="Null where the ERP has never answered.")] | None
+    payments: list[InvoicePayment]
+    as_of: Annotated[datetime, Meta(description="When the ERP said so.")] | None
+    stale: Annotated[
+        bool, Meta(description="The ERP could not be asked; this is what it said last.")
+    ]
+
+
+class BilledEntry(Struct, frozen=True, kw_only=True):
+    """
+    A time entry, or a milestone, as its customer may read it.
+    """
+
+    connection: Annotated[str, Meta(description="The PSA's; of a milestone `gateway`.")]
+    id: str
+    fact: Annotated[str, Meta(description="The id of the fact that was made of it.")]
+    work_date: date_aliased
+    hours: Annotated[str, Meta(description="Decimal text, at most four places; null for a milestone.")] | None
+    person: str | None
+    description: str
+    net: Money
+    cost: Annotated[Money, Meta(description="For callers with `finance:read` alone, who are not limited to customers or projects.")] | None
+
+
+class BilledLine(Struct, frozen=True, kw_only=True):
+    number: Annotated[
+        int,
+        Meta(description="The invoice's; of what is on none, the contract's.", ge=0),
+    ]
+    description: str
+    net: Money
+    entries: list[BilledEntry]
+
+
+class BillingStatus(Struct, frozen=True, kw_only=True):
+    """
+    One invoice, or what is on none yet, down to its time entries.
+    """
+
+    object: BillingObject
+    request_id: Annotated[str, Meta(description="Null for what is on no request.")] | None
+    business_key: str | None
+    state: RequestState | None
+    outcome: Outcome
+    legal_entity: str
+    project: str
+    customer: StatusCustomer
+    invoice: BilledInvoice | None
+    lines: list[BilledLine]
+    holds: Annotated[
+        list[str],
+        Meta(description="The ids of the holds in force that stop something of it."),
+    ]
+    as_of: Annotated[datetime, Meta(description="The ERP's word, or now.")]
+    stale: bool
+
+
+class BillingStatusList(Struct, frozen=True, kw_only=True):
+    items: list[BillingStatus]
+
+
 class ProjectStatus(Struct, frozen=True, kw_only=True):
     """
     A project across systems.
@@ -100,7 +270,25 @@ class ProjectStatus(Struct, frozen=True, kw_only=True):
     state: ProjectState
     systems: list[SystemStatus]
     onboarding: StatusOnboarding | None
+    amounts: Annotated[
+        list[Amounts],
+        Meta(description="One for each currency that something was sold in."),
+    ]
+    entries_without_amount: Annotated[
+        int,
+        Meta(
+            description="Approved time entries of which it is not known yet what they bring, such as those that were refused.",
+            ge=0,
+        ),
+    ]
     blockers: list[Blocker]
+    timeline: Annotated[list[Moment], Meta(description="The newest first, at most 20.")]
+    invoices: Annotated[
+        list[ProjectInvoice],
+        Meta(
+            description="The newest first, at most 20; `billing-statuses` has all, with their lines."
+        ),
+    ]
     links: list[Link]
     as_of: Annotated[datetime, Meta(description="The oldest of the sources.")]
     stale: Annotated[bool, Meta(description="At least one source is stale.")]
