@@ -1,20 +1,21 @@
 """A vendor whose books are a file, so that they outlive the process that writes to them; run as a writer that dies.
 
-`python -m tests.faults.file_vendor DATABASE_URL BOOKS MOMENT` carries out rounds until it knows what came of them, and
-prints it; at the moment it kills itself.
+`python -m tests.faults.file_vendor DATABASE_URL BOOKS MOMENT [KEY…]` carries out rounds until it knows what came of
+them, and prints it; at the moment it kills itself. With keys it is a batch of orders that is written, through a slot.
 """
 
 import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from gateway.errors import Uncertain, WriteInProgress
+from gateway.errors import Refused, Uncertain, WriteInProgress
 from gateway.store.database import Store, create_engine
-from gateway.writes import Writes, WriteSettings
+from gateway.writes import Item, Writes, WriteSettings
 
 MOMENTS = ("before_effect", "between_intent_and_act", "after_effect", "between_act_and_record")
 LEASE_S, SETTLE_S = 0.6, 0.2
@@ -88,6 +89,48 @@ async def write(url: str, books: Books, key: str, moment: str | None) -> str:
         await store.close()
 
 
+async def write_batch(url: str, books: Books, keys: Sequence[str], moment: str) -> str:
+    """Carry out rounds of a batch until one knows; `halfway` is after its first document."""
+
+    async def moments(name: str, _operation: str, _key: str) -> None:
+        if name == moment:
+            die()
+
+    async def look(asked: Sequence[str]) -> dict[str, str]:
+        return {key: key for key in books.documents() if key in asked}
+
+    async def act(new: Sequence[Order]) -> dict[str, str | Refused]:
+        for order in new:
+            books.create(order.business_key)
+            if moment == "halfway":
+                die()
+        return {order.business_key: order.business_key for order in new}
+
+    store = Store(create_engine(url))
+    writes = Writes(store, WriteSettings(lease_s=LEASE_S, slot_s=LEASE_S), moments)
+    items = [Item(key=key, payload=Order(business_key=key)) for key in keys]
+    try:
+        while True:
+            try:
+                done = await writes.many(
+                    connection="books",
+                    operation="create_orders",
+                    items=items,
+                    look=look,
+                    act=act,
+                    settle_s=SETTLE_S,
+                    serial="books",
+                )
+            except (WriteInProgress, Uncertain):
+                await asyncio.sleep(0.05)
+            else:
+                return " ".join(done)
+    finally:
+        await store.close()
+
+
 if __name__ == "__main__":
-    database_url, path, at = sys.argv[1:]
-    sys.stdout.write(asyncio.run(write(database_url, Books(Path(path)), "ord_1", at)))
+    database_url, path, at, *batch = sys.argv[1:]
+    ledger = Books(Path(path))
+    writing = write_batch(database_url, ledger, batch, at) if batch else write(database_url, ledger, "ord_1", at)
+    sys.stdout.write(asyncio.run(writing))

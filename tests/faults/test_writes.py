@@ -153,8 +153,8 @@ async def test_a_row_of_faults_makes_one_document(store: Store, lag_s: float) ->
     assert isinstance(answers[-1][1], Customer)
 
 
-async def writer(url: str, books: Books, moment: str) -> Process:
-    program = (sys.executable, "-m", "tests.faults.file_vendor", url, str(books.path), moment)
+async def writer(url: str, books: Books, moment: str, *keys: str) -> Process:
+    program = (sys.executable, "-m", "tests.faults.file_vendor", url, str(books.path), moment, *keys)
     return await asyncio.create_subprocess_exec(*program, stdout=PIPE)
 
 
@@ -188,3 +188,22 @@ async def test_processes_at_once_some_of_them_killed_leave_one_document(store: S
 
     assert books.documents() == ["ord_1"]
     assert all(out == b"ord_1" for moment, out, _ in told_by if moment == "never")
+
+
+@pytest.mark.campaign
+async def test_batches_that_overlap_some_of_them_killed_leave_one_document_a_key(
+    store: Store, url: str, tmp_path: Path
+) -> None:
+    books = Books(tmp_path / "books.txt")
+    await Writes(store, WriteSettings()).intent("books", "create_orders", "ord_1")
+    moments = ["halfway", "between_intent_and_act", "between_act_and_record", "never", "never"] * (2 if FULL else 1)
+    keys = [f"ord_{number}" for number in range(len(moments) + 2)]
+
+    writers = [await writer(url, books, moment, *keys[n : n + 3]) for n, moment in enumerate(moments)]
+    for one in writers:
+        await one.communicate()
+    survivor = await writer(url, books, "never", *keys)
+    out, _ = await survivor.communicate()
+
+    assert out.decode().split() == keys
+    assert sorted(books.documents()) == sorted(keys)
