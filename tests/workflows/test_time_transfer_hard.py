@@ -20,7 +20,7 @@ from openapi.common.types import Code
 from openapi.platform.operations.v1 import Resumption
 from openapi.process.time_transfer.v1 import RecallState
 from openapi.system.erp.v1 import BillableTransactions, PeriodState
-from openapi.system.psa.v1 import TimeChanges
+from openapi.system.psa.v1 import TimeChanges, TimeTotal
 from process_apis.ledger import contracts
 from process_apis.ledger.entries import tb_time_entry
 from process_apis.ledger.facts import Billing, move_facts, tb_fact
@@ -414,3 +414,107 @@ async def test_fact_left_behind_by_a_run_that_is_gone_is_carried_on(stage: TimeS
 
     assert await stage.stands() == ["1 r1 approved posted ready"]
     assert len(stage.erp.transactions) == 2
+
+
+async def test_cap_that_was_raised_lets_the_sale_post(stage: TimeStage) -> None:
+    stage.booked(await stage.project(line(cap="100.00")))
+    await stage.transferred()
+    stage.clock.forward(1000)
+    await stage.transferred()
+    assert [item.code for item in await stage.items()] == [Code.contract_cap_exceeded]
+    async with stage.store.begin() as connection:
+        await connection.execute(update(contracts.tb_contract_line).values(cap="200.00"))
+    stage.clock.forward(1000)
+
+    await stage.transferred()
+
+    assert stage.balance(SALE[0]) == Decimal("120.00")
+    assert await stage.stands() == ["1 r1 approved posted ready"]
+    assert await stage.items() == []
+
+
+async def test_reversal_waits_for_an_open_period(stage: TimeStage) -> None:
+    entry = stage.booked(await stage.project())
+    await stage.transferred()
+    stage.erp.set_period(WORKED_ON, PeriodState.closed)
+    stage.psa.recall(entry.id)
+    await stage.transferred()
+    assert [item.code for item in await stage.items()] == [Code.period_closed]
+    stage.erp.open_period(WORKED_ON)
+    stage.clock.forward(1000)
+
+    await stage.transferred()
+
+    assert stage.balance(SALE[0]) == 0
+    assert await stage.items() == []
+
+
+async def test_reversal_that_the_erp_refuses_is_sent_again_as_it_is(stage: TimeStage) -> None:
+    entry = stage.booked(await stage.project())
+    await stage.transferred()
+    stage.erp.accounts.discard(SALE[0])
+    recall = await stage.recall(entry.id)
+    assert recall.state is RecallState.recalled
+    assert [item.process_kind for item in await stage.items()] == ["time_recall"]
+    stage.erp.accounts.add(SALE[0])
+    stage.clock.forward(1000)
+
+    await stage.transferred()
+
+    assert stage.balance(SALE[0]) == 0
+    assert await stage.items() == []
+
+
+async def test_difference_that_stays_is_asked_about_until_it_is_gone(
+    stage: TimeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.booked(await stage.project())
+    await stage.transferred()
+    honest = stage.psa.list_time_totals
+
+    async def wrong(first: date, last: date) -> list[TimeTotal]:
+        return [replace(one, hours="7") for one in await honest(first, last)]
+
+    monkeypatch.setattr(stage.psa, "list_time_totals", wrong)
+    await stage.transferred(sweep=True)
+    (item,) = await stage.items()
+    assert (item.code, item.trace_key) == (Code.upstream_conflict_stale, "tts_delivery_p_1_2026-11-20")
+    monkeypatch.undo()
+
+    await stage.transferred(sweep=True)
+
+    assert await stage.items() == []
+
+
+async def test_portal_sees_its_own_time_without_cost_and_who_reads_finance_sees_it(stage: TimeStage) -> None:
+    stage.booked(await stage.project(code="P-1"))
+    await stage.transferred()
+    (entry,) = await stage.entries()
+    assert (entry.cost, entry.facts[0].net) in [(None, None), (None, entry.amount)]
+    assert entry.customer is not None
+    stage.caller = replace(INSTALLATION, scopes=frozenset({"finance:read"}))
+    (seen,) = await stage.entries()
+    assert seen.cost is not None
+    assert seen.cost.amount == "38.00"
+
+    stage.caller = replace(INSTALLATION, customers=frozenset({entry.customer}), scopes=frozenset({"finance:read"}))
+    (portal,) = await stage.entries()
+    assert (portal.cost, portal.approved_by, [fact.kind.value for fact in portal.facts]) == (
+        None,
+        None,
+        ["unbilled_sale"],
+    )
+    stage.caller = replace(INSTALLATION, customers=frozenset({"cus_other"}))
+    assert await stage.entries() == []
+
+
+async def test_unknown_connection_and_id_without_its_system_are_refused(stage: TimeStage) -> None:
+    with pytest.raises(Refused) as refused:
+        await stage.entries(external_id="1")
+    assert refused.value.code is Code.request_malformed
+    landscape = stage.psa.capabilities
+    stage.psa.capabilities = replace(landscape, time_entries=False)
+    with pytest.raises(Refused) as incapable:
+        await stage.run()
+    assert incapable.value.code is Code.capability_missing
+    assert schedules.schedules(stage.store, stage.engine, stage.landscape, stage.settings, ["delivery"]) == []
