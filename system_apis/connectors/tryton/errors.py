@@ -86,6 +86,8 @@ STATUSES: Final[Mapping[int, tuple[Code, str]]] = {  # Refused before anything w
     ),
     404: (Code.upstream_unavailable, "The Tryton server has no database of this name."),
 }
+NUMBERED: Final = re.compile(r"The number on .+ must be unique\.")
+"""Tryton on SQLite gave one number to two that came at once, and took the first: the next try gets another."""
 NOT_WRITTEN: Final = ("could not obtain lock", "could not serialize")
 """PostgreSQL's words for two writers at once, which Tryton passes on with 503: nothing of the later one was written."""
 
@@ -101,6 +103,8 @@ def error_for(error: Sequence[object], *, write: bool) -> ApiError:
     if name != "UserError":  # An unknown field or model, or a defect: this database is not what we were written for.
         detail = "Tryton failed inside. `tiebeam check --connections` says whether modules or rights are missing."
         return unanswered(write=write)(Code.upstream_contract_violation, detail)
+    if NUMBERED.match(text):
+        return Unavailable(Code.upstream_unavailable, "Tryton numbered two at once, and took one. It is tried again.")
     for pattern, code, detail in TEXTS:
         if pattern.match(text):
             return Refused(code, detail)
