@@ -1,7 +1,7 @@
 """The release of invoices as its caller meets it; the books of both systems say what became of it."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import pytest
 from openapi.common.types import Code, Money, Outcome
 from openapi.process.invoice_release.v1 import PreviewState, ReleaseState, RequestState
 from openapi.system.erp.v1 import InvoiceState
-from process_apis.ledger.facts import Billing
+from process_apis.ledger.facts import Billing, move_facts, tb_fact
 from process_apis.ledger.holds import ScopeType
+from process_apis.ledger.requests import RequestState as LedgerState
 from tests.fakes.erp_master import RECEIVABLE
 from tests.fakes.vendor import Fault
 from tests.workflows.release_stage import Stage, only
@@ -298,3 +299,115 @@ async def test_refusal_of_the_erp_rejects_the_request_and_frees_the_facts(workin
     assert working.psa.notes
     working.erp.taxes["VAT 7%"] = "7"
     assert (await working.released()).state is RequestState.posted
+
+
+class Broken(Exception):
+    """What a step breaks with, its effect being there."""
+
+
+def breaking_once(step: str) -> Callable[[str, str], Awaitable[None]]:
+    """Return what breaks the step once, after what it did and before that is written down."""
+    left = [step]
+
+    async def strike(moment: str, name: str) -> None:
+        if moment == "after" and name in left:
+            left.remove(name)
+            raise Broken
+
+    return strike
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "open_request",
+        "select_and_lock",
+        "validate",
+        "create_invoice",
+        "compare_draft",
+        "post_invoice",
+        "record_invoice",
+        "post_billable_transactions",
+        "record_releases",
+        "write_billing_note",
+        "write_time_feedback",
+    ],
+)
+async def test_step_that_is_carried_out_twice_has_one_effect(stage: Stage, step: str) -> None:
+    await stage.work()
+    async with stage.working(breaking_once(step)):
+        release = await stage.release()
+        await stage.resume(only(release))
+        request = only(await stage.rested(release, ReleaseState.completed))
+
+    assert release.state is ReleaseState.parked
+    assert request.state is RequestState.posted, request
+    assert len(stage.erp.invoices) == 1
+    assert len(stage.erp.books.entries_of(request.business_key)) == 1
+    assert stage.accrued_income() == 0
+    assert len(stage.psa.notes) == 1
+    assert [told[-1].state.value for told in stage.psa.feedback.values()] == ["billed"]
+    assert len(await stage.events("tiebeam.invoice_release.posted.v1")) == 1
+
+
+@pytest.mark.parametrize("step", ["close_request", "tell_why_not"])
+async def test_undo_that_is_carried_out_twice_has_one_effect(stage: Stage, step: str) -> None:
+    fact = await stage.work()
+    await stage.hold(ScopeType.contract, stage.contract.id)
+    async with stage.working(breaking_once(step)):
+        release = await stage.release()
+        await stage.resume(only(release))
+        request = only(await stage.rested(release, ReleaseState.completed))
+
+    assert request.state is RequestState.held
+    assert [one.billing for one in await stage.facts(fact)] == [Billing.ready]
+    assert len(await stage.events("tiebeam.invoice_release.held.v1")) == 1
+    assert len(stage.psa.notes) == 1
+
+
+async def test_note_that_the_psa_refuses_keeps_nobody_from_releasing_anew(working: Stage) -> None:
+    await working.work()
+    hold = await working.hold(ScopeType.contract, working.contract.id)
+    working.psa.plan("write_billing_note", Fault.refused)
+    held = await working.released()
+    await working.lift(hold)
+
+    posted = await working.released()
+
+    assert (held.state, posted.state) == (RequestState.held, RequestState.posted)
+
+
+async def test_facts_that_another_request_takes_meanwhile_are_not_billed_twice(either: Stage) -> None:
+    fact = await either.work()
+    async with either.store.begin() as connection:
+        await move_facts(connection, either.store, tb_fact.c.id == fact.id, billing=Billing.on_request.value)
+    await either.work(net="60.00", minutes=30)
+
+    request = await either.released()
+
+    assert request.state is RequestState.posted
+    assert [(one.fact, one.code) for one in request.excluded] == [(fact.id, Code.entry_duplicate)]
+
+
+async def test_fact_that_is_on_another_live_request_is_a_duplicate(either: Stage) -> None:
+    fact = await either.work()
+    await either.money.request(either.contract, [fact], LedgerState.submitted)
+
+    request = await either.released()
+
+    assert (request.state, request.code) == (RequestState.rejected, Code.entry_duplicate)
+    assert len(either.erp.invoices) == 0
+
+
+async def test_account_and_tax_come_from_the_mappings_where_the_fact_has_none(working: Stage) -> None:
+    await working.work(tax_code=None, tax_percent=None, revenue_account=None)
+    strange = await working.work(tax_category="unheard_of", tax_code=None, tax_percent=None)
+
+    refused = await working.released()
+    await working.hold(ScopeType.fact, strange.id)
+    posted = await working.released()
+
+    assert (refused.state, refused.code) == (RequestState.rejected, Code.tax_not_determinable)
+    assert posted.state is RequestState.posted, posted
+    (invoice,) = working.erp.invoices
+    assert [(line.account, line.tax_code) for line in invoice.lines] == [("4.2.2", "VAT 21%")]
