@@ -159,7 +159,7 @@ def _note(rows: Sequence[Row[Any]]) -> str:
     first = rows[0]
     part = "" if first.scope_type in {ScopeType.project, ScopeType.customer} else f" (a {_spoken(first.scope_type)})"
     more = f" And {len(rows) - 1} more." if len(rows) > 1 else ""
-    said = f": {first.note}" if first.note else ""
+    said = f": {first.note.rstrip('.')}" if first.note else ""
     since = f"{first.placed_at:%Y-%m-%d}"
     head = f"Billing{part} held by {first.placed_by} since {since}, {_spoken(first.reason)}{said}"
     tail = f". Review on {first.review_on}.{more}"
