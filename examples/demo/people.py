@@ -42,6 +42,9 @@ class Desks(Protocol):
     def told(self, project_code: str) -> str:
         """Return all that the project was told about its billing."""
 
+    def close(self) -> None:
+        """Hang up."""
+
 
 class TrytonDesks:
     """The delivery database of a Tryton."""
@@ -91,6 +94,11 @@ class TrytonDesks:
         """Return what the notes on the project say to people, the newest last."""
         (project,) = self._project(project_code)
         return self._said(f"project.work,{project['id']}")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._manager.close()
+        self._reader.close()
 
     def _said(self, resource: str) -> str:
         notes = self._reader.find("ir.note", [["resource", "=", resource]], "message")
@@ -159,6 +167,10 @@ class RedmineDesks:
             for page in sorted(notes, key=lambda page: str(page["created_on"]))
         ]
         return "\n".join(texts)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
 
     def _set(self, entry: str, approval: str) -> None:
         fields = self._get("/custom_fields.json")["custom_fields"]
