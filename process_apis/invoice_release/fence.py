@@ -75,5 +75,6 @@ async def _refuse_changed(connection: AsyncConnection, request: InvoiceRequest, 
 async def _unchanged(connection: AsyncConnection, facts: Sequence[Fact]) -> bool:
     ids = [fact.id for fact in facts]
     taken_back = select(tb_fact.c.id).where(tb_fact.c.reverses.in_(ids), tb_fact.c.id.not_in(ids))
-    on_it = bool(facts) and all(fact.billing is Billing.on_request for fact in facts)
+    # A fact with a code is not what the PSA says any more.
+    on_it = bool(facts) and all(fact.billing is Billing.on_request and fact.code is None for fact in facts)
     return on_it and (await connection.execute(taken_back.limit(1))).one_or_none() is None

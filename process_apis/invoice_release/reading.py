@@ -109,10 +109,14 @@ async def external_id(store: Store, canonical_id: str, connection: str) -> str |
 
 
 async def ready_facts(connection: AsyncConnection, order: ReleaseOrder) -> list[Fact]:
-    """Return what of the contract may be invoiced to the payer."""
+    """Return what of the contract may be invoiced to the payer.
+
+    A fact with a code is not what the PSA says any more: it waits for its reversal.
+    """
     columns = tb_fact.c
-    posted = or_(columns.posting == Posting.posted.value, columns.kind == Kind.fee.value)
-    return await find_facts(connection, _of(order), columns.billing == Billing.ready.value, posted)
+    booked = columns.posting.in_([Posting.posted.value, Posting.skipped.value])  # Some ERPs keep no postings.
+    ready = (columns.billing == Billing.ready.value, columns.code.is_(None))
+    return await find_facts(connection, _of(order), booked, *ready)
 
 
 async def reversed_among(connection: AsyncConnection, facts: Sequence[Fact]) -> list[str]:
