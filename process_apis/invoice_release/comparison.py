@@ -8,7 +8,7 @@ from openapi.common.types import Code, Money, Violation
 from openapi.system.erp.v1 import Invoice, InvoiceState, NewInvoice
 from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.money import PLACES, amount_of, money, total
-from process_apis.ledger.taxes import TaxGroup, tolerance
+from process_apis.ledger.taxes import TaxGroup, tolerance, total_tax
 
 
 def compare(found: Invoice, wanted: NewInvoice, taxes: Sequence[TaxGroup], entity: LegalEntity) -> None:
@@ -70,7 +70,7 @@ def _in_taxes(found: Invoice, taxes: Sequence[TaxGroup], entity: LegalEntity) ->
 
 def _in_totals(found: Invoice, taxes: Sequence[TaxGroup], entity: LegalEntity) -> Iterator[Violation]:
     currency = found.net.currency
-    expected = total(group.tax for group in taxes)
+    expected = total_tax(taxes)
     most = total(allowed(group, entity, currency) for group in taxes)
     if abs(amount_of(found.tax) - expected) > most:
         yield _difference("tax", _text(money(expected, currency)), _text(found.tax))

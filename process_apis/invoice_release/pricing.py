@@ -12,7 +12,7 @@ from process_apis.ledger.facts import Fact
 from process_apis.ledger.mappings import Mappings
 from process_apis.ledger.money import PLACES, total
 from process_apis.ledger.requests import RequestLine
-from process_apis.ledger.taxes import TaxedLine, TaxGroup, expected_taxes
+from process_apis.ledger.taxes import TaxedLine, TaxGroup, expected_taxes, total_tax
 
 
 class Pricing(Struct, frozen=True, kw_only=True):
@@ -63,5 +63,5 @@ def totals_of(lines: Sequence[RequestLine], entity: LegalEntity, currency: str) 
     """Return the totals: nets are summed, taxes rounded as the entity's ERP does."""
     taxed = [TaxedLine(tax_code=line.tax_code, percent=line.tax_percent, net=line.net) for line in lines]
     taxes = expected_taxes(taxed, basis=entity.tax_basis, places=PLACES[currency], mode=entity.rounding)
-    net, tax = total(line.net for line in lines), total(group.tax for group in taxes)
+    net, tax = total(line.net for line in lines), total_tax(taxes)
     return Totals(net=net, tax=tax, gross=net + tax, taxes=taxes)

@@ -236,14 +236,6 @@ async def facts_of(connection: AsyncConnection, request_ids: Collection[str]) ->
     return found
 
 
-async def lines_of(connection: AsyncConnection, fact_ids: Collection[str]) -> dict[str, tuple[str, int]]:
-    """Return the live request and the line that each of the facts is on; those that are on none are left out."""
-    columns = tb_invoice_request_fact.c
-    asked = select(columns.fact_id, columns.request_id, columns.line).where(columns.live)
-    rows = await connection.execute(asked.where(columns.fact_id.in_(sorted(fact_ids))))
-    return {row.fact_id: (row.request_id, row.line) for row in rows}
-
-
 async def open_request(connection: AsyncConnection, request: InvoiceRequest) -> None:
     """Write a request that is not there yet: whoever writes has looked by key and attempt, in this transaction."""
     await connection.execute(insert(tb_invoice_request).values(**structs.asdict(request)))

@@ -6,7 +6,7 @@ One project stands in both systems, with a contract; its work is in the books be
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from gateway.errors import Refused
 from gateway.secret import Secret
 from gateway.store import business_events, cross_references, work_items
 from gateway.store.cross_references import NewReference
-from gateway.store.database import Store, create_engine
+from gateway.store.database import Store, create_engine, utc_now
 from gateway.store.pages import Window
 from gateway.store.work_items import WorkItem
 from gateway.writes import Writes, WriteSettings
@@ -67,6 +67,7 @@ from tests.workflows.money_stage import WORKED_ON, Money
 
 PATIENT_S = 30
 THROUGH = date(2026, 11, 30)
+OPENED = datetime(2026, 12, 1, 8, tzinfo=UTC)
 MAPPINGS = Path(__file__).parents[2] / "sample" / "mappings"
 QUICK = DurableSettings(
     retry_attempts=2,
@@ -84,9 +85,9 @@ class Stage:
     """The product, as finance operations meet it."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.erp, self.psa = FakeErp(), FakePsa()
-        self.store, self.engine = Store(create_engine(url)), Engine(url)
+        self.url, self._began = url, utc_now()
+        self.erp, self.psa = FakeErp(clock=self.now), FakePsa(clock=self.now)
+        self.store, self.engine = Store(create_engine(url), self.now), Engine(url)
         self.money = Money(self.store)
         self.landscape = Configured(
             erps={"books": self.erp},
@@ -100,6 +101,10 @@ class Stage:
         self.caller: Caller = replace(INSTALLATION, client_id="finance")
         self.project: Project
         self.contract: SignedContract
+
+    def now(self) -> datetime:
+        """Return the time of the story, which goes on as fast as ours."""
+        return OPENED + (utc_now() - self._began)
 
     async def prepare(self) -> "Stage":
         """Return the stage with a project in both systems, its contract active, its customer known to the ERP."""

@@ -24,7 +24,7 @@ from process_apis.ledger.facts import Billing, Posting
 from process_apis.ledger.holds import ScopeType
 from process_apis.ledger.schedules import ScheduleLine
 from tests.workflows.money_stage import WORKED_ON
-from tests.workflows.release_stage import Stage, only
+from tests.workflows.release_stage import OPENED, Stage, only
 
 
 @pytest.fixture
@@ -527,7 +527,7 @@ async def test_release_names_something(stage: Stage) -> None:
 async def test_release_reaches_until_today_where_the_entity_is_unless_it_says_so(stage: Stage) -> None:
     release = await stage.ask_exactly(legal_entity="ES01", projects=[stage.contract.project], note="Month end")
 
-    assert abs((release.through - datetime.now(UTC).date()).days) <= 1
+    assert release.through == OPENED.date()
     assert release.note == "Month end"
 
 
@@ -549,3 +549,40 @@ async def test_more_lines_than_the_erp_takes_are_told(stage: Stage) -> None:
         request = await stage.released()
 
     assert (request.state, request.code) == (RequestState.rejected, Code.invoice_line_limit_exceeded)
+
+
+async def test_books_that_are_closed_for_good_stay_closed_whatever_the_policy(working: Stage) -> None:
+    await working.work()
+    working.entities["ES01"] = replace(working.entities["ES01"], period_policy="next_open")
+    for year in (2026, 2027):
+        for month in range(1, 13):
+            working.erp.close_period(date(year, month, 1))
+
+    request = await working.released()
+
+    assert (request.state, request.code) == (RequestState.rejected, Code.period_closed)
+
+
+async def test_contract_of_other_payers_is_released_anew(stage: Stage) -> None:
+    await stage.work()
+    release = await stage.release(wait_s=None)
+    other = NewCustomer(crm="crm1", account="other", name="Other", legal_name="Other S.A.", country="FR", tax_id=None)
+    async with stage.store.begin() as connection:
+        await ensure_customer(connection, stage.store, other)
+    await split_contract(stage, {"other": "100"})
+
+    async with stage.working():
+        request = only(await stage.rested(release, ReleaseState.completed))
+
+    assert (request.state, request.code) == (RequestState.rejected, Code.contract_split_mismatch)
+
+
+async def test_part_of_a_project_that_the_erp_does_not_know_is_told(working: Stage) -> None:
+    part = ScheduleLine(line_number=2, place=1, due_on=WORKED_ON, amount="1500.00", milestone=None)
+    await schedules.record_schedule(working.store, working.contract.id, [part])
+    await cross_references.retire(working.store, working.contract.project, "books")
+
+    seen = await working.preview()
+    request = await working.released()
+
+    assert (seen.code, request.code) == (Code.project_not_in_erp, Code.project_not_in_erp)
