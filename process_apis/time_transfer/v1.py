@@ -32,7 +32,7 @@ from process_apis.time_transfer.order import RECALL, RUN, RecallOrder, TransferO
 from process_apis.time_transfer.recalling import obstacle_to
 from process_apis.time_transfer.schedules import order_for
 from process_apis.time_transfer.workflow import recall_time, transfer_time
-from system_apis.ports import Landscape
+from system_apis.ports import Landscape, Psa
 
 ENTRY: Final = tb_time_entry.c
 
@@ -49,7 +49,7 @@ async def start_run(  # noqa: PLR0913 - the contract's parameters, and what the 
     wait_s: int | None,
 ) -> TransferRun:
     """Return the run of the PSA that is open: accepted now, or met."""
-    order = _order(landscape, transfer_settings, body)
+    order = _order(landscape, transfer_settings, caller, body)
     process = await runs.start(store, engine, transfer_time, order, caller.client_id, correlation_id)
     if wait_s:
         process = await wait_until_resting(store, process.id, wait_s)
@@ -147,17 +147,34 @@ async def get_recall(*, store: Store, caller: Caller, recall_id: str) -> Recall:
     return await answers.recall(store, caller, await _require(store, caller, recall_id, RECALL))
 
 
-def _order(landscape: Landscape, settings: TransferSettings, body: NewRun) -> TransferOrder:
-    """Return the order; raises Refused where no PSA is known by the name, or it tells no time."""
+def _order(landscape: Landscape, settings: TransferSettings, caller: Caller, body: NewRun) -> TransferOrder:
+    """Return the order; raises Refused where no PSA is known by the name that the caller may see, or it tells no time.
+
+    A run is of all time in its PSA: whoever may see a part of it only is not told what it counts and sums.
+    """
+    detail = f"There is no PSA with the name {body.connection}, or its time is of more than you may see."
+    unknown = Refused(
+        Code.connection_not_known,
+        detail,
+        Violation(code=Code.connection_not_known, pointer="#/connection", detail=detail),
+    )
     try:
         psa = landscape.psa(body.connection)
     except Refused as refused:
-        detail = f"There is no PSA with the name {body.connection}."
-        violation = Violation(code=Code.connection_not_known, pointer="#/connection", detail=detail)
-        raise Refused(Code.connection_not_known, detail, violation) from refused
+        raise unknown from refused
+    order = order_for(psa, settings, sweep=body.sweep is not UNSET and body.sweep)
+    if caller.is_limited or not caller.may_see(legal_entity=order.legal_entity):
+        raise unknown
     if not psa.capabilities.time_entries:
         raise Refused(Code.capability_missing, "This PSA tells of no time.")
-    return order_for(psa, settings, sweep=body.sweep is not UNSET and body.sweep)
+    return order
+
+
+def _psa(landscape: Landscape, connection: str) -> Psa | None:
+    try:
+        return landscape.psa(connection)
+    except Refused:
+        return None
 
 
 async def _recallable(store: Store, caller: Caller, body: NewRecall) -> TimeEntry:

@@ -512,7 +512,11 @@ async def test_unknown_connection_and_id_without_its_system_are_refused(stage: T
     with pytest.raises(Refused) as refused:
         await stage.entries(external_id="1")
     assert refused.value.code is Code.request_malformed
-    landscape = stage.psa.capabilities
+    stage.caller = replace(INSTALLATION, legal_entities=frozenset({"ES01"}))
+    with pytest.raises(Refused) as stranger:
+        await stage.run()
+    assert stranger.value.code is Code.connection_not_known
+    stage.caller, landscape = INSTALLATION, stage.psa.capabilities
     stage.psa.capabilities = replace(landscape, time_entries=False)
     with pytest.raises(Refused) as incapable:
         await stage.run()
