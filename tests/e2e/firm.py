@@ -25,6 +25,11 @@ BOOKS, DELIVERY = "/system/books/erp/v1", "/system/delivery/psa/v1"
 ADDRESS = {"street": "1 Market Street", "city": "Valencia", "country": "ES"}
 
 Planted = dict[str, str]
+NAMED: Final = (
+    *("onboarding", "project", "customer", "work_item"),
+    *("contract", "sale", "number", "hold", "release", "recall", "run", "milestone"),
+)
+"""The ids under which what is planted is known."""
 STRANGERS: Final = ("another entity", "an entity of another connection", "another customer", "another project")
 """Whose tokens are tried: each is limited in one thing, and may see all the rest."""
 
@@ -37,7 +42,7 @@ class Case(NamedTuple):
 
     def secrets(self) -> list[str]:
         """Return what must not stand in a stranger's answer."""
-        return [WORD, *(self.ids[name] for name in ("onboarding", "project", "customer", "work_item"))]
+        return [WORD, *(self.ids[name] for name in NAMED if name in self.ids)]
 
 
 class Firm:

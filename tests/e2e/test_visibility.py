@@ -37,6 +37,8 @@ class Row(NamedTuple):
     codes: tuple[Code, ...] = ()
     """With which problem a stranger is refused."""
     word: str = WORD
+    whole: bool = False
+    """It is of all that a connection serves: no token that is limited in anything is shown it."""
     shared_within_connection: bool = False
     """Customers and people belong to no single entity: who sees one of the connection's entities sees them."""
 
@@ -122,8 +124,56 @@ ROWS: Final[dict[str, Row]] = {
         ),
     ),
     "process/status/v1:get_project_status": Row("not there", at="project"),
+    "process/status/v1:list_billing_statuses": Row(
+        "not listed",
+        filters=("project={project}", "invoice={number}", "connection=delivery&entry={time_entry}"),
+    ),
+    "process/time_transfer/v1:list_runs": Row("not listed", filters=("", "connection=delivery"), whole=True),
+    "process/time_transfer/v1:start_run": Row("refused", body="run", codes=(Code.connection_not_known,), whole=True),
+    "process/time_transfer/v1:get_run": Row("not there", at="run", whole=True),
+    "process/time_transfer/v1:list_entries": Row(
+        "not listed",
+        filters=(
+            "",
+            "project={project}",
+            "transfer=posted",
+            "connection=delivery&external_id={time_entry}",
+        ),
+    ),
+    "process/time_transfer/v1:recall_entry": Row("refused", body="recall", codes=(Code.entry_not_known,)),
+    "process/time_transfer/v1:get_recall": Row("not there", at="recall"),
+    "process/invoice_release/v1:list_releases": Row(
+        "not listed",
+        filters=("", "legal_entity=ES01", "contract={contract}", "project={project}", "customer={customer}"),
+    ),
+    "process/invoice_release/v1:start_release": Row(
+        "refused", filters=("", "dry_run=true"), body="release", codes=(*NOT_OURS, Code.project_not_known)
+    ),
+    "process/invoice_release/v1:get_release": Row("not there", at="release"),
+    "process/invoice_release/v1:cancel_release": Row("not there", at="release"),
+    "process/invoice_release/v1:list_milestones": Row(
+        "not listed", filters=("", "contract={contract}", "project={project}")
+    ),
+    "process/invoice_release/v1:approve_milestone": Row("not there", at="milestone", body="approval"),
+    "process/billing_holds/v1:list_holds": Row(
+        "not listed",
+        filters=(
+            "",
+            "project={project}",
+            "scope_type=project&scope_id={project}",
+            "state=active",
+            "in_force=true",
+        ),
+    ),
+    "process/billing_holds/v1:place_hold": Row("refused", body="hold", codes=(Code.hold_scope_unknown,)),
+    "process/billing_holds/v1:get_hold": Row("not there", at="hold"),
+    "process/billing_holds/v1:lift_hold": Row("not there", at="hold", body="lift"),
     "platform/operations/v1:list_process_instances": Row(
-        "not listed", filters=("", "state=parked", "kind=project_onboarding", "business_key={process_key}")
+        "not listed",
+        filters=(
+            *("", "state=parked", "kind=project_onboarding", "business_key={process_key}"),
+            *("kind=time_recall", "kind=invoice_release"),
+        ),
     ),
     "platform/operations/v1:get_process_instance": Row("not there", at="onboarding"),
     "platform/operations/v1:list_work_items": Row(
@@ -192,7 +242,7 @@ async def test_owner_is_answered(firm: Firm, operations: dict[str, Operation], c
     if operation.method != "GET":
         case = await firm.plant_all()
 
-    async with firm.owner(case, operation) as owner:
+    async with firm.product.client() if row.whole else firm.owner(case, operation) as owner:
         answers = [await asked(owner, operation, row, case, query) for query in row.filters]
 
     for answer in answers:
@@ -253,8 +303,13 @@ async def asked(client: httpx.AsyncClient, operation: Operation, row: Row, case:
 
 
 def nobodys(case: Case) -> Case:
-    """Return the same with ids as well formed that nothing has."""
-    return case._replace(ids={name: f"{text[:-1]}{'10'[text[-1] == '1']}" for name, text in case.ids.items()})
+    """Return the same with ids as well formed that nothing has; a milestone's ends in its line and place."""
+    return case._replace(
+        ids={
+            name: re.sub(r".(?=(-\d+)*$)", lambda last: "10"[last[0] == "1"], text, count=1)
+            for name, text in case.ids.items()
+        }
+    )
 
 
 def check(answer: httpx.Response, row: Row, case: Case, *, closed: bool) -> None:

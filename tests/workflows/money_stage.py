@@ -89,8 +89,19 @@ class Money:
             await cross_references.establish(self.store, reference)
         return (await projects.projects_by_id(self.store, INSTALLATION, [project_id]))[project_id]
 
-    async def contract(self, project: projects.Project, *, state: str = contracts.ACTIVE) -> contracts.SignedContract:
-        """Return the project's contract: line 1 by the hour, line 2 fixed, in two parts."""
+    async def contract(
+        self,
+        project: projects.Project,
+        *,
+        state: str = contracts.ACTIVE,
+        account: str | None = None,
+        item: str = "CONSULTING",
+    ) -> contracts.SignedContract:
+        """Return the project's contract: line 1 by the hour, line 2 fixed, in two parts.
+
+        `account` is the customer's, of a project that was not made here.
+        """
+        payer = account or self._accounts[project.customer]
         contract_id = await contracts.record_contract(
             self.store,
             Contract(
@@ -108,8 +119,11 @@ class Money:
                 po_number=None,
                 po_limit=None,
                 po_valid_to=None,
-                lines=[_line(1, "time_and_materials", rate="120.00"), _line(2, "fixed_price", value="3000.00")],
-                splits=[FundingSplit(account=self._accounts[project.customer], percent="100")],
+                lines=[
+                    _line(1, "time_and_materials", item, rate="120.00"),
+                    _line(2, "fixed_price", item, value="3000.00"),
+                ],
+                splits=[FundingSplit(account=payer, percent="100")],
             ),
         )
         parts = [
@@ -191,7 +205,7 @@ def _terms(number: str, customer: str, legal_entity: str) -> projects.Terms:
     )
 
 
-def _line(number: int, method: str, *, value: str | None = None, rate: str | None = None) -> ContractLine:
+def _line(number: int, method: str, item: str, *, value: str | None = None, rate: str | None = None) -> ContractLine:
     return ContractLine(
         number=number,
         description="Consulting",
@@ -200,7 +214,7 @@ def _line(number: int, method: str, *, value: str | None = None, rate: str | Non
         cap=None,
         rates=[Rate(role="consultant", unit="hour", rate=rate)] if rate else [],
         tax_category="standard",
-        item="CONSULTING",
+        item=item,
     )
 
 
