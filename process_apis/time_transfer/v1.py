@@ -32,7 +32,7 @@ from process_apis.time_transfer.order import RECALL, RUN, RecallOrder, TransferO
 from process_apis.time_transfer.recalling import obstacle_to
 from process_apis.time_transfer.schedules import order_for
 from process_apis.time_transfer.workflow import recall_time, transfer_time
-from system_apis.ports import Landscape, Psa
+from system_apis.ports import Landscape
 
 ENTRY: Final = tb_time_entry.c
 
@@ -168,13 +168,6 @@ def _order(landscape: Landscape, settings: TransferSettings, caller: Caller, bod
     if not psa.capabilities.time_entries:
         raise Refused(Code.capability_missing, "This PSA tells of no time.")
     return order
-
-
-def _psa(landscape: Landscape, connection: str) -> Psa | None:
-    try:
-        return landscape.psa(connection)
-    except Refused:
-        return None
 
 
 async def _recallable(store: Store, caller: Caller, body: NewRecall) -> TimeEntry:
