@@ -1,7 +1,7 @@
 """The product's worker, as `tiebeam worker` composes it, that kills itself when it is told to.
 
 In its folder, the file `kill` names a moment and a step, and is gone once that has been done; `seen` lists each moment
-that a worker came through.
+that a worker came through. The file `lose` names an answer that is lost on its way back, in the same manner.
 """
 
 import asyncio
@@ -18,39 +18,55 @@ from gateway import main
 from gateway.correlation import current_process_id, current_step
 from gateway.egress.connection import ConnectionHttp
 from gateway.egress.limits import Part
+from gateway.errors import Uncertain
 from gateway.settings import load
 from gateway.telemetry.logs import start_logging
+from openapi.common.types import Code
 
 
 class Cell(NamedTuple):
-    """Where a worker dies: a moment, and the step that it is in."""
+    """Where a worker dies: a moment, the step that it is in, and the how-many-eth time that is so."""
 
     moment: str
     step: str
+    time: int = 1
 
     @classmethod
     def read(cls, line: str) -> Self:
         """Return what `write` wrote."""
-        return cls(*line.split())
+        moment, step, *time = line.split()
+        return cls(moment, step, *map(int, time))
 
     def write(self) -> str:
         """Return it as a line."""
-        return f"{self.moment} {self.step}\n"
+        return f"{self.moment} {self.step} {self.time}\n"
+
+
+def counted(lines: list[str]) -> list[Cell]:
+    """Return each moment that was written down, with how often it had been there."""
+    times: Counter[str] = Counter()
+    cells = []
+    for line in lines:
+        times[line] += 1
+        cells.append(Cell.read(line)._replace(time=times[line]))
+    return cells
 
 
 class Killer:
     """Ends the process as a machine does that loses its power."""
 
     def __init__(self, folder: Path) -> None:
-        self._order, self._seen = folder / "kill", folder / "seen"
+        self._order, self._seen, self._loss = folder / "kill", folder / "seen", folder / "lose"
         self._answers: Counter[tuple[str | None, str]] = Counter()
 
     async def durable(self, moment: str, step: str) -> None:
         """Strike at a moment of a step."""
-        cell = Cell(moment, step)
         with self._seen.open("a") as seen:
-            seen.write(cell.write())
-        if self._order.exists() and Cell.read(self._order.read_text()) == cell:
+            seen.write(Cell(moment, step).write())
+        if not self._order.exists():
+            return
+        *_, cell = counted(self._seen.read_text().splitlines())
+        if cell == Cell.read(self._order.read_text()):
             self._order.unlink()  # Raises where another has done it.
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -63,7 +79,14 @@ class Killer:
         step = current_step.get()
         if step is not None:
             self._answers[current_process_id.get(), step] += 1
-            await self.durable(f"answered_{self._answers[current_process_id.get(), step]}", step)
+            moment = f"answered_{self._answers[current_process_id.get(), step]}"
+            await self.durable(moment, step)
+            self._lose(Cell(moment, step))
+
+    def _lose(self, answer: Cell) -> None:
+        if self._loss.exists() and Cell.read(self._loss.read_text()) == answer:
+            self._loss.unlink()
+            raise Uncertain(Code.upstream_timeout_uncertain, "The answer got lost.")
 
     def listen(self) -> None:
         """Hear of every answer; a worker has no place of its own for that."""

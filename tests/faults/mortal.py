@@ -11,19 +11,21 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self, TypeVar
+from uuid import uuid4
 
 import httpx
 from sqlalchemy import func, select
 
 from gateway import commands, main
 from gateway.caller import INSTALLATION
-from gateway.durable import Process, Window, get_process, list_steps
+from gateway.durable import Process, Window, get_process, list_processes, list_steps
 from gateway.durable.engine import Status
 from gateway.egress.limits import Part
 from gateway.settings import load
 from gateway.store import business_events, cross_references, work_items
 from gateway.store.locks import tb_lock
+from gateway.store.processes import tb_process_instance
 from process_apis.ledger import codes, projects
 from process_apis.ledger.contracts import tb_contract
 from process_apis.ledger.schedules import tb_schedule_line
@@ -34,7 +36,10 @@ from tests.faults.killing_worker import Cell
 ONBOARDINGS = "/process/project-onboarding/v1/onboardings"
 ENDS_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.05
+NEWEST: Final = 5
+"""So many processes may have ended at the same time."""
 
+T = TypeVar("T")
 Document = dict[str, Any]
 
 
@@ -74,6 +79,14 @@ class Mortal:
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
         return str(answer.json()["id"])
 
+    async def call(self, method: str, path: str, body: Document | None = None) -> Document:
+        """Return what is answered; each call is an intent of its own."""
+        headers = {"Idempotency-Key": f'"{uuid4()}"'} if method == "POST" else {}
+        answer = await self._http.request(method, path, json=body, headers=headers)
+        assert answer.is_success, answer.text
+        document: Document = answer.json()
+        return document
+
     async def cancel(self, onboarding: str) -> None:
         """Have what it made undone."""
         answer = await self._http.post(f"{ONBOARDINGS}/{onboarding}/cancel")
@@ -81,14 +94,22 @@ class Mortal:
 
     def condemn(self, cell: Cell | None) -> None:
         """Let the worker die there, once."""
-        for name in ("seen", "kill"):
+        for name in ("seen", "kill", "lose"):
             (self._folder / name).unlink(missing_ok=True)
         if cell is not None:
             (self._folder / "kill").write_text(cell.write())
 
+    def lose(self, answer: Cell) -> None:
+        """Let the answer of a system be lost, once."""
+        (self._folder / "lose").write_text(answer.write())
+
     def seen(self) -> list[Cell]:
-        """Return each moment that workers came through since somebody was condemned last."""
-        return [*dict.fromkeys(map(Cell.read, (self._folder / "seen").read_text().splitlines()))]
+        """Return each moment that workers came through since somebody was condemned last, the first time of each."""
+        return [cell for cell in self.seen_each_time() if cell.time == 1]
+
+    def seen_each_time(self) -> list[Cell]:
+        """Return the moments with each time at which one came."""
+        return killing_worker.counted((self._folder / "seen").read_text().splitlines())
 
     async def until(self, onboarding: str, fits: Callable[[Process], bool]) -> Process:
         """Return the onboarding once it fits; a worker that died is followed by another."""
@@ -109,14 +130,29 @@ class Mortal:
 
         return await self._once(at_rest)
 
-    async def _once(self, found: Callable[[], Awaitable[Process | None]]) -> Process:
+    async def everything_ended(self) -> None:
+        """Return once every process has ended, and the engine has nothing left to do for the newest of them."""
+        columns = tb_process_instance.c
+        going = select(func.count()).select_from(tb_process_instance).where(columns.ended_at.is_(None))
+
+        async def at_rest() -> bool | None:
+            async with self.store.begin() as connection:
+                if (await connection.execute(going)).scalar_one():
+                    return None
+            newest = await list_processes(self.store, INSTALLATION, Window(limit=NEWEST))
+            moving = [await self._parts.engine.status_of(one.workflow_id) is Status.moving for one in newest.items]
+            return None if any(moving) or self._is_dead() else True
+
+        await self._once(at_rest)
+
+    async def _once(self, found: Callable[[], Awaitable[T | None]]) -> T:
         loop = asyncio.get_running_loop()
         until = loop.time() + ENDS_WITHIN_S
-        while (process := await found()) is None:
+        while (done := await found()) is None:
             assert loop.time() < until, f"It does not come to an end. {self._said()}"
             self._revive()
             await asyncio.sleep(LOOK_EVERY_S)
-        return process
+        return done
 
     def _said(self) -> str:
         return f"The workers said:\n{(self._folder / 'log').read_text()[-4000:]}"
