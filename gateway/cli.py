@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gateway import commands
+from gateway import commands, examination
 from gateway import settings as config
 from gateway.main import CannotStart
 from gateway.settings import Settings, SettingsError
@@ -106,7 +106,7 @@ def check(config: str | None, *, connections: bool, chains: bool) -> None:
     Looks at settings, policies, templates and contracts; with --connections also at the systems themselves. Ends with 1
     where something does not hold.
     """
-    findings = commands.check(settings_of(config), connections=connections, chains=chains)
+    findings = examination.check(settings_of(config), connections=connections, chains=chains)
     for finding in findings:
         click.echo(f"{click.style('ok  ', fg='green') if finding.holds else click.style('FAIL', fg='red')}  ", nl=False)
         click.echo(f"{finding.subject}: {finding.detail}")

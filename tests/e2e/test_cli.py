@@ -19,6 +19,8 @@ from gateway.durable.settings import DurableSettings
 from gateway.durable.worker_lock import worker_lock
 from gateway.settings import load
 from gateway.supervisor import Supervisor
+from openapi.system.erp.v1 import Rounding
+from openapi.system.erp.v1 import Rounding
 from tests.contracts.objects import objects
 from tests.fakes.composed import on_fakes
 from tests.fakes.erp import CAPABILITIES, FakeErp
@@ -196,13 +198,41 @@ def test_issuer_whose_keys_cannot_be_read_stops_the_start(config: Path) -> None:
     assert "nowhere.json" in result.output
 
 
+def on_a_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands meet systems in memory that round as the sample says."""
+    erp = FakeErp(replace(CAPABILITIES, legal_entities=["ES01"], rounding=Rounding.half_even))
+    composed = main.parts
+    monkeypatch.setattr(main, "parts", lambda *arguments: on_fakes(composed(*arguments), erp, FakePsa()))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"percent": "20"}, "VAT 21% is 20 % in taxes.yaml, 21 % in the ERP."),
+        ({"tax_code": "VAT 19%"}, "VAT 19% is 21 % in taxes.yaml, not in the ERP."),
+        ({"percent": "20", "valid_to": "2025-12-31"}, None),
+    ],
+)
+def test_check_compares_each_tax_that_holds_today_with_the_ledger(
+    config: Path, monkeypatch: pytest.MonkeyPatch, row: dict[str, str], said: str | None
+) -> None:
+    on_a_ledger(monkeypatch)
+    file = config.parent / "mappings" / "taxes.yaml"
+    taxes = yaml.safe_load(file.read_text())
+    taxes["rows"][0] |= row
+    file.write_text(yaml.safe_dump(taxes))
+
+    result = tiebeam("check", "--connections", "--config", config)
+
+    assert result.exit_code == (1 if said else 0), result.output
+    assert (said or "VAT 10% is 10 % in taxes.yaml, 10 % in the ERP.") in result.output
+
+
 @pytest.mark.parametrize(("currency", "exit_code"), [("EUR", 0), ("USD", 1)])
 def test_check_compares_each_entity_with_its_ledger(
     config: Path, monkeypatch: pytest.MonkeyPatch, currency: str, exit_code: int
 ) -> None:
-    erp = FakeErp(replace(CAPABILITIES, legal_entities=["ES01"]))
-    composed = main.parts
-    monkeypatch.setattr(main, "parts", lambda *arguments: on_fakes(composed(*arguments), erp, FakePsa()))
+    on_a_ledger(monkeypatch)
     entities = yaml.safe_load(config.read_text())["entities"]
     entities["ES01"]["currency"] = currency
 
