@@ -127,6 +127,7 @@ def _request(one: Asked, around: Around) -> ReleaseRequest:
     process, mine = around.processes[one.process_id], _is_mine(one, around)
     request = around.requests.get((one.process_id, one.attempt))
     state = state_of(request, process if mine else None)
+    unknown = mine and _is_in_doubt(process)  # The create, or what comes after it.
     return ReleaseRequest(
         process_id=one.process_id,
         business_key=process.business_key,
@@ -135,7 +136,7 @@ def _request(one: Asked, around: Around) -> ReleaseRequest:
         customer=ReleasedCustomer(id=one.customer, name=around.names[one.customer]),
         project=one.project,
         state=state,
-        outcome=Outcome.uncertain if state is RequestState.in_doubt else _known_outcome(request, state),
+        outcome=Outcome.uncertain if unknown else _known_outcome(request, state),
         expected=_expected(request) if request and request.lines != "[]" else None,
         invoice=_invoice(request) if request and request.invoice_id else None,
         code=request.code if request else None,
@@ -158,8 +159,13 @@ def state_of(request: InvoiceRequest | None, process: Process | None) -> Request
         is_open = process is not None and process.ended_at is None
         return RequestState.draft if is_open else RequestState.cancelled
     state = RequestState(request.state.value)
-    doubted = process is not None and process.outcome is Outcome.uncertain and process.ended_at is None
+    doubted = process is not None and _is_in_doubt(process)
     return RequestState.in_doubt if doubted and state is RequestState.submitted else state
+
+
+def _is_in_doubt(process: Process) -> bool:
+    """Tell whether nobody knows what came of what was sent last."""
+    return process.outcome is Outcome.uncertain and process.ended_at is None
 
 
 def _known_outcome(request: InvoiceRequest | None, state: RequestState) -> Outcome:
