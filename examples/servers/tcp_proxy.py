@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import random
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -48,6 +49,8 @@ class Call:
     """One call that came through."""
 
     request: bytes
+    at: float
+    """When it came, by the monotonic clock."""
     fault: Fault | None = None
     status: int | None = None
     """What the server answered, whatever became of the answer; None where it was not asked, or said nothing."""
@@ -183,7 +186,7 @@ class TcpProxy:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 while (request := await read_request(reader)) is not None:
-                    if not await self._pass_on(Call(request=request), reader, writer):
+                    if not await self._pass_on(Call(request=request, at=time.monotonic()), reader, writer):
                         break
         finally:
             self._lines.discard(writer)
