@@ -24,6 +24,28 @@ UNKNOWN = TEXT.replace('"account": "A-1001"', '"vip": true, "account": "A-1001"'
 TWICE = TEXT.replace('"account": "A-1001"', '"account": "A-1", "account": "A-1001"', 1)
 
 
+HOLDS = "/process/billing-holds/v1/holds"
+RELEASES, MILESTONES = "/process/invoice-release/v1/releases", "/process/invoice-release/v1/milestones"
+RUNS, RECALLS = "/process/time-transfer/v1/runs", "/process/time-transfer/v1/recalls"
+ENTRIES, BILLING = "/process/time-transfer/v1/entries", "/process/status/v1/billing-statuses"
+ULID = "01KB0Q3V8X5N7E9RZ2M4T6W8YD"
+MONEY: dict[str, tuple[str, dict[str, Any]]] = {
+    "start_run": (RUNS, {"connection": "delivery"}),
+    "recall_entry": (RECALLS, {"connection": "delivery", "entry_id": "4711", "reason": "Wrong task."}),
+    "start_release": (RELEASES, {"legal_entity": "ES01", "note": "November", "contracts": [f"con_{ULID}"]}),
+    "approve_milestone": (
+        f"{MILESTONES}/con_{ULID}-1-1/approve",
+        {"achieved_on": "2026-11-20", "evidence": "Protocol"},
+    ),
+    "place_hold": (
+        HOLDS,
+        {"reason_code": "dispute", "note": "Asks.", "scope": {"type": "project", "id": f"prj_{ULID}"}},
+    ),
+    "lift_hold": (f"{HOLDS}/hld_{ULID}/lift", {"reason": "Answered."}),
+}
+"""What the path of money takes: where it is sent, and a body that follows the contract."""
+
+
 @pytest.fixture(scope="module")
 async def serving(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
     """The composed product, with systems that only count."""
@@ -71,6 +93,96 @@ async def test_body_that_is_wrong_is_named_with_its_place(
     if code:
         assert code in {error["code"] for error in problem["errors"]}
         assert any(error["pointer"].startswith(pointer) for error in problem["errors"])
+
+
+def broken(body: dict[str, Any]) -> dict[str, tuple[str, Code | None]]:
+    """Return the body, broken in each way that a text can be broken."""
+    text, (field, value) = json.dumps(body), next(iter(body.items()))
+    one = f'"{field}": {json.dumps(value)}'
+    return {
+        "float": (text.replace(one, f'"{field}": 1.5', 1), Code.request_body_invalid),
+        "number": (text.replace(one, f'"{field}": 4711', 1), Code.request_body_invalid),
+        "null": (text.replace(one, f'"{field}": null', 1), Code.request_body_invalid),
+        "unknown": (text.replace(one, f'"vip": true, {one}', 1), Code.request_unknown_field),
+        "twice": (text.replace(one, f"{one}, {one}", 1), Code.request_duplicate_key),
+        "nul": (text.replace(one, f'"{field}": "a\\u0000b"', 1), Code.request_nul_character),
+        "lone surrogate": (text.replace(one, f'"{field}": "\\ud800"', 1), None),
+        "list": (f"[{text}]", None),
+        "deep": ("[" * 10_000 + "]" * 10_000, None),
+        "cut": (text[:-1], None),
+        "empty": ("", None),
+    }
+
+
+@pytest.mark.parametrize("operation", MONEY)
+async def test_body_on_the_path_of_money_is_refused_however_it_is_broken(serving: Product, operation: str) -> None:
+    path, body = MONEY[operation]
+    async with serving.client() as finance:
+        for way, (text, code) in broken(body).items():
+            problem = told(await finance.post(path, content=text, headers=KEY), 400, Code.request_malformed)
+
+            assert problem["errors"], way
+            assert code in {None, *(error["code"] for error in problem["errors"])}, (way, problem["errors"])
+
+
+@pytest.mark.parametrize(
+    ("operation", "change", "pointer"),
+    [
+        ("start_run", {"sweep": "yes"}, "#/sweep"),
+        ("start_run", {"connection": "../books"}, "#/connection"),
+        ("recall_entry", {"withdraw": 1}, "#/withdraw"),
+        ("recall_entry", {"reason": "two\nlines"}, "#/reason"),
+        ("start_release", {"through": "2026-11-31"}, "#/through"),
+        ("start_release", {"through": "2026-11-30T00:00:00Z"}, "#/through"),
+        ("start_release", {"contracts": []}, "#/contracts"),
+        ("start_release", {"contracts": [f"con_{ULID}"] * 101}, "#/contracts"),
+        ("start_release", {"projects": [f"con_{ULID}"]}, "#/projects/0"),
+        ("start_release", {"allow_incomplete": "true"}, "#/allow_incomplete"),
+        ("approve_milestone", {"achieved_on": "20.11.2026"}, "#/achieved_on"),
+        ("approve_milestone", {"evidence": ""}, "#/evidence"),
+        ("place_hold", {"scope": {"type": "project", "id": "P-0001"}}, "#/scope/id"),
+        ("place_hold", {"scope": {"type": "invoice", "id": f"prj_{ULID}"}}, "#/scope/type"),
+        ("place_hold", {"reason_code": "mood"}, "#/reason_code"),
+        ("place_hold", {"note": "x" * 401}, "#/note"),
+        ("place_hold", {"until": "2020-01-01"}, "#/until"),
+        ("lift_hold", {"reason": ""}, "#/reason"),
+    ],
+)
+async def test_value_on_the_path_of_money_that_is_wrong_is_named(
+    serving: Product, operation: str, change: dict[str, Any], pointer: str
+) -> None:
+    path, body = MONEY[operation]
+    async with serving.client() as finance:
+        problem = told(await finance.post(path, json=body | change, headers=KEY), 400, Code.request_malformed)
+
+    assert pointer in {error["pointer"] for error in problem["errors"]}
+
+
+async def test_release_of_nothing_in_particular_is_refused(serving: Product) -> None:
+    async with serving.client() as finance:
+        problem = told(
+            await finance.post(RELEASES, json={"legal_entity": "ES01"}, headers=KEY), 400, Code.request_malformed
+        )
+
+    assert [error["code"] for error in problem["errors"]] == [Code.request_body_invalid]
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("recall_entry", Code.entry_not_known),
+        ("start_release", Code.contract_not_found),
+        ("place_hold", Code.hold_scope_unknown),
+        ("approve_milestone", Code.resource_not_found),
+        ("lift_hold", Code.resource_not_found),
+    ],
+)
+async def test_what_is_well_formed_and_does_not_exist_is_told_so(serving: Product, operation: str, code: Code) -> None:
+    path, body = MONEY[operation]
+    async with serving.client() as finance:
+        answer = await finance.post(path, json=body, headers=KEY)
+
+    assert (answer.status_code, answer.json()["code"]) == (404 if code is Code.resource_not_found else 422, code)
 
 
 async def test_every_violation_is_named_at_once(serving: Product) -> None:
@@ -135,6 +247,18 @@ async def test_ten_megabytes_are_refused_before_they_are_read(serving: Product) 
         (f"{STATUSES}?external_id=9", Code.request_parameter_invalid),
         (f"{CUSTOMERS}?tax_id=ESA08000143&name=Alder", Code.request_parameter_invalid),
         (f"{CUSTOMERS}?limit=101&name=Alder", Code.request_parameter_invalid),
+        (f"{RUNS}?state=done", Code.request_parameter_invalid),
+        (f"{RUNS}?cursor=1.QUJD.QUJDREVGR0hJSktMTU5PUA", Code.request_cursor_invalid),
+        (f"{ENTRIES}?external_id=4711", Code.request_parameter_invalid),
+        (f"{ENTRIES}?project=P-0001", Code.request_parameter_invalid),
+        (f"{RELEASES}?contract=con_1", Code.request_parameter_invalid),
+        (f"{RELEASES}?dry_run=true", Code.request_parameter_unknown),
+        (f"{MILESTONES}?limit=1e1", Code.request_parameter_invalid),
+        (f"{HOLDS}?scope_id=prj_{ULID}", Code.request_parameter_invalid),
+        (f"{HOLDS}?in_force=1", Code.request_parameter_invalid),
+        (f"{BILLING}", Code.request_parameter_invalid),
+        (f"{BILLING}?entry=4711", Code.request_parameter_invalid),
+        (f"{BILLING}?project=prj_{ULID}&invoice=2026-1", Code.request_parameter_invalid),
     ],
 )
 async def test_parameter_that_is_wrong_is_named(serving: Product, path: str, code: Code) -> None:
