@@ -59,11 +59,14 @@ class History(Struct, frozen=True, kw_only=True):
 
     @property
     def unfinished(self) -> list[Fact]:
-        """Return the facts whose posting is under way, and the reversals that the ERP has refused so far."""
+        """Return the facts whose posting is under way."""
+        return [fact for fact in self.facts if fact.posting in UNFINISHED]
+
+    @property
+    def refused_reversals(self) -> list[Fact]:
+        """Return the reversals that the ERP has refused so far: they are sent again, whatever else is to be done."""
         return [
-            fact
-            for fact in self.facts
-            if fact.posting in UNFINISHED or (fact.posting is Posting.failed and fact.adjustment is Adjustment.reversal)
+            fact for fact in self.facts if fact.posting is Posting.failed and fact.adjustment is Adjustment.reversal
         ]
 
     def of(self, revision: int) -> list[Fact]:

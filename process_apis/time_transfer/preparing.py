@@ -13,6 +13,7 @@ from gateway.durable import Process, get_process, process_id
 from gateway.errors import Refused
 from gateway.store import inbox, lasting_items
 from gateway.store.database import Store
+from gateway.store.inbox import Change
 from gateway.store.work_items import NewItem
 from openapi.common.types import Code, Violation
 from openapi.system.erp.v1 import BillableTransactions
@@ -53,6 +54,8 @@ from system_apis.ports import Landscape, Psa
 ENTRY: Final = tb_time_entry.c
 ENDED: Final = (Transfer.posted, Transfer.reversed, Transfer.reversal_queued, Transfer.ignored)
 """Where a revision stays that is superseded."""
+STAYS: Final = (Transfer.reversed, Transfer.reversal_queued, Transfer.cancelled, Transfer.ignored)
+"""Where a revision stays that is withdrawn and has nothing in the books, or nothing but what is being reversed."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -126,12 +129,13 @@ class Preparation:
     async def _follow(
         self, external_id: str, planned: Plan, theirs: Theirs | None, history: History, known: Known | None
     ) -> None:
+        await self._send([*history.unfinished, *history.refused_reversals])
         if planned.act is Act.nothing:
             self._counted["unchanged"] += 1
         elif planned.act is Act.drop:
             self._counted["ignored"] += 1
         elif planned.act is Act.carry_on:
-            await self._carry_on(external_id, theirs, history)
+            self._come_back(external_id, theirs, history)
         elif planned.act is Act.cancel:
             await self._cancel(external_id, theirs, history)
         elif planned.act is Act.take_back:
@@ -139,18 +143,22 @@ class Preparation:
         elif known is not None:
             await self._check(planned.revision, history, known)
 
-    async def _carry_on(self, external_id: str, theirs: Theirs | None, history: History) -> None:
-        self._to_post += history.unfinished
-        left = tb_fact.c.id.in_([fact.id for fact in history.unfinished])
-        await move_facts(self._connection, self._store, left, posting=Posting.posting.value, code=None, detail=None)
+    async def _send(self, left: Sequence[Fact]) -> None:
+        """Let be posted what was left under way, or refused."""
+        if left:
+            self._to_post += left
+            ids = tb_fact.c.id.in_([fact.id for fact in left])
+            await move_facts(self._connection, self._store, ids, posting=Posting.posting.value, code=None, detail=None)
+
+    def _come_back(self, external_id: str, theirs: Theirs | None, history: History) -> None:
+        """Let the entry be looked at once its posting is finished, where it is not as it was taken over any more."""
         latest = history.latest
         if latest and not (theirs is not None and is_known(theirs, latest)):
             self._again.append(external_id)
 
     async def _cancel(self, external_id: str, theirs: Theirs | None, history: History) -> None:
         if history.latest:
-            ended = history.latest.transfer in {Transfer.reversed, Transfer.cancelled, Transfer.ignored}
-            transfer = history.latest.transfer if ended else Transfer.cancelled
+            transfer = history.latest.transfer if history.latest.transfer in STAYS else Transfer.cancelled
             await self._move([history.latest], approval=_withdrawn(theirs), transfer=transfer)
         self._done.append(external_id)
         self._counted["recalled"] += 1
@@ -400,7 +408,10 @@ class Preparation:
         connection, store = self._connection, self._store
         await write_entries(connection, store, self._entries)
         await write_facts(connection, store, self._facts)
-        await inbox.put_again(connection, store, self._order.source, self._again)
+        # Rows of this run's own: the one that says "look again" may be what this batch has claimed.
+        version = f"after {self._process.id}"
+        again = [Change(external_id=one, version=version) for one in self._again]
+        await inbox.put(connection, store, self._order.source, again)
         done = [trace_key(self._order.connection, one) for one in self._done]
         await lasting_items.close(connection, store, RUN, done)
         await lasting_items.report(connection, store, self._process, self._items)

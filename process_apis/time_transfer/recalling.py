@@ -103,16 +103,17 @@ async def requests_of(connection: AsyncConnection, fact_ids: Sequence[str]) -> l
 async def _withdrawn(
     connection: AsyncConnection, store: Store, order: RecallOrder, around: Around, history: History
 ) -> list[Fact]:
-    if history.unfinished:  # Run twice, or a run was quicker: the reversals are there, and are posted.
-        ids = tb_fact.c.id.in_([fact.id for fact in history.unfinished])
-        await move_facts(connection, store, ids, posting=Posting.posting.value, code=None, detail=None)
-        return history.unfinished
+    # Run twice, or a run was quicker, or the ERP has refused an earlier one: reversals are there, and are posted.
+    left = [*history.unfinished, *history.refused_reversals]
+    ids = tb_fact.c.id.in_([fact.id for fact in left])
+    await move_facts(connection, store, ids, posting=Posting.posting.value, code=None, detail=None)
     latest, standing = history.revisions[-1], history.standing
     asked = {"approval": Approval.recall_requested.value}
     if not standing:
-        transfer = Transfer.cancelled if latest.transfer in NOT_POSTED else latest.transfer
-        await move_entries(connection, store, [latest.id], **asked, transfer=transfer.value, code=None, detail=None)
-        return []
+        if latest.approval is Approval.approved:
+            transfer = Transfer.cancelled if latest.transfer in NOT_POSTED else latest.transfer
+            await move_entries(connection, store, [latest.id], **asked, transfer=transfer.value, code=None, detail=None)
+        return left
     if order.withdraw:
         await _take_off(connection, store, standing)
     reversals = await write_reversals(connection, store, standing, reversals_of(store, around, standing))
@@ -120,7 +121,7 @@ async def _withdrawn(
     queued = Transfer.reversal_queued.value
     await move_entries(connection, store, [entry.id for entry in mine], transfer=queued)
     await move_entries(connection, store, [latest.id], **asked)
-    return [one for one in reversals if one.posting in UNFINISHED]
+    return [*left, *(one for one in reversals if one.posting in UNFINISHED)]
 
 
 def _with_facts(history: History, facts: Sequence[Fact]) -> list[TimeEntry]:

@@ -1,0 +1,116 @@
+"""What follows the refusal of a reversal: the entry goes on as the PSA and people say, and it is sent again."""
+
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from gateway.errors import Refused
+from openapi.common.types import Code
+from openapi.process.time_transfer.v1 import RecallState
+from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction
+from process_apis.ledger.entries import tb_time_entry
+from process_apis.ledger.facts import move_facts, tb_fact
+from tests.workflows.time_stage import COST, SALE, TimeStage
+
+
+@pytest.fixture
+async def stage(migrated_file: Path, tmp_path: Path) -> AsyncIterator[TimeStage]:
+    copied = shutil.copy(migrated_file, tmp_path / "tiebeam.sqlite")
+    stage = TimeStage(f"sqlite:///{copied}")
+    async with stage.working():
+        yield stage
+    await stage.close()
+
+
+@pytest.fixture
+async def refusing(stage: TimeStage, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Let the ERP refuse reversals, until what this returns is undone."""
+    post = stage.erp.post_billable_transactions
+
+    async def refused(
+        new: Sequence[NewBillableTransaction],
+    ) -> Mapping[str, BillableTransaction | Refused]:
+        no = Refused(Code.period_closed, "The period is closed.")
+        kept = [one for one in new if not one.business_key.endswith("_rev")]
+        made: dict[str, BillableTransaction | Refused] = {**await post(kept)} if kept else {}
+        return {one.business_key: made.get(one.business_key, no) for one in new}
+
+    monkeypatch.setattr(stage.erp, "post_billable_transactions", refused)
+    return monkeypatch
+
+
+async def edited(stage: TimeStage) -> str:
+    """Return an entry of an hour that is half of one now: the reversal of the hour was refused."""
+    entry = stage.booked(await stage.project())
+    await stage.transferred()
+    stage.psa.edit(entry.id, minutes=30)
+    await stage.transferred()
+    assert await stage.stands() == ["1 r1 superseded reversal_queued reversed", "1 r2 approved posted ready"]
+    assert stage.balance(SALE[0]) == Decimal("180.00")
+    return entry.id
+
+
+async def test_recall_takes_back_what_stands_beside_the_refused_reversal(
+    stage: TimeStage, refusing: pytest.MonkeyPatch
+) -> None:
+    entry_id = await edited(stage)
+    refusing.undo()
+
+    recall = await stage.recall(entry_id)
+
+    assert recall.state is RecallState.recalled
+    assert stage.balance(SALE[0]) == stage.balance(COST[0]) == 0
+    assert await stage.stands() == ["1 r1 superseded reversed reversed", "1 r2 recall_requested reversed reversed"]
+
+
+async def test_entry_that_is_withdrawn_is_taken_back_although_an_earlier_reversal_is_refused(
+    stage: TimeStage, refusing: pytest.MonkeyPatch
+) -> None:
+    entry_id = await edited(stage)
+    stage.psa.recall(entry_id)
+    await stage.transferred()
+    billing = {fact.billing for fact in await stage.facts() if fact.kind == "unbilled_sale" and fact.reverses is None}
+    assert billing == {"reversed"}
+    refusing.undo()
+
+    await stage.transferred()
+
+    assert stage.balance(SALE[0]) == stage.balance(COST[0]) == 0
+    assert await stage.stands() == ["1 r1 superseded reversed reversed", "1 r2 recalled reversed reversed"]
+    assert await stage.items() == []
+
+
+async def test_reversal_that_is_asked_for_is_not_forgotten_once_the_psa_withdraws_the_entry_too(
+    stage: TimeStage, refusing: pytest.MonkeyPatch
+) -> None:
+    entry = stage.booked(await stage.project())
+    await stage.transferred()
+    await stage.recall(entry.id)
+    stage.psa.recall(entry.id)
+    await stage.transferred()
+    assert await stage.stands() == ["1 r1 recalled reversal_queued reversed"]
+    refusing.undo()
+
+    await stage.transferred()
+
+    assert stage.balance(SALE[0]) == stage.balance(COST[0]) == 0
+    assert await stage.stands() == ["1 r1 recalled reversed reversed"]
+    assert await stage.items() == []
+
+
+async def test_change_that_comes_while_a_posting_is_left_is_looked_at_once_that_is_finished(stage: TimeStage) -> None:
+    entry = stage.booked(await stage.project())
+    await stage.transferred()
+    async with stage.store.begin() as connection:
+        await move_facts(connection, stage.store, tb_fact.c.kind == "cost", posting="posting")
+        await connection.execute(update(tb_time_entry).values(transfer="posting"))
+    stage.psa.edit(entry.id, minutes=30)
+
+    await stage.transferred()
+
+    assert stage.balance(SALE[0]) == Decimal("60.00")
+    assert await stage.stands() == ["1 r1 superseded reversed reversed", "1 r2 approved posted ready"]
