@@ -65,7 +65,7 @@ async def releases(store: Store, caller: Caller, rows: Sequence[ReleaseRow]) -> 
     """Return the releases as they are answered; a request that the caller may not see stays out of each."""
     asked = await asked_of(store, caller, [row.id for row in rows])
     around = await _around(store, [one for requests in asked.values() for one in requests])
-    return [_release(row, asked[row.id], around) for row in rows]
+    return [_release(caller, row, asked[row.id], around) for row in rows]
 
 
 async def _around(store: Store, asked: Sequence[Asked]) -> Around:
@@ -86,7 +86,7 @@ async def _around(store: Store, asked: Sequence[Asked]) -> Around:
     )
 
 
-def _release(row: ReleaseRow, asked: Sequence[Asked], around: Around) -> Release:
+def _release(caller: Caller, row: ReleaseRow, asked: Sequence[Asked], around: Around) -> Release:
     requests = [_request(one, around) for one in asked]
     return Release(
         id=row.id,
@@ -96,7 +96,7 @@ def _release(row: ReleaseRow, asked: Sequence[Asked], around: Around) -> Release
         legal_entity=row.legal_entity,
         through=row.through,
         allow_incomplete=row.allow_incomplete,
-        note=row.note,
+        note=None if caller.is_limited else row.note,  # What colleagues wrote is not the customer's to read.
         requested_by=row.requested_by,
         report=report([(request.state, _amount(request)) for request in requests]),
         requests=requests,

@@ -16,6 +16,7 @@ from gateway import main
 from gateway.contract import Operation
 from openapi.common.types import Code
 from tests.e2e.firm import STRANGERS, WORD, Case, Firm, named
+from tests.e2e.firm_money import COST, HOLDS, RELEASE, TRANSFER, hold_on, release_of
 from tests.e2e.product import product_on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
@@ -283,6 +284,84 @@ async def test_answer_kept_under_a_key_is_not_replayed_to_another_caller(firm: F
         assert first.is_success
         assert answer.status_code in {403, 422}, limit
         assert first.json()["id"] not in answer.text
+
+
+SHOWN: Final = [
+    f"{TRANSFER}/entries",
+    f"{HOLDS}/holds",
+    f"{RELEASE}/releases",
+    f"{RELEASE}/milestones",
+    "/process/status/v1/project-statuses",
+    "/process/status/v1/billing-statuses",
+]
+"""What people, customers and their portals look at on the path of money."""
+FINANCE: Final = "finance:read"
+"""What is asked for beyond an operation's own scope by whoever reads what work cost."""
+BY_PROJECT: Final = ("/process/status/v1/billing-statuses",)
+"""Of these, what is asked for with a project only."""
+
+
+@pytest.mark.parametrize(
+    ("portal", "without"),
+    [
+        ((), (FINANCE,)),
+        (("customer",), ()),
+        (("project",), ()),
+        (("customer", "project"), ()),
+    ],
+)
+@pytest.mark.parametrize("path", SHOWN)
+async def test_what_work_cost_is_shown_to_nobody_but_finance(
+    firm: Firm, case: Case, path: str, portal: tuple[str, ...], without: tuple[str, ...]
+) -> None:
+    scopes = tuple(scope for scope in (*firm.product.scopes, FINANCE) if scope not in without)
+    limits = {f"{name}s": (case.ids[name],) for name in portal}
+    async with firm.product.client(client="somebody", scopes=scopes, **limits) as somebody:
+        answer = await somebody.get(f"{path}?project={case.ids['project']}" if path in BY_PROJECT else path)
+
+    assert answer.is_success, answer.text
+    assert case.ids["project"] in answer.text
+    assert COST not in answer.text
+
+
+@pytest.mark.parametrize("path", [f"{TRANSFER}/entries", "/process/status/v1/billing-statuses"])
+async def test_what_work_cost_is_shown_to_finance(firm: Firm, case: Case, path: str) -> None:
+    async with firm.product.client(client="finance", scopes=(*firm.product.scopes, FINANCE)) as finance:
+        answer = await finance.get(f"{path}?project={case.ids['project']}")
+
+    assert COST in answer.text
+
+
+@pytest.mark.parametrize("limit", ["customer", "project"])
+async def test_what_colleagues_write_to_each_other_is_not_the_customers_to_read(
+    firm: Firm, case: Case, limit: str
+) -> None:
+    told = f"internal {uuid.uuid4().hex}"
+    async with firm.product.client(client="finance") as finance:
+        await written(finance, case, told)
+        inside = [(await finance.get(path)).text for path in (f"{HOLDS}/holds", f"{RELEASE}/releases")]
+    async with firm.product.client(client="portal", **{f"{limit}s": (case.ids[limit],)}) as portal:
+        outside = [
+            (await portal.get(f"{path}?project={case.ids['project']}" if path in BY_PROJECT else path)).text
+            for path in SHOWN
+        ]
+
+    assert all(told in answer for answer in inside)
+    assert not any(told in answer for answer in outside)
+
+
+async def written(finance: httpx.AsyncClient, case: Case, told: str) -> None:
+    """Let finance write the words wherever the path of money takes any."""
+    asked = [
+        (f"{HOLDS}/holds", hold_on(case.ids, told) | {"reference": told}),
+        (f"{RELEASE}/releases", release_of(case.ids) | {"note": told}),
+    ]
+    for path, body in asked:
+        answer = await finance.post(path, json=body, headers={"Idempotency-Key": f'"{uuid.uuid4()}"'})
+        assert answer.is_success, answer.text
+        if path.startswith(HOLDS):
+            lift = f"{path}/{answer.json()['id']}/lift"
+            assert (await finance.post(lift, json={"reason": told})).is_success
 
 
 def url_of(operation: Operation, row: Row, case: Case, query: str) -> tuple[str, str]:

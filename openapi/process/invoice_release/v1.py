@@ -313,7 +313,7 @@ class Release(Struct, frozen=True, kw_only=True):
     legal_entity: str
     through: date_aliased
     allow_incomplete: bool
-    note: str | None
+    note: Annotated[str, Meta(description="Null for callers that are limited to customers or projects.")] | None
     requested_by: str
     report: ReleaseReport
     requests: list[ReleaseRequest]
