@@ -89,7 +89,7 @@ async def kept(store: Store, job: Job, entries: Sequence[str]) -> Found:
     entry, fact, request, hold = tb_time_entry.c, tb_fact.c, tb_invoice_request.c, tb_billing_hold.c
     mine = entry.external_id.in_(entries)
     on, part, ack = tb_invoice_request_fact.c, tb_schedule_line.c, tb_hold_ack.c
-    live = select(func.count(), func.count(fact.id.distinct())).join(tb_fact, fact.id == on.fact_id)
+    live: Select[Any] = select(func.count(), func.count(fact.id.distinct())).join(tb_fact, fact.id == on.fact_id)
     uncertain = tb_write_intent.c.outcome == Outcome.uncertain.value
     asked: dict[str, Select[Any]] = {
         "entries": select(entry.approval, entry.transfer).where(mine).order_by(entry.external_id),

@@ -7,33 +7,18 @@ Sampled, unless TIEBEAM_CAMPAIGN=full.
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, closing
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from examples.demo.people import TrytonDesks
-from examples.demo.stage import installation
-from tests.e2e.conftest import QUICK, in_service, quick
 from tests.faults.killing_money import Case, Money
 from tests.faults.killing_worker import Cell
 from tests.faults.money_books import Found, MoneyBooks, kept
-from tests.faults.mortal import Mortal
-from tests.faults.test_onboarding_kills import books
-from tests.servers_tryton import tryton_server
+from tests.faults.stage_of_money import stage_of_money
 
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 EVERY = 31
 """Of so many cells one is in the sample."""
-A_DAY: Final = 86_400.0
-CLOCKS = {**QUICK, "probes_s": [0.8, 1.0], "write_lease_s": 3.0, "worker_lease_s": 1.5}
-"""What a dead worker holds is waited for that long. A first probe comes when "not there" proves something."""
-BY_HAND = {
-    "transfer": {"poll_s": A_DAY, "sweep_s": A_DAY, "retry_rejected_s": A_DAY, "overlap_s": 60.0},
-    "holds": {"push_every_s": A_DAY, "settle_every_s": A_DAY, "observe_every_s": A_DAY},
-}
-"""Nothing is done at set intervals: what a worker left, its successor finds by itself."""
-
 pytestmark = [pytest.mark.live, pytest.mark.campaign]
 
 
@@ -207,17 +192,15 @@ STORIES = {
     "flag_in_doubt": HOLD._replace(loses=Cell("answered_1", "set_hold_flag:2"), beyond="hold"),
 }
 SAMPLED = ("transfer", "recall", "release", "hold", "invoice_in_doubt")
-IN_SERVICE = ("release",)
-"""What the sample plays on PostgreSQL and Valkey."""
-DEADLY = ("between_act_and_record", "create_invoice"), ("between_act_and_record", "post_billable_transactions")
-"""Where a second document would be made by whoever does not look."""
+IN_SERVICE = {"release": [Cell("between_act_and_record", "create_invoice")]}
+"""What the sample plays on PostgreSQL and Valkey: where a second invoice would be made by whoever does not look."""
 
 
 class World:
     """The product, and the books of both systems."""
 
-    def __init__(self, money: Money, books_of_money: MoneyBooks) -> None:
-        self.money, self.books = money, books_of_money
+    def __init__(self, money: Money, books: MoneyBooks) -> None:
+        self.money, self.books = money, books
         self._cells: dict[str, list[Cell]] = {}
 
     async def play(self, story: Story, case: Case, cell: Cell | None) -> Case:
@@ -251,40 +234,33 @@ class World:
 
 @pytest.fixture(scope="module", params=["embedded", "service"])
 async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    folder, service = tmp_path_factory.mktemp(request.param), request.param == "service"
-    with ExitStack() as servers:
-        ready = servers.enter_context(tryton_server("postgresql" if service else "sqlite"))
-        config = installation(folder / "installation", ready)
-        if service:
-            in_service(servers, config)
-        quick(config, processes=CLOCKS, **BY_HAND)
-        erp, psa = (servers.enter_context(closing(books(ready, database))) for database in ("erp", "psa"))
-        desks = servers.enter_context(closing(TrytonDesks(f"{ready['base_url']}/psa/rpc/", ready["admin_password"])))
-        async with Mortal(config, folder) as product:
-            yield World(Money(product, desks), MoneyBooks(erp, psa))
+    async with stage_of_money(tmp_path_factory.mktemp(request.param), request.param) as (money, books):
+        yield World(money, books)
+
+
+async def cells_of(world: World, name: str, pair: str) -> list[Cell]:
+    """Return where the worker is killed in a story."""
+    if FULL:
+        return await world.cells(name)
+    if pair == "service":
+        return IN_SERVICE.get(name, [])
+    return sample(await world.cells(name)) if name in SAMPLED else []
 
 
 def sample(cells: list[Cell]) -> list[Cell]:
-    """Return every so many cells, one at least, and the deadly ones."""
-    return [
-        cell
-        for place, cell in enumerate(cells)
-        if (cell.moment, cell.step) in DEADLY or place % EVERY == min(EVERY, len(cells)) // 2
-    ]
+    """Return every so many cells, and one at least."""
+    return [cell for place, cell in enumerate(cells) if place % EVERY == min(EVERY, len(cells)) // 2]
 
 
 @pytest.mark.parametrize("name", STORIES)
 async def test_worker_killed_at_any_moment_leaves_each_effect_once(
     request: pytest.FixtureRequest, world: World, name: str, subtests: pytest.Subtests
 ) -> None:
-    in_sample = IN_SERVICE if "service" in request.node.name else SAMPLED
-    if not FULL and name not in in_sample:
+    story, cells = STORIES[name], await cells_of(world, name, request.node.callspec.params["world"])
+    if not cells:
         pytest.skip("Played in the full campaign.")
-    story, cells = STORIES[name], await world.cells(name)
-    cells = cells if FULL else sample(cells)
-    stock = await story.stock(world.money, len(cells))
 
-    for cell, case in zip(cells, stock, strict=True):
+    for cell, case in zip(cells, await story.stock(world.money, len(cells)), strict=True):
         with subtests.test(moment=cell.moment, step=cell.step, time=cell.time):
             deaths = world.money.product.deaths
             played = await world.play(story, case, cell)

@@ -1,0 +1,39 @@
+"""The stage on which campaigns play the path of money: either pair of databases, a mortal worker, and the books."""
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Final
+
+from examples.demo.people import TrytonDesks
+from examples.demo.stage import installation
+from tests.e2e.conftest import QUICK, in_service, quick
+from tests.faults.killing_money import Money
+from tests.faults.money_books import MoneyBooks
+from tests.faults.mortal import Mortal
+from tests.faults.test_onboarding_kills import books
+from tests.servers_tryton import tryton_server
+
+A_DAY: Final = 86_400.0
+CLOCKS: Final = {**QUICK, "probes_s": [0.8, 1.0], "write_lease_s": 3.0, "worker_lease_s": 1.5}
+"""What a dead worker holds is waited for that long. A first probe comes when "not there" proves something."""
+BY_HAND: Final = {
+    "transfer": {"poll_s": A_DAY, "sweep_s": A_DAY, "retry_rejected_s": A_DAY, "overlap_s": 60.0},
+    "holds": {"push_every_s": A_DAY, "settle_every_s": A_DAY, "observe_every_s": A_DAY},
+}
+"""Nothing is done at set intervals: what a worker left, its successor finds by itself."""
+
+
+@asynccontextmanager
+async def stage_of_money(folder: Path, pair: str) -> AsyncIterator[tuple[Money, MoneyBooks]]:
+    """Yield everybody who moves money, and the books: of the pair `embedded`, or `service`."""
+    with ExitStack() as servers:
+        ready = servers.enter_context(tryton_server("postgresql" if pair == "service" else "sqlite"))
+        config = installation(folder / "installation", ready)
+        if pair == "service":
+            in_service(servers, config)
+        quick(config, processes=CLOCKS, **BY_HAND)
+        erp, psa = (servers.enter_context(closing(books(ready, database))) for database in ("erp", "psa"))
+        desks = servers.enter_context(closing(TrytonDesks(f"{ready['base_url']}/psa/rpc/", ready["admin_password"])))
+        async with Mortal(config, folder) as product:
+            yield Money(product, desks), MoneyBooks(erp, psa)
