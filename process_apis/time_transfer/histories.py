@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from process_apis.ledger.entries import TimeEntry, find_entries, tb_time_entry
@@ -24,3 +25,14 @@ async def histories(connection: AsyncConnection, psa: str, ids: Sequence[str]) -
         one: History(revisions=sorted(revisions[one], key=lambda entry: entry.revision), facts=facts[one])
         for one in ids
     }
+
+
+async def locked_histories(connection: AsyncConnection, psa: str, ids: Sequence[str]) -> dict[str, History]:
+    """Return the same, which runs and recalls leave alone until the transaction ends.
+
+    Comes before anything else is read: what was read earlier may have changed while it waited.
+    """
+    mine = select(ENTRY.id).where(ENTRY.psa == psa, ENTRY.external_id.in_(ids)).order_by(ENTRY.id).with_for_update()
+    # An update of nothing: on SQLite only a statement that writes takes the lock.
+    await connection.execute(update(tb_time_entry).where(ENTRY.id.in_(mine)).values(psa=ENTRY.psa))
+    return await histories(connection, psa, ids)

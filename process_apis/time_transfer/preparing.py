@@ -44,7 +44,7 @@ from process_apis.ledger.money import total
 from process_apis.time_transfer.asking import cut_off, item_for, summary, trace_key
 from process_apis.time_transfer.building import Frame, Group, facts_of, groups_of, same_posting
 from process_apis.time_transfer.content import Act, History, Plan, content_sha256, is_known, plan
-from process_apis.time_transfer.histories import histories
+from process_apis.time_transfer.histories import locked_histories
 from process_apis.time_transfer.looking_up import Around, look_up
 from process_apis.time_transfer.order import RUN, Counts, TransferOrder, counted
 from process_apis.time_transfer.reversing import obstacle_to, reversals_of, write_reversals
@@ -111,7 +111,7 @@ class Preparation:
 
     async def carried_out(self, ids: Sequence[str], theirs: Mapping[str, Theirs]) -> Prepared:
         """Return what is to be posted."""
-        known = await histories(self._connection, self._order.connection, ids)
+        known = await locked_histories(self._connection, self._order.connection, ids)
         plans = {one: plan(theirs.get(one), known[one]) for one in ids}
         checked = [theirs[one] for one in ids if plans[one].act is Act.check]
         looked_up = await look_up(self._connection, self._landscape, self._around, checked) if checked else {}

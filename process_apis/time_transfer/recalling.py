@@ -22,7 +22,7 @@ from process_apis.ledger.requests import (
 )
 from process_apis.time_transfer.building import Group, groups_of
 from process_apis.time_transfer.content import UNFINISHED, History
-from process_apis.time_transfer.histories import histories
+from process_apis.time_transfer.histories import histories, locked_histories
 from process_apis.time_transfer.looking_up import Around
 from process_apis.time_transfer.order import RecallOrder, lock_of
 from process_apis.time_transfer.reversing import reversals_of, write_reversals
@@ -35,10 +35,11 @@ WAITS: Final = "A posting of the entry is under way. Once its outcome is known t
 async def withdraw(store: Store, landscape: Landscape, order: RecallOrder, around: Around) -> list[Group]:
     """Return the reversals that are to be posted, the entry taken back with them in one transaction."""
     async with store.begin() as connection:
-        history = (await histories(connection, order.connection, [order.entry_id]))[order.entry_id]
-        if order.withdraw and history.standing:  # Before anything that counts is read: the release locks alike.
-            await lock_scopes(connection, scopes_of(history.standing))
-            history = (await histories(connection, order.connection, [order.entry_id]))[order.entry_id]
+        if order.withdraw:  # Before anything that counts is read: the release locks alike.
+            standing = (await histories(connection, order.connection, [order.entry_id]))[order.entry_id].standing
+            if standing:
+                await lock_scopes(connection, scopes_of(standing))
+        history = (await locked_histories(connection, order.connection, [order.entry_id]))[order.entry_id]
         await _require_recallable(connection, order, history)
         to_post = await _withdrawn(connection, store, order, around, history)
 

@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from msgspec import Struct
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Refused
@@ -64,12 +65,13 @@ async def write_reversals(
 
     The facts are out of every invoice's reach from here on. Raises Refused where one went onto an invoice meanwhile.
     """
-    free = tb_fact.c.id.in_([fact.id for fact in facts]) & tb_fact.c.billing.not_in(
-        [Billing.on_request.value, Billing.billed.value]
-    )
-    taken = await move_facts(connection, store, free, billing=Billing.reversed.value, code=None, detail=None)
-    if len(taken) != len(facts):
+    mine = tb_fact.c.id.in_([fact.id for fact in facts])
+    free = mine & tb_fact.c.billing.not_in([Billing.on_request.value, Billing.billed.value])
+    # Locked before any is moved: a caller that goes on after the refusal has moved none.
+    locked = await connection.execute(select(tb_fact.c.id).where(free).order_by(tb_fact.c.id).with_for_update())
+    if len(locked.all()) != len(facts):
         raise Refused(Code.entry_edited_after_post, "The time went onto an invoice meanwhile. Look at it again.")
+    await move_facts(connection, store, mine, billing=Billing.reversed.value, code=None, detail=None)
     await write_facts(connection, store, reversals)
     for fact in facts:
         if fact.kind is Kind.sale and fact.billing is not Billing.cap_failed:

@@ -1,8 +1,14 @@
 """The transfer of time on both databases: several stories in a row, the same books at their end."""
 
+import asyncio
+from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
-from process_apis.ledger.facts import Posting
+import pytest
+
+from process_apis.ledger.facts import Fact, Posting
+from process_apis.time_transfer import recalling
 from tests.workflows.time_stage import COST, SALE, TimeStage, line
 
 
@@ -26,4 +32,28 @@ async def test_books_and_facts_agree_on_either_database(url: str) -> None:
     assert sum(Decimal(fact.net) for fact in facts if fact.kind == "cost") == stage.balance(COST[0])
     assert len(await stage.items()) == 1
     assert run.state == "completed"
+    await stage.close()
+
+
+async def test_run_and_recall_that_meet_at_an_entry_reverse_it_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, settled = TimeStage(url), asyncio.Event()
+    entry = stage.booked(await stage.project())
+    write = recalling.write_reversals
+
+    async def written_late(*args: Any, **kwargs: Any) -> list[Fact]:  # noqa: ANN401 - passed on
+        with suppress(TimeoutError):  # A run that waits for the entry is not through before the recall is.
+            await asyncio.wait_for(settled.wait(), 1)
+        return await write(*args, **kwargs)
+
+    monkeypatch.setattr(recalling, "write_reversals", written_late)
+    async with stage.working():
+        await stage.transferred()
+        stage.psa.recall(entry.id)
+        recall = await stage.recall(entry.id, wait_s=None)
+        await stage.transferred()
+        settled.set()
+        await stage.recalled(recall)
+
+    assert len(stage.erp.transactions) == 4
+    assert stage.balance(SALE[0]) == stage.balance(COST[0]) == 0
     await stage.close()
