@@ -5,6 +5,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 PSA ?= tryton
 ONCE ?=
+CHAPTER ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test faults check static bench generate fmt requirements debian clean
@@ -12,9 +13,9 @@ ONCE ?=
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
 
-demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONCE=1 ends after it, PSA=redmine, VERBOSE=1)
+demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONCE=1, PSA=redmine, VERBOSE=1, CHAPTER=break-it)
 	@if [ "$(PSA)" = redmine ]; then examples/servers/install_redmine.sh; fi
-	@$(RUN) -m examples.demo --psa $(PSA) $(if $(ONCE),--once) $(if $(VERBOSE),--verbose)
+	@$(RUN) -m examples.demo --psa $(PSA) $(if $(ONCE),--once) $(if $(CHAPTER),--chapter $(CHAPTER)) $(if $(VERBOSE),--verbose)
 
 test: $(VENV)/.dev ## Pass the tests, on a real Tryton, PostgreSQL and Valkey; with branch coverage
 	@$(RUN) -m coverage run -m pytest -m "not redmine and not browser"

@@ -28,11 +28,14 @@ class Crm:
 
     def call(self, method: str, path: str, body: Document | None = None, *, key: str | None = None) -> httpx.Response:
         """Return the answer; a creating call carries an idempotency key."""
-        headers = {"Idempotency-Key": f'"{key}"'} if key else {}
         started = time.monotonic()
-        answer = self._http.request(method, path, json=body, headers=headers)
+        answer = self._send(method, path, body, key)
         telling.sent(method, path, answer.status_code, time.monotonic() - started)
         return answer
+
+    def _send(self, method: str, path: str, body: Document | None, key: str | None) -> httpx.Response:
+        headers = {"Idempotency-Key": f'"{key}"'} if key else {}
+        return self._http.request(method, path, json=body, headers=headers)
 
     def onboard(self, body: Document, *, key: str | None = None) -> httpx.Response:
         """Ask for an onboarding; each intent has a key of its own."""
@@ -46,6 +49,10 @@ class Crm:
     def create(self, path: str, body: Document) -> httpx.Response:
         """Ask for something; each intent has a key of its own."""
         return self.call("POST", path, body, key=str(uuid.uuid4()))
+
+    def create_quietly(self, path: str, body: Document) -> httpx.Response:
+        """Ask for something that is not shown."""
+        return self._send("POST", path, body, str(uuid.uuid4()))
 
     def follow(self, location: str, shown: set[str] | None = None) -> Document:
         """Return the process once it rests; show its steps as they end."""
