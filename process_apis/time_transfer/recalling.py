@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.caller import INSTALLATION, Caller
 from gateway.errors import Refused, Unavailable
 from gateway.store.database import Store
 from gateway.store.locks import tb_lock
@@ -71,8 +72,13 @@ async def _wait_for_run(connection: AsyncConnection, order: RecallOrder) -> None
     raise Refused(Code.lock_held, WAITS, which, process_id=holder)
 
 
-async def obstacle_to(connection: AsyncConnection, facts: Sequence[Fact], *, withdraw: bool) -> Refused | None:
-    """Return why the facts cannot be taken back; `withdraw` takes them off an invoice that is still being prepared."""
+async def obstacle_to(
+    connection: AsyncConnection, facts: Sequence[Fact], caller: Caller = INSTALLATION, *, withdraw: bool
+) -> Refused | None:
+    """Return why the facts cannot be taken back; `withdraw` takes them off an invoice that is still being prepared.
+
+    Of several who pay, each is told of its own invoice.
+    """
     invoiced = [fact for fact in facts if fact.billing in {Billing.on_request, Billing.billed}]
     if not invoiced:
         return None
@@ -82,14 +88,15 @@ async def obstacle_to(connection: AsyncConnection, facts: Sequence[Fact], *, wit
     )
     if early and withdraw:
         return None
-    named = next((one.invoice_number or one.business_key for one in requests), "unknown")
+    told = [one for one in requests if caller.may_see(customer=one.customer, project=one.project)]
+    named = next((f"the invoice {one.invoice_number or one.business_key}" for one in told), "an invoice")
     advice = (
         "Recall it with `withdraw`, or cancel that invoice." if early else "Credit the invoice, then change the time."
     )
-    detail = f"The time is on the invoice {named}. {advice}"
+    detail = f"The time is on {named}. {advice}"
     violations = [
         Violation(code=Code.entry_already_billed, pointer="#/entry_id", detail=detail, actual=request.business_key)
-        for request in requests
+        for request in told
     ]
     return Refused(Code.entry_already_billed, detail, *violations)
 

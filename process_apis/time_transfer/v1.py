@@ -180,7 +180,7 @@ async def _recallable(store: Store, caller: Caller, body: NewRecall) -> TimeEntr
             violation = Violation(code=Code.entry_not_known, pointer="#/entry_id", detail=detail)
             raise Refused(Code.entry_not_known, detail, violation)
         history = (await histories(connection, body.connection, [body.entry_id]))[body.entry_id]
-        obstacle = await obstacle_to(connection, history.standing, withdraw=body.withdraw is True)
+        obstacle = await obstacle_to(connection, history.standing, caller, withdraw=body.withdraw is True)
     if obstacle:
         raise obstacle
     return max(found, key=lambda entry: entry.revision)

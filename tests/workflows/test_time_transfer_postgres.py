@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from process_apis.ledger.facts import Fact, Posting
-from process_apis.time_transfer import recalling
+from process_apis.time_transfer import reversing
 from tests.workflows.time_stage import COST, SALE, TimeStage, line
 
 
@@ -38,14 +38,14 @@ async def test_books_and_facts_agree_on_either_database(url: str) -> None:
 async def test_run_and_recall_that_meet_at_an_entry_reverse_it_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stage, settled = TimeStage(url), asyncio.Event()
     entry = stage.booked(await stage.project())
-    write = recalling.write_reversals
+    write = reversing.write_reversals
 
     async def written_late(*args: Any, **kwargs: Any) -> list[Fact]:  # noqa: ANN401 - passed on
         with suppress(TimeoutError):  # A run that waits for the entry is not through before the recall is.
             await asyncio.wait_for(settled.wait(), 1)
         return await write(*args, **kwargs)
 
-    monkeypatch.setattr(recalling, "write_reversals", written_late)
+    monkeypatch.setattr("process_apis.time_transfer.recalling.write_reversals", written_late)
     async with stage.working():
         await stage.transferred()
         stage.psa.recall(entry.id)

@@ -1,4 +1,4 @@
-"""What follows the refusal of a reversal: the entry goes on as the PSA and people say, and it is sent again."""
+"""What is refused of taking time back: a reversal goes again and holds nothing up, and nobody reads of others."""
 
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -6,14 +6,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import update
 
+from gateway.caller import INSTALLATION
 from gateway.errors import Refused
 from openapi.common.types import Code
 from openapi.process.time_transfer.v1 import RecallState
 from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction
+from process_apis.ledger import contracts
 from process_apis.ledger.entries import tb_time_entry
-from process_apis.ledger.facts import move_facts, tb_fact
+from process_apis.ledger.facts import Billing, move_facts, tb_fact
+from process_apis.ledger.requests import RequestState
+from tests.workflows.money_stage import Money
 from tests.workflows.time_stage import COST, SALE, TimeStage
 
 
@@ -114,3 +119,22 @@ async def test_change_that_comes_while_a_posting_is_left_is_looked_at_once_that_
 
     assert stage.balance(SALE[0]) == Decimal("60.00")
     assert await stage.stands() == ["1 r1 superseded reversed reversed", "1 r2 approved posted ready"]
+
+
+async def test_payer_reads_nothing_of_the_invoice_of_another_who_pays_for_the_same_time(stage: TimeStage) -> None:
+    entry = stage.booked(await stage.project(splits={"4711": "60", "4712": "40"}))
+    await stage.transferred()
+    sales = {fact.split_percent: fact for fact in await stage.facts() if fact.kind == "unbilled_sale"}
+    own, other = sales["60"], sales["40"]
+    async with stage.store.begin() as connection:
+        (contract,) = await contracts.find_contracts(connection, contracts.tb_contract.c.id == other.contract)
+        await move_facts(connection, stage.store, tb_fact.c.id == other.id, billing=Billing.billed.value)
+    await Money(stage.store).request(contract, [other], RequestState.posted, customer=other.customer)
+    stage.caller = replace(INSTALLATION, customers=frozenset({own.customer}))
+
+    with pytest.raises(Refused) as refused:
+        await stage.recall(entry.id)
+
+    assert refused.value.code is Code.entry_already_billed
+    assert "inv_" not in refused.value.detail
+    assert refused.value.violations == ()
