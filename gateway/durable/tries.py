@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy.exc import OperationalError
 
 from gateway.correlation import belonging
 from gateway.durable import marks
@@ -138,6 +139,9 @@ async def _within(settings: DurableSettings, work: Work) -> Any:  # noqa: ANN401
             return await work.call()
     except TimeoutError as error:
         raise Unavailable(Code.upstream_unavailable, "The step took too long. It is tried again.") from error
+    except OperationalError as error:
+        # Two steps that wait for each other's rows, or a database that was away. Every step may run twice.
+        raise Unavailable(Code.gateway_overloaded, "The database did not take it. It is tried again.") from error
 
 
 def _passes(error: ApiError) -> bool:

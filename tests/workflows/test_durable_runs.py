@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy.exc import OperationalError
 
 from gateway.caller import INSTALLATION
 from gateway.durable import State, Window, cancel, list_processes, resume
@@ -220,6 +221,24 @@ async def test_a_mistake_of_ours_parks_and_goes_on_once_it_is_mended(stage: Stag
 
     assert (parked.state, parked.parked_code) == ("parked", "internal")
     assert done.state == "active"
+
+
+async def test_a_step_that_deadlocks_in_the_database_is_tried_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, locked = stage.desk.check, [OperationalError("UPDATE", None, Exception("deadlock detected"))]
+
+    async def checked(key: str) -> str:
+        if locked:
+            raise locked.pop()
+        return await check(key)
+
+    monkeypatch.setattr(stage.desk, "check", checked)
+    async with stage.working():
+        process = await stage.rest(await stage.ask())
+
+    assert process.state == "active"
+    assert stage.desk.effects() == ["create deal_1", "open deal_1"]
 
 
 async def test_a_key_is_bound_to_its_payload(stage: Stage) -> None:
