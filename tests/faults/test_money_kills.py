@@ -224,6 +224,7 @@ class World:
             seen = self.money.product.seen_each_time()
             await self.check(story, case)
             self._cells[name] = [cell for cell in seen if cell not in others]
+            assert self._cells[name], "Nothing of it is its own: what gets lost is not there any more."
         return self._cells[name]
 
     async def check(self, story: Story, case: Case) -> None:
