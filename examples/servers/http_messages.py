@@ -5,7 +5,8 @@ import re
 from typing import Final
 
 END_OF_HEAD: Final = b"\r\n\r\n"
-WITHOUT_BODY: Final = frozenset({204, 304})
+INTERIM: Final = b"HTTP/1.1 100 "
+WITHOUT_BODY: Final = frozenset({"204", "304"})
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes | None:
@@ -16,19 +17,25 @@ async def read_request(reader: asyncio.StreamReader) -> bytes | None:
 
 async def read_answer(reader: asyncio.StreamReader) -> bytes:
     """Return the answer as it was sent; raises IncompleteReadError where the server hangs up before its end."""
-    head = await _head(reader)
-    if head is None:
-        raise asyncio.IncompleteReadError(b"", None)
+    head = INTERIM
+    while status_of(head).startswith("1"):  # Nobody asked for an interim one.
+        if (head := await _head(reader) or b"") == b"":
+            raise asyncio.IncompleteReadError(b"", None)
     if status_of(head) in WITHOUT_BODY:
         return head
-    if _field(head, b"content-length") is None and _field(head, b"transfer-encoding") is None:
-        return head + await reader.read()  # Its end is the connection's.
-    return head + await _body(reader, head)
+    return head + await (_body(reader, head) if _is_bounded(head) else reader.read())
 
 
-def status_of(answer: bytes) -> int:
+def keeps_the_line(answer: bytes) -> bool:
+    """Tell whether another answer can come on the same connection."""
+    head = answer.partition(END_OF_HEAD)[0] + END_OF_HEAD
+    ends = (_field(head, b"connection") or b"").lower() == b"close" or head.startswith(b"HTTP/1.0")
+    return not ends and (_is_bounded(head) or status_of(head) in WITHOUT_BODY)
+
+
+def status_of(answer: bytes) -> str:
     """Return the status of an answer."""
-    return int(answer.split(b" ", 2)[1])
+    return answer.split(b" ", 2)[1].decode("ascii")
 
 
 def plain_answer(status: int, text: str) -> bytes:
@@ -36,6 +43,11 @@ def plain_answer(status: int, text: str) -> bytes:
     body = text.encode()
     head = f"HTTP/1.1 {status} {text}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
+
+
+def _is_bounded(head: bytes) -> bool:
+    """Tell whether the head says where the body ends; otherwise it ends with the connection."""
+    return _field(head, b"content-length") is not None or _field(head, b"transfer-encoding") is not None
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes | None:

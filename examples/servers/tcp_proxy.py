@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from examples.servers.http_messages import plain_answer, read_answer, read_request, status_of
+from examples.servers.http_messages import keeps_the_line, plain_answer, read_answer, read_request, status_of
 
 ANSWERS_WITHIN_S: Final = 60.0
 STARTS_WITHIN_S: Final = 10.0
@@ -187,6 +187,7 @@ class TcpProxy:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 while (request := await read_request(reader)) is not None:
                     if not await self._pass_on(Call(request=request, at=time.monotonic()), reader, writer):
+                        await _close(writer)
                         break
         finally:
             self._lines.discard(writer)
@@ -205,8 +206,6 @@ class TcpProxy:
                 return False
             case Fault.cut:
                 await _say(writer, answer[: len(answer) // 2])
-                writer.close()  # What was written still goes out.
-                await writer.wait_closed()
                 return False
         return await _say(writer, answer)
 
@@ -237,14 +236,21 @@ class TcpProxy:
                 answer = await read_answer(reader)
         finally:
             writer.transport.abort()
-        call.status = status_of(answer)
+        call.status = int(status_of(answer))
         return answer
 
 
 async def _say(writer: asyncio.StreamWriter, answer: bytes) -> bool:
+    """Tell whether the line stays open."""
     writer.write(answer)
     await writer.drain()
-    return True
+    return keeps_the_line(answer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Let what was written go out, and end the line."""
+    writer.close()
+    await writer.wait_closed()
 
 
 async def _held(reader: asyncio.StreamReader, hold_s: float) -> None:

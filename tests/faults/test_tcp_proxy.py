@@ -1,164 +1,186 @@
-"""The proxy of fault campaigns: what the caller sees, and whether the target was reached."""
+"""The proxy that loses calls: what the client gets, and what the server has seen, fault by fault."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.faults.tcp_proxy import Harm, TcpProxy, read_request, tcp_proxy
-from tests.scripted_server import ScriptedServer, answer, scripted_server
+from examples.servers.tcp_proxy import Fault, TcpProxy
 
-IN_CHUNKS = b"4\r\nfour\r\n3;x=y\r\n\r\n5\r\n0\r\nTail: er\r\n\r\n"
+ANSWER = b"0123456789" * 20
+PATIENCE_S = 0.3
+WAYS = {
+    "sized": b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + ANSWER,
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + (b"7\r\n%s\r\nc1;x=y\r\n%s\r\n0\r\nTail: er\r\n\r\n" % (ANSWER[:7], ANSWER[7:])),
+    "after an interim one": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + ANSWER,
+    "to the end of the line": b"HTTP/1.1 200 OK\r\n\r\n" + ANSWER,
+    "empty": b"HTTP/1.1 204 No Content\r\n\r\n",
+}
+
+
+class Counting(ThreadingHTTPServer):
+    """Answers every POST, and keeps what it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen: list[bytes] = []
+        self.answer = WAYS["sized"]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of it."""
+
+    protocol_version = "HTTP/1.1"
+    server: Counting
+
+    def do_POST(self) -> None:
+        self.server.seen.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.wfile.write(self.server.answer)
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:  # noqa: ANN401 - as the class has it
+        pass
 
 
 @pytest.fixture
-async def target() -> AsyncIterator[ScriptedServer]:
-    async with scripted_server() as running:
+def server() -> Iterator[Counting]:
+    with Counting() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def proxy(server: Counting) -> Iterator[TcpProxy]:
+    with TcpProxy(f"http://127.0.0.1:{server.server_port}") as running:
         yield running
 
 
 @pytest.fixture
-async def proxy(target: ScriptedServer) -> AsyncIterator[TcpProxy]:
-    place = urlsplit(target.url)
-    assert place.hostname
-    assert place.port
-    async with tcp_proxy(place.hostname, place.port) as running:
-        yield running
+def client(proxy: TcpProxy) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=proxy.url, timeout=PATIENCE_S) as http:
+        yield http
 
 
-@pytest.fixture
-async def http(proxy: TcpProxy) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=proxy.url, timeout=0.5) as client:
-        yield client
+def told(client: httpx.Client, text: bytes = b"create") -> int | None:
+    """Return the status, or None where the answer was lost."""
+    try:
+        return client.post("/", content=text).status_code
+    except httpx.TransportError:
+        return None
 
 
-async def chunked(writer: asyncio.StreamWriter) -> None:
-    writer.write(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n3;x=y\r\n\r\n5\r\n0\r\nTail: er\r\n\r\n"
-    )
-    await writer.drain()
-
-
-async def until_closed(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nto the end")
-    await writer.drain()
-    writer.close()
-
-
-async def nothing(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-    await writer.drain()
-
-
-async def test_messages_pass_whole_over_one_connection(
-    proxy: TcpProxy, http: httpx.AsyncClient, target: ScriptedServer
+@pytest.mark.parametrize("way", WAYS)
+def test_undisturbed_calls_pass_whole_one_after_the_other(
+    server: Counting, client: httpx.Client, proxy: TcpProxy, way: str
 ) -> None:
-    target.then(answer(body=b"x" * 300_000), chunked, nothing, until_closed)
-    large = (await http.post("/rpc", content=b"y" * 300_000)).content
-    rest = [(await http.post("/rpc", json={"method": "read"})).content for _ in range(3)]
+    server.answer, large = WAYS[way], b"x" * 300_000
 
-    sent = target.received[0].body
-    last = await http.post("/rpc", content=b"done")
-    assert (len(large), len(sent)) == (300_000, 300_000)
-    assert rest == [b"four\r\n5", b"", b"to the end"]
-    assert last.content == b"ok"
-    assert [(done.harm, done.reached, done.status) for done in proxy.log] == [
-        (None, True, 200),
-        (None, True, 200),
-        (None, True, 204),
-        (None, True, 200),
-        (None, True, 200),
-    ]
+    answers = [client.post("/", content=text) for text in (b"first", large)]
+
+    status, content = (204, b"") if way == "empty" else (200, ANSWER)
+    assert [(answer.status_code, answer.content) for answer in answers] == [(status, content)] * 2
+    assert server.seen == [b"first", large]
+    assert [(call.fault, call.status) for call in proxy.calls()] == [(None, status)] * 2
+
+
+def test_calls_share_the_line_that_the_client_keeps(client: httpx.Client, proxy: TcpProxy) -> None:
+    lines = [told(client) and {*proxy._lines} for _ in range(2)]  # noqa: SLF001 - nobody else asks
+
+    assert lines[0] == lines[1]
 
 
 @pytest.mark.parametrize(
-    ("harm", "reached", "seen"),
+    ("fault", "status", "effects"),
     [
-        (Harm.swallowed_before, False, httpx.RemoteProtocolError),
-        (Harm.swallowed_after, True, httpx.RemoteProtocolError),
-        (Harm.cut, True, httpx.RemoteProtocolError),
-        (Harm.reset, False, httpx.ReadError),
+        (Fault.lost_before, None, 0),
+        (Fault.lost_after, None, 1),
+        (Fault.cut, None, 1),
+        (Fault.late, None, 1),
+        (Fault.away, 503, 0),
+        (Fault.away_after, 504, 1),
     ],
 )
-async def test_harm_is_done_to_what_matches_as_often_as_it_was_asked_for(
-    proxy: TcpProxy,
-    http: httpx.AsyncClient,
-    target: ScriptedServer,
-    harm: Harm,
-    reached: bool,  # noqa: FBT001 - a row
-    seen: type[Exception],
+def test_call_that_meets_a_fault_has_its_effect_or_not_and_the_next_one_goes_well(
+    server: Counting, client: httpx.Client, proxy: TcpProxy, fault: Fault, status: int | None, effects: int
 ) -> None:
-    rule = proxy.harm(harm, b"account.invoice.create", times=2, hold_s=0.01)
-    spared = await http.post("/erp/", json={"method": "account.invoice.read"})
-    for _ in range(2):
-        with pytest.raises(seen):
-            await http.post("/erp/", json={"method": "account.invoice.create"})
-    after = await http.post("/erp/", json={"method": "account.invoice.create"})
+    proxy.inject(fault, b"create", hold_s=2 * PATIENCE_S if fault is Fault.late else 0.0)
 
-    assert (spared.status_code, after.status_code) == (200, 200)
-    assert rule.used.is_set()
-    assert len(target.received) == (4 if reached else 2)
-    assert [(done.harm, done.reached) for done in proxy.log] == [
-        (None, True),
-        (harm, reached),
-        (harm, reached),
-        (None, True),
+    assert told(client, b"look") == 200
+    assert told(client) == status
+    assert len(server.seen) == 1 + effects
+    assert told(client) == 200
+    assert [(call.fault, call.status) for call in proxy.calls(b"create")] == [
+        (fault, 200 if effects else None),
+        (None, 200),
     ]
-    assert proxy.log[1].request == "POST /erp/ HTTP/1.1"
 
 
-async def test_answer_that_is_delayed_comes_too_late_for_who_is_impatient(
-    proxy: TcpProxy, http: httpx.AsyncClient, target: ScriptedServer
+def test_line_that_is_held_is_let_go_as_soon_as_the_client_hangs_up(client: httpx.Client, proxy: TcpProxy) -> None:
+    proxy.inject(Fault.lost_before, hold_s=60)
+    began = time.monotonic()
+
+    assert told(client) is None
+    assert PATIENCE_S <= time.monotonic() - began < 10
+
+
+def test_hooks_are_called_before_the_call_and_between_its_effect_and_its_answer(
+    server: Counting, client: httpx.Client, proxy: TcpProxy
 ) -> None:
-    proxy.harm(Harm.delayed, lambda request: request.startswith(b"POST"), times=2, hold_s=0.05)
-    with pytest.raises(httpx.ReadTimeout):
-        await http.post("/erp/", timeout=0.02)
-    patient = await http.post("/erp/")
+    seen: list[int] = []
+    proxy.inject(
+        None,
+        b"create",
+        on_call=lambda _call: seen.append(len(server.seen)),
+        on_effect=lambda _call: seen.append(len(server.seen)),
+    )
 
-    assert patient.content == b"ok"
-    assert len(target.received) == 2
-
-
-async def test_swallowed_answer_keeps_the_caller_waiting(proxy: TcpProxy, http: httpx.AsyncClient) -> None:
-    proxy.harm(Harm.swallowed_after, hold_s=5)
-    with pytest.raises(httpx.ReadTimeout):
-        await http.post("/erp/", timeout=0.05)
-    proxy.harm(Harm.swallowed_before)
-    proxy.heal()
-
-    assert (await http.post("/erp/")).content == b"ok"
+    assert told(client) == 200
+    assert seen == [0, 1]
 
 
-async def test_refused_connections_are_taken_again_on_the_same_port(
-    proxy: TcpProxy, http: httpx.AsyncClient, target: ScriptedServer
+def test_chance_meets_the_same_calls_for_the_same_seed(server: Counting) -> None:
+    def fate(seed: int) -> list[int | None]:
+        with TcpProxy(f"http://127.0.0.1:{server.server_port}", seed=seed) as proxy:
+            proxy.inject(Fault.away, b"create", times=None, chance=0.5)
+            with httpx.Client(base_url=proxy.url, timeout=PATIENCE_S) as client:
+                return [told(client) for _ in range(20)]
+
+    first = fate(1)
+
+    assert set(first) == {200, 503}
+    assert fate(1) == first
+    assert fate(2) != first
+
+
+def test_rule_that_is_lifted_does_nothing_any_more(client: httpx.Client, proxy: TcpProxy) -> None:
+    rule = proxy.inject(Fault.away, times=None)
+    kept = proxy.inject(Fault.away, b"other", times=None)
+
+    assert told(client) == 503
+    proxy.lift(rule)
+    assert (told(client), told(client, b"other")) == (200, 503)
+    proxy.lift()
+    assert kept.left is None
+    assert told(client, b"other") == 200
+
+
+def test_proxy_that_refuses_connections_takes_them_again_at_the_same_address(
+    server: Counting, client: httpx.Client, proxy: TcpProxy
 ) -> None:
-    await http.get("/")
-    port = proxy.port
-    await proxy.refuse()
-    with pytest.raises(httpx.ConnectError):
-        await http.get("/")
-    await proxy.accept()
-
-    assert (await http.get("/")).content == b"ok"
-    assert proxy.port == port
-    assert len(target.received) == 2
-
-
-async def test_target_that_is_away_ends_the_connection(http: httpx.AsyncClient, proxy: TcpProxy) -> None:
-    proxy._target = "127.0.0.1", 1  # noqa: SLF001 - nobody listens there
-
-    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-        await http.get("/")
-
-
-async def test_requests_are_told_apart_however_they_are_cut() -> None:
-    reader = asyncio.StreamReader()
-    sized = b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
-    chunks = b"POST /b HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n" + IN_CHUNKS
-    bare = b"GET /c HTTP/1.1\r\nHost: x\r\n\r\n"
-    reader.feed_data(sized + chunks + bare)
-    reader.feed_eof()
-
-    assert [await read_request(reader) for _ in range(4)] == [sized, chunks, bare, b""]
+    assert told(client) == 200
+    with proxy.refusing():
+        assert told(client) is None
+        with pytest.raises(httpx.ConnectError):
+            client.post("/", content=b"create")
+    assert told(client) == 200
+    assert len(server.seen) == 2

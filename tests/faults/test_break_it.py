@@ -1,0 +1,28 @@
+"""The chapter `make demo CHAPTER=break-it`, as somebody watches it: it ends well, or says what broke."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.campaign,
+    pytest.mark.skipif(not FULL, reason="The sample kills and loses on stages of its own."),
+]
+
+
+def test_chapter_ends_well(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "examples.demo", "--chapter", "break-it"]
+
+    ended = subprocess.run(  # noqa: S603 - our own
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Nothing was made twice" in ended.stdout
