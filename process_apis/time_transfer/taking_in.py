@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.durable import process_id
 from gateway.store import inbox, locks
@@ -13,7 +14,7 @@ from gateway.store.database import Store
 from gateway.store.inbox import Change
 from openapi.system.psa.v1 import TimeChanges
 from openapi.system.psa.v1 import TimeEntry as Theirs
-from process_apis.ledger.entries import TimeEntry, Transfer, find_entries, tb_time_entry
+from process_apis.ledger.entries import Approval, TimeEntry, Transfer, find_entries, tb_time_entry
 from process_apis.time_transfer.content import is_known, version_of
 from process_apis.time_transfer.order import Counts, TransferOrder, lock_of
 from system_apis.ports import Psa
@@ -37,14 +38,20 @@ async def begin(store: Store, order: TransferOrder) -> Counts:
     await locks.take(store, process_id(), [lock_of(order.connection)])
     async with store.begin() as connection:
         await inbox.release(connection, order.source, but=process_id())
-        due = store.now() - timedelta(seconds=order.settings.retry_rejected_s)
-        left = ENTRY.transfer.in_([state.value for state in LEFT_BEHIND])
-        again = or_(left, ENTRY.code.is_not(None) & (ENTRY.updated_at <= due))
-        asked = select(ENTRY.external_id).where(ENTRY.psa == order.connection, again)
+        asked = select(ENTRY.external_id).where(ENTRY.psa == order.connection, _stuck(store, order))
         ids = (await connection.execute(asked.order_by(ENTRY.updated_at).limit(AT_MOST))).scalars()
         requeued = await inbox.put_again(connection, store, order.source, set(ids))
         await inbox.prune(connection, store, timedelta(days=order.settings.keep_settled_days))
     return Counts(requeued=requeued)
+
+
+def _stuck(store: Store, order: TransferOrder) -> ColumnElement[bool]:
+    """Return the condition that a revision was left under way, or was refused a while ago and still counts."""
+    under_way = ENTRY.transfer.in_([state.value for state in LEFT_BEHIND])
+    over = (ENTRY.approval == Approval.superseded.value) | (ENTRY.transfer == Transfer.cancelled.value)
+    refused = ENTRY.code.is_not(None) & or_(under_way, ~over)
+    due = ENTRY.updated_at <= store.now() - timedelta(seconds=order.settings.retry_rejected_s)
+    return or_(under_way & ENTRY.code.is_(None), refused & due)
 
 
 async def take_in(store: Store, psa: Psa, order: TransferOrder, earlier: Taken | None) -> Taken:

@@ -81,6 +81,7 @@ async def test_entry_that_is_withdrawn_is_taken_back_although_an_earlier_reversa
     billing = {fact.billing for fact in await stage.facts() if fact.kind == "unbilled_sale" and fact.reverses is None}
     assert billing == {"reversed"}
     refusing.undo()
+    stage.clock.forward(1000)
 
     await stage.transferred()
 
@@ -99,6 +100,7 @@ async def test_reversal_that_is_asked_for_is_not_forgotten_once_the_psa_withdraw
     await stage.transferred()
     assert await stage.stands() == ["1 r1 recalled reversal_queued reversed"]
     refusing.undo()
+    stage.clock.forward(1000)
 
     await stage.transferred()
 
@@ -138,3 +140,22 @@ async def test_payer_reads_nothing_of_the_invoice_of_another_who_pays_for_the_sa
     assert refused.value.code is Code.entry_already_billed
     assert "inv_" not in refused.value.detail
     assert refused.value.violations == ()
+
+
+async def test_revision_that_was_refused_and_is_mended_is_never_looked_at_again(stage: TimeStage) -> None:
+    mended = stage.booked(await stage.project(), minutes=25 * 60)
+    withdrawn = stage.booked(mended.project_id, minutes=26 * 60)
+    await stage.transferred()
+    stage.psa.edit(mended.id, minutes=60)
+    stage.psa.recall(withdrawn.id)
+    await stage.transferred()
+    stage.clock.forward(1000)
+
+    run = await stage.transferred()
+
+    assert await stage.stands() == [
+        "1 r1 superseded cancelled unbilled",
+        "1 r2 approved posted ready",
+        "2 r1 recalled cancelled unbilled",
+    ]
+    assert run.counts.requeued == 0
