@@ -27,6 +27,9 @@ def _differences(
 ) -> Iterator[Violation]:
     if found.state is InvoiceState.cancelled:
         yield _difference("state", InvoiceState.draft.value, found.state.value)
+    for name in ("legal_entity", "customer_id"):  # It was so when it was made; whoever mends it may have changed it.
+        if getattr(found, name) != getattr(wanted, name):
+            yield _difference(name, getattr(wanted, name), getattr(found, name))
     yield from _in_lines(found, wanted)
     yield from _in_net(found, wanted)
     yield from _in_taxes(found, taxes, entity)

@@ -140,7 +140,9 @@ async def _record(
     parts = [fact.source_id for fact in facts if fact.source_type is SourceType.milestone]
     await mark_invoiced(connection, facts[0].contract, parts)
     is_posted = {"state": RequestState.posted.value, "outcome": Outcome.applied.value, "posted_at": store.now()}
-    await move_request(connection, store, request_id, **is_posted, **_known(invoice), **CLEARED)
+    # The books' own day, should somebody have moved the draft: what leaves accrued income goes with the revenue.
+    on = {"accounting_date": invoice.accounting_date} if invoice.accounting_date else {}
+    await move_request(connection, store, request_id, **is_posted, **on, **_known(invoice), **CLEARED)
     await resolve_holds(connection, store, request_id)
     await business_events.append(connection, store, closing.told(await find_request(connection, request_id)))
 

@@ -119,6 +119,8 @@ def test_tax_of_nothing_may_have_no_row() -> None:
     ("changed", "pointers"),
     [
         ({"state": InvoiceState.cancelled}, ["state"]),
+        ({"customer_id": "2"}, ["customer_id"]),
+        ({"legal_entity": "DE01"}, ["legal_entity"]),
         ({"net": euros("119.99"), "gross": euros("145.19")}, ["net"]),
         ({"net": Money(amount="120.00", currency="USD")}, ["net"]),
         ({"gross": euros("145.21")}, ["gross"]),

@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from openapi.common.types import Code, Money, Outcome
 from openapi.process.invoice_release.v1 import PreviewState, ReleaseState, RequestState
@@ -16,6 +18,8 @@ from process_apis.ledger.requests import RequestState as LedgerState
 from tests.fakes.erp_master import RECEIVABLE
 from tests.fakes.vendor import Fault
 from tests.workflows.release_stage import Stage, only
+
+EARLIER = date(2026, 11, 12)
 
 
 @pytest.fixture
@@ -243,6 +247,22 @@ async def test_mended_draft_is_compared_again_and_posted(working: Stage) -> None
 
     assert (request.state, request.code) == (RequestState.posted, None)
     assert await working.open_items() == []
+
+
+async def test_draft_that_is_moved_to_another_day_takes_the_accrued_income_with_it(working: Stage) -> None:
+    await working.work()
+    working.erp.tax_off_by = Decimal("0.06")
+    release = await working.release()
+    working.erp.tax_off_by = Decimal("0.00")
+    (draft,) = working.erp.invoices
+    moved = structs.replace(working.erp.edit_draft(draft.id, "120.00"), accounting_date=EARLIER)
+    working.erp.invoices.put(moved, working.now())
+
+    await working.resume(only(release))
+    await working.rested(release, ReleaseState.completed)
+
+    (posted,) = [one for one in working.erp.transactions if one.business_key.endswith("_rel")]
+    assert posted.date == EARLIER
 
 
 async def test_cancelled_draft_frees_its_facts_for_an_invoice_of_the_next_number(working: Stage) -> None:
