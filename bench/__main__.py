@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import egress, product
+from bench import egress, product, release, transfer
 from bench.rounds import Spread, in_turns, table
 
 RESULTS: Final = Path(__file__).parent / "results"
@@ -19,7 +19,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 async def figures(rounds: int) -> dict[str, Spread]:
     """Return every figure, all of them measured in turns."""
     async with AsyncExitStack() as stack:
-        measures = [await stack.enter_async_context(part.measured()) for part in (egress, product)]
+        measures = [await stack.enter_async_context(part.measured()) for part in (egress, product, release, transfer)]
         return await in_turns(measures, rounds)
 
 

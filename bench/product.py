@@ -72,14 +72,14 @@ async def measured() -> AsyncIterator[Measure]:
         url = stack.enter_context(stage.serving(config, log))
         headers = {"Authorization": f"Bearer {stage.token(config)}"}
         async with aiohttp.ClientSession(url, headers=headers) as crm:
-            await _onboarded(crm, "warm")  # Sessions, companies and the like are read once for all.
+            await onboarded(crm, "warm")  # Sessions, companies and the like are read once for all.
             yield lambda: _figures(crm, log)
 
 
 async def _figures(crm: aiohttp.ClientSession, log: Path) -> Mapping[str, float]:
     correlation_id = f"bench_{secrets.token_hex(8)}"
     began = time.perf_counter()
-    onboarding = await _onboarded(crm, correlation_id)
+    onboarding = await onboarded(crm, correlation_id)
     seconds = time.perf_counter() - began
     status = f"/process/status/v1/project-statuses/{onboarding['project']['id']}"
     return {
@@ -104,7 +104,7 @@ def least_calls(steps: Iterable[Mapping[str, Any]]) -> int:
     return CHECKED_AT_ONCE + sum(LEAST.get(name, 0) for name in done)
 
 
-async def _onboarded(crm: aiohttp.ClientSession, correlation_id: str) -> Document:
+async def onboarded(crm: aiohttp.ClientSession, correlation_id: str) -> Document:
     """Return the onboarding of a new customer's first project, active."""
     body = orders.statement_of_work(secrets.token_hex(4), _customer(), f"Project {_word()}", "CONS")
     headers = {"Idempotency-Key": f'"{secrets.token_hex(8)}"', "X-Correlation-Id": correlation_id.ljust(8, "_")}

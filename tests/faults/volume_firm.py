@@ -6,7 +6,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from asyncio.subprocess import Process as Child
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing.context import ForkServerProcess
@@ -35,6 +35,7 @@ from tests.workflows.money_stage import Money
 T = TypeVar("T")
 PATIENCE_S: Final = 240.0
 LOOK_EVERY_S: Final = 0.1
+MOST_GIVE_UP: Final = 20
 CLOCKS: Final = {
     "retry_interval_s": 0.05,
     "probes_s": [0.5, 1.0],
@@ -45,18 +46,12 @@ CLOCKS: Final = {
     "worker_lease_s": 3.0,
 }
 TRANSFER: Final = {"poll_s": 1.0, "sweep_s": 5.0, "overlap_s": 10.0, "retry_rejected_s": 3.0}
-POLICIES: Final = {
-    "kind": "upstream",
-    "quota": {
-        "rate": 10_000,
-        "burst": 10_000,
-        "concurrency": 16,
-        "interactive_share": 0.5,
-        "when_unavailable": "count_alone",
-    },
-    "patience": {"deadline_s": DEADLINE_S, "connect_s": 1, "read_retries": 3},
-    "circuit": {"failures": 5, "open_s": 1},
-    "cache_s": 0,
+QUOTA: Final = {
+    "rate": 10_000,
+    "burst": 10_000,
+    "concurrency": 16,
+    "interactive_share": 0.5,
+    "when_unavailable": "count_alone",
 }
 RATES: Final = {f"person-{number}@example.com": f"{30 + number}.50" for number in range(12)}
 """What an hour of each person costs."""
@@ -65,7 +60,15 @@ NEW_HIRE: Final = "new.hire@example.com"
 NEW_HIRES_RATE: Final = "29.00"
 
 
-def install(folder: Path, vendor_url: str, database_url: str | None, **connector: object) -> Path:
+def install(
+    folder: Path,
+    vendor_url: str,
+    database_url: str | None,
+    *,
+    transfer: Mapping[str, float],
+    deadline_s: float,
+    **connector: object,
+) -> Path:
     """Return the settings file of the firm's installation."""
     config = installation(folder, {"base_url": vendor_url, "password": "none"})
     settings = yaml.safe_load(config.read_text())
@@ -74,16 +77,27 @@ def install(folder: Path, vendor_url: str, database_url: str | None, **connector
     families = {"books": "erp", **dict.fromkeys(PSAS, "psa")}
     settings["connections"] = {name: plain | own | {"family": family} for name, family in families.items()}
     settings["processes"] |= CLOCKS
-    settings["transfer"] |= TRANSFER
+    settings["transfer"] |= transfer
     if database_url:
         settings["database"] = {"url": {"file": "database-url"}}
         (config.parent / "database-url").write_text(database_url)
     config.write_text(yaml.safe_dump(settings, sort_keys=False))
-    (config.parent / "policies/90-volume.yaml").write_text(yaml.safe_dump({"policies": [POLICIES]}))
+    (config.parent / "policies/90-volume.yaml").write_text(yaml.safe_dump({"policies": [upstream(deadline_s)]}))
     item = {"item": "CONSULTING", "kind": "labor", "unit": "hour"}
     (config.parent / "mappings/items.yaml").write_text(yaml.safe_dump({"version": 1, "rows": [item]}))
     employ(config, RATES)
     return config
+
+
+def upstream(deadline_s: float) -> dict[str, object]:
+    """Return how patient the gateway is with each system."""
+    return {
+        "kind": "upstream",
+        "quota": QUOTA,
+        "patience": {"deadline_s": deadline_s, "connect_s": 1, "read_retries": 3},
+        "circuit": {"failures": 5, "open_s": 1},
+        "cache_s": 0,
+    }
 
 
 def employ(config: Path, rates: dict[str, str]) -> None:
@@ -172,6 +186,7 @@ class Crew:
         for worker in [one for one in self.workers if not one.is_alive()]:
             self.workers.remove(worker)
             self.gave_up += worker.exitcode != -signal.SIGKILL
+        assert self.gave_up <= MOST_GIVE_UP, self.said()
         while len(self.workers) < self._size:
             worker = self._processes.Process(target=volume_worker.run, args=(self._config, self._log), daemon=True)
             worker.start()
@@ -203,7 +218,7 @@ class Firm:
     """The installation's own tables, and the projects that everybody knows."""
 
     def __init__(self, config: Path, database_url: str, vendor: Vendor, crew: Crew) -> None:
-        self.config, self.vendor, self.crew = config, vendor, crew
+        self.config, self.database_url, self.vendor, self.crew = config, database_url, vendor, crew
         self.store = Store(create_engine(database_url))
         self.projects: dict[tuple[str, str], str] = {}
         """The ERP's id of each project, by PSA and the id there."""
@@ -254,10 +269,20 @@ class Firm:
 
 @asynccontextmanager
 async def firm(
-    folder: Path, vendor: Vendor, database_url: str | None, *, workers: int, projects: int, **connector: object
+    folder: Path,
+    vendor: Vendor,
+    database_url: str | None,
+    *,
+    workers: int,
+    projects: int,
+    transfer: Mapping[str, float] = TRANSFER,
+    deadline_s: float = DEADLINE_S,
+    **connector: object,
 ) -> AsyncIterator[Firm]:
     """Give a firm that has projects and no worker yet; at the end all of its workers end."""
-    config = install(folder / "installation", vendor.url, database_url, **connector)
+    config = install(
+        folder / "installation", vendor.url, database_url, transfer=transfer, deadline_s=deadline_s, **connector
+    )
     (config.parent / "data").mkdir(exist_ok=True)
     url = database_url or f"sqlite:///{config.parent / 'data' / 'tiebeam.sqlite'}"
     await asyncio.to_thread(migrate, url)
