@@ -76,8 +76,8 @@ async def put(connection: AsyncConnection, store: Store, source: Source, changes
     rows = {_id(source, change): _row(store, source, change) for change in changes}
     new = 0
     for some in _parts(list(rows.values())):
-        inserting = insert_into(connection, tb_inbox).values(some).on_conflict_do_nothing()
-        new += len((await connection.execute(inserting.returning(tb_inbox.c.id))).all())
+        inserting = insert_into(connection, tb_inbox).on_conflict_do_nothing().returning(tb_inbox.c.id)
+        new += len((await connection.execute(inserting, some)).all())
     return new
 
 
@@ -87,11 +87,10 @@ async def put_again(connection: AsyncConnection, store: Store, source: Source, e
     anew = {"batch": None, "settled_at": None, "received_at": store.now(), "tries": tb_inbox.c.tries + 1}
     queued = 0
     for some in _parts(rows):
-        inserting = insert_into(connection, tb_inbox).values(some)
-        meeting = inserting.on_conflict_do_update(
+        meeting = insert_into(connection, tb_inbox).on_conflict_do_update(
             index_elements=["id"], set_=anew, where=tb_inbox.c.settled_at.is_not(None)
         )
-        queued += len((await connection.execute(meeting.returning(tb_inbox.c.id))).all())
+        queued += len((await connection.execute(meeting.returning(tb_inbox.c.id), some)).all())
     return queued
 
 

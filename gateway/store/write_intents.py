@@ -113,11 +113,11 @@ class WriteIntents:
         async with self._store.begin() as transaction:
             taking = (
                 insert_into(transaction, tb_write_intent)
-                .values(new)
                 .on_conflict_do_update(index_elements=[*place, "key"], set_=held, where=free)
                 .returning(tb_write_intent)
             )
-            rows = (await transaction.execute(taking)).all()
+            # The rows as parameters, which SQLAlchemy puts into one statement: as values each size is compiled anew.
+            rows = (await transaction.execute(taking, new)).all()
             if len(rows) < len(lease.keys):
                 raise in_progress()  # Rolls back what was leased.
         return {row.key: Intent.of(row) for row in rows}

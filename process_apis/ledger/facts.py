@@ -221,14 +221,15 @@ class Fact(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
         """Return the fact that a row holds."""
-        values = {name: getattr(row, name) for name in cls.__struct_fields__}
+        said = row._asdict()  # Each column asked of the row itself takes three times as long.
+        values = {name: said[name] for name in cls.__struct_fields__}
         typed = {
-            "kind": Kind(row.kind),
-            "source_type": SourceType(row.source_type),
-            "adjustment": Adjustment(row.adjustment),
-            "posting": Posting(row.posting),
-            "billing": Billing(row.billing),
-            "code": Code(row.code) if row.code else None,
+            "kind": Kind(values["kind"]),
+            "source_type": SourceType(values["source_type"]),
+            "adjustment": Adjustment(values["adjustment"]),
+            "posting": Posting(values["posting"]),
+            "billing": Billing(values["billing"]),
+            "code": Code(values["code"]) if values["code"] else None,
         }
         return cls(**(values | typed))
 
@@ -291,7 +292,8 @@ async def write_facts(connection: AsyncConnection, store: Store, facts: Sequence
 
 async def find_facts(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> list[Fact]:
     """Return the facts for which all conditions on `tb_fact` hold, the oldest first."""
-    rows = await connection.execute(select(tb_fact).where(*wanted).order_by(tb_fact.c.id))
+    said = (tb_fact.c[name] for name in Fact.__struct_fields__)
+    rows = await connection.execute(select(*said).where(*wanted).order_by(tb_fact.c.id))
     return [Fact.of(row) for row in rows]
 
 
