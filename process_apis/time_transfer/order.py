@@ -1,6 +1,7 @@
 """What a run and a recall keep for life, and how patient and how thorough a transfer is."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
@@ -42,6 +43,9 @@ class TransferOrder(Struct, frozen=True, kw_only=True):
     legal_entity: str
     """Whose time it is where the PSA's project is not known here."""
     settings: TransferSettings
+    polled_at: datetime | None = None
+    """When changes were read last, by the run that left more than it could work off: this one goes on, and reads none.
+    """
 
     @property
     def source(self) -> Source:

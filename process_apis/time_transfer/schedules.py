@@ -5,6 +5,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from msgspec import json, structs
+
 from gateway.durable import Engine, Schedule, Workflow
 from gateway.store.database import Store
 from gateway.trace import correlation_id_of, current_correlation_id
@@ -46,13 +48,18 @@ def schedules(
 
 
 async def start_if_due(store: Store, engine: Engine, flow: Workflow[Any], order: TransferOrder) -> None:
-    """Start a run where the last one is old enough, or entries wait."""
+    """Start a run where changes have not been read for long enough, or entries wait.
+
+    One for entries that wait reads no changes again: in a burst each run would read all of it.
+    """
     last = await runs.last_run(store, order.connection)
     if last and last.ended_at is None:
         return
-    old = last is None or last.created_at + timedelta(seconds=order.settings.poll_s) <= store.now()
-    if old or await runs.waits(store, order):
+    polled_at = (json.decode(last.order, type=TransferOrder).polled_at or last.created_at) if last else None
+    if polled_at is None or polled_at + timedelta(seconds=order.settings.poll_s) <= store.now():
         await start_now(store, engine, flow, order)
+    elif await runs.waits(store, order):
+        await start_now(store, engine, flow, structs.replace(order, polled_at=polled_at))
 
 
 async def start_now(store: Store, engine: Engine, flow: Workflow[Any], order: TransferOrder) -> None:

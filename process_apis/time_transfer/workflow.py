@@ -40,7 +40,7 @@ from system_apis.ports import Landscape, Psa
 
 CAPABILITY = "capability"
 AGREED = ("legal_entity", "project_id", "date", "net")
-STEPS = 80
+STEPS = 160
 """After so many the run ends: the engine reads all of them back when it takes a run up again."""
 STEPS_OF_A_BATCH = 5
 TOLD_AT_ONCE = 200
@@ -94,7 +94,8 @@ async def transfer_time(
     tools = Tools(store=store, landscape=landscape, entities=entities, psa=landscape.psa(order.connection))
 
     await step("begin_transfer", taking_in.begin, store, order)
-    await take_changes_in(tools, order)
+    if order.polled_at is None:
+        await take_changes_in(tools, order)
     if order.sweep:
         await step("sweep_totals", sweeping.look_again, store, tools.psa, order, on=order.connection)
     more = await step("anything_waits", taking_in.more_waits, store, order)

@@ -1,0 +1,77 @@
+"""When runs start by themselves, and which of them read the PSA's changes."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec import json
+
+from process_apis.time_transfer import runs, schedules
+from process_apis.time_transfer.order import TransferOrder
+from process_apis.time_transfer.workflow import transfer_time
+from tests.workflows.time_stage import PATIENT_S, TimeStage
+
+POLL_S = 60.0
+
+
+@pytest.fixture
+async def stage(migrated_file: Path, tmp_path: Path) -> AsyncIterator[TimeStage]:
+    copied = shutil.copy(migrated_file, tmp_path / "tiebeam.sqlite")
+    stage = TimeStage(f"sqlite:///{copied}", poll_s=POLL_S, batch_entries=2, batches=1)
+    async with stage.working():
+        yield stage
+    await stage.close()
+
+
+async def due(stage: TimeStage) -> TransferOrder:
+    """Let the schedule look, and return what the newest run keeps."""
+    order = schedules.order_for(stage.psa, stage.settings, sweep=False)
+    await schedules.start_if_due(stage.store, stage.engine, transfer_time, order)
+    last = await runs.last_run(stage.store, "delivery")
+    assert last
+    return json.decode(last.order, type=TransferOrder)
+
+
+async def at_rest(stage: TimeStage) -> None:
+    """Return once the newest run has ended."""
+    async with asyncio.timeout(PATIENT_S):
+        while (last := await runs.last_run(stage.store, "delivery")) is None or last.ended_at is None:  # noqa: ASYNC110 - rows tell nobody
+            await asyncio.sleep(0.02)
+
+
+async def test_first_run_reads_changes_and_none_follows_before_its_time(stage: TimeStage) -> None:
+    order = await due(stage)
+    await at_rest(stage)
+    stage.clock.forward(POLL_S - 1)
+    same = await due(stage)
+    asked = stage.psa.calls["list_time_entries"]
+
+    assert asked == 1
+    assert order.polled_at is None
+    assert same == order
+
+
+async def test_run_for_what_waits_reads_no_changes_until_they_are_due(stage: TimeStage) -> None:
+    project = await stage.project()
+    for _ in range(7):
+        stage.booked(project)
+    began = stage.clock.now
+    await due(stage)
+    await at_rest(stage)
+    listed = stage.psa.calls["list_time_entries"]
+    stage.clock.forward(1)
+    second = await due(stage)
+    await at_rest(stage)
+    stage.clock.forward(1)
+    third = await due(stage)
+    await at_rest(stage)
+    unread = stage.psa.calls["list_time_entries"]
+    stage.clock.forward(POLL_S)
+    fourth = await due(stage)
+    await at_rest(stage)
+
+    assert (second.polled_at, third.polled_at, fourth.polled_at) == (began, began, None)
+    assert unread == listed < stage.psa.calls["list_time_entries"]
+    assert len(await stage.facts()) == 2 * 7
