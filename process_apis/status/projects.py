@@ -66,11 +66,11 @@ async def statuses(
     begun = [project.onboarding_id for project in projects if project.onboarding_id]
     onboardings = await reading.onboardings_of(store, caller, begun)
     items = await reading.items_of(store, caller, ids, begun)
-    timelines = await reading.timelines_of(store, ids)
+    timelines = await reading.timelines_of(store, caller, ids)
     shown = []
     for project in projects:
         async with store.begin() as connection:
-            known = await reading.known_of(connection, project.id)
+            known = await reading.known_of(connection, caller, project.id)
         around = Around(
             customer=names[project.customer],
             said=[word for reference, word in zip(valid, said, strict=True) if reference.canonical_id == project.id],
@@ -84,10 +84,10 @@ async def statuses(
     return shown
 
 
-async def refresh_invoices(store: Store, systems: Systems, project: Project, *, fresh: bool) -> None:
+async def refresh_invoices(store: Store, systems: Systems, caller: Caller, project: Project, *, fresh: bool) -> None:
     """Ask the ERP for what was paid of the project's newest invoices, where that was not asked lately."""
     async with store.begin() as connection:
-        requests = (await reading.known_of(connection, project.id)).requests
+        requests = (await reading.known_of(connection, caller, project.id)).requests
     posted = [request for request in requests if request.invoice_id][:SHOWN]
     await asyncio.gather(*(systems.invoice_of(one.erp, one.invoice_id or "", fresh=fresh) for one in posted))
 

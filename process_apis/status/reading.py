@@ -54,14 +54,15 @@ class Known(Struct, frozen=True, kw_only=True):
     open_facts: frozenset[str]
 
 
-async def known_of(connection: AsyncConnection, project: str) -> Known:
-    """Return what is known of the project's billing."""
-    sold = tb_fact.c.kind.in_([kind.value for kind in SOLD])
+async def known_of(connection: AsyncConnection, caller: Caller, project: str) -> Known:
+    """Return what is known of the project's billing. Of several who pay for it, each sees its own part."""
+    mine = (tb_invoice_request.c.project == project, seen_by(caller, tb_invoice_request))
+    holds = await hold_flags.holds_reaching(connection, project)
     return Known(
-        facts=await find_facts(connection, tb_fact.c.project == project, sold),
+        facts=await facts_seen(connection, caller, tb_fact.c.project == project),
         entries_without_amount=await _entries_without_amount(connection, project),
-        holds=list(await hold_flags.holds_reaching(connection, project)),
-        requests=(await find_requests(connection, tb_invoice_request.c.project == project))[::-1],
+        holds=[hold for hold in holds if caller.may_see(customer=hold.customer)],
+        requests=(await find_requests(connection, *mine))[::-1],
         open_facts=await _open_facts(connection, project),
     )
 
@@ -84,13 +85,13 @@ async def items_of(store: Store, caller: Caller, projects: Sequence[str], proces
         return [WorkItem.of(row) for row in await connection.execute(asked)]
 
 
-async def timelines_of(store: Store, projects: Sequence[str]) -> dict[str, list[Happened]]:
-    """Return the newest events of each project, the newest first."""
+async def timelines_of(store: Store, caller: Caller, projects: Sequence[str]) -> dict[str, list[Happened]]:
+    """Return the newest events of each project that the caller may see, the newest first."""
     columns = tb_business_event.c
     place = func.row_number().over(partition_by=columns.project, order_by=columns.id.desc()).label("place")
     passing = [columns.type.not_like(f"tiebeam.%.{state}.v1") for state in PASSING]
     asked = select(columns.project, columns.time, columns.type, columns.subject, columns.id, place)
-    counted = asked.where(columns.project.in_(projects), *passing).subquery()
+    counted = asked.where(columns.project.in_(projects), seen_by(caller, tb_business_event), *passing).subquery()
     newest = select(counted).where(counted.c.place <= SHOWN).order_by(counted.c.id.desc())
     found: defaultdict[str, list[Happened]] = defaultdict(list)
     async with store.begin() as connection:

@@ -44,7 +44,7 @@ async def get_project_status(
     project = await find_project(store, caller, project_id)
     if project is None:
         raise Refused(Code.resource_not_found, "There is no such project, or you may not see it.")
-    await refresh_invoices(store, systems, project, fresh=fresh)
+    await refresh_invoices(store, systems, caller, project, fresh=fresh)
     return (await statuses(store, systems, caller, [project], fresh=fresh))[0]
 
 

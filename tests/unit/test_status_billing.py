@@ -308,6 +308,23 @@ async def test_stranger_is_told_of_nothing(stage: Stage) -> None:
     assert await stage.billing(entry=fact.source_id, connection="delivery") == []
 
 
+async def test_payer_is_told_of_its_own_part_of_a_project_that_others_pay_for_too(stage: Stage) -> None:
+    other = (await stage.money.contract(await stage.money.project())).customer
+    await stage.money.fact(stage.contract, net="72.00")
+    fact = await stage.money.fact(stage.contract, customer=other, billing=Billing.billed, net="48.00")
+    await stage.money.request(stage.contract, [fact], RequestState.posted, customer=other, invoice_number="R2")
+    held = await stage.hold("customer", other)
+    whole = await stage.status()
+
+    stage.caller = replace(INSTALLATION, customers=frozenset({stage.contract.customer}))
+    part = await stage.status()
+
+    assert [invoice.number for invoice in whole.invoices] == ["R2"]
+    assert [blocker.hold_id for blocker in whole.blockers] == [held]
+    assert (part.invoices, part.blockers) == ([], [])
+    assert await stage.amounts() == {"approved": "72.00", "posted": "72.00", "ready": "72.00"}
+
+
 @pytest.mark.parametrize("asked", [{}, {"entry": "1"}, {"connection": "delivery"}, {"entry": "1", "invoice": "R1"}])
 async def test_question_that_names_nothing_or_too_much_is_refused(stage: Stage, asked: dict[str, str]) -> None:
     with pytest.raises(Refused) as refused:
