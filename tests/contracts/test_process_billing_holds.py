@@ -1,22 +1,18 @@
 """`process/billing_holds/v1` on a database with projects to hold; no worker tells any system."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from schemathesis import Case
 
-from gateway.contract import Mount, bind
-from gateway.cursors import Cursors
-from gateway.secret import Secret
 from process_apis.billing_holds import v1
-from tests.contracts.harness import THOROUGHLY, Harness, Prepare, schema_of
-from tests.contracts.objects import Objects, objects
+from tests.contracts.harness import Harness, Prepare, schema_of
+from tests.contracts.in_process import serve, trials_of
+from tests.contracts.objects import Objects
 from tests.contracts.pools import list_from_the_start
-from tests.sample_api import client
 
-CONTRACT, BASE = "process/billing_holds/v1", "/process/billing-holds/v1"
-schema = schema_of(CONTRACT, BASE)
+CONTRACT = "process/billing_holds/v1"
+schema = schema_of(CONTRACT, "/process/billing-holds/v1")
 
 
 class Holds:
@@ -47,21 +43,8 @@ class Holds:
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
-    it = Harness()
-    made = it.open(objects(f"sqlite:///{tmp_path_factory.mktemp('holds')}/tiebeam.sqlite"))
-    it.pool = Holds(it, made).prepare()
-    provided = {"store": made.store, "engine": made, "cursors": Cursors(Secret("key"))}
-    it.call_as(client(bind([Mount(contract=CONTRACT, module=v1, provided=provided)])[0]), BASE)
-    yield it
-    it.close()
+def harness(opened: Harness, made: Objects) -> Harness:
+    return serve(opened, CONTRACT, v1, pool=Holds(opened, made).prepare(), store=made.store, engine=made)
 
 
-@schema.parametrize()
-@THOROUGHLY
-def test_every_answer_follows_the_contract(case: Case, harness: Harness) -> None:
-    harness.try_out(case)
-
-
-def test_every_operation_had_valid_answers(harness: Harness) -> None:
-    assert harness.lacking(schema) == {}
+test_every_answer_follows_the_contract, test_every_operation_had_valid_answers = trials_of(schema)

@@ -1,34 +1,30 @@
 """`process/time_transfer/v1` on a database with entries and their facts; no worker carries anything out."""
 
 import itertools
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
 from schemathesis import Case
 
-from gateway.contract import Mount, bind
-from gateway.cursors import Cursors
-from gateway.secret import Secret
 from gateway.store.database import Store
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, entry_id, write_entries
 from process_apis.ledger.facts import Kind
 from process_apis.time_transfer import v1
 from process_apis.time_transfer.order import TransferSettings
 from system_apis.landscape import Configured
-from tests.contracts.harness import THOROUGHLY, Harness, Prepare, schema_of
-from tests.contracts.objects import Objects, objects
+from tests.contracts.harness import Harness, Prepare, schema_of
+from tests.contracts.in_process import serve, trials_of
+from tests.contracts.objects import Objects
 from tests.contracts.pools import list_from_the_start
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
-from tests.sample_api import client
 from tests.workflows.money_stage import Money
 
-CONTRACT, BASE = "process/time_transfer/v1", "/process/time-transfer/v1"
+CONTRACT = "process/time_transfer/v1"
 LANDSCAPE = Configured(
     erps={"books": FakeErp()}, psas={"delivery": FakePsa()}, erp_of={"ES01": "books"}, psa_of={"ES01": "delivery"}
 )
-schema = schema_of(CONTRACT, BASE)
+schema = schema_of(CONTRACT, "/process/time-transfer/v1")
 
 
 class Transfers:
@@ -113,27 +109,17 @@ def _hour(store: Store, external_id: str, customer: str, project: str) -> TimeEn
 
 
 @pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
-    it = Harness()
-    made = it.open(objects(f"sqlite:///{tmp_path_factory.mktemp('transfer')}/tiebeam.sqlite"))
-    it.pool = Transfers(it, made).prepare()
-    provided = {
-        "store": made.store,
-        "engine": made,
-        "landscape": LANDSCAPE,
-        "transfer_settings": TransferSettings(),
-        "cursors": Cursors(Secret("key")),
-    }
-    it.call_as(client(bind([Mount(contract=CONTRACT, module=v1, provided=provided)])[0]), BASE)
-    yield it
-    it.close()
+def harness(opened: Harness, made: Objects) -> Harness:
+    return serve(
+        opened,
+        CONTRACT,
+        v1,
+        pool=Transfers(opened, made).prepare(),
+        store=made.store,
+        engine=made,
+        landscape=LANDSCAPE,
+        transfer_settings=TransferSettings(),
+    )
 
 
-@schema.parametrize()
-@THOROUGHLY
-def test_every_answer_follows_the_contract(case: Case, harness: Harness) -> None:
-    harness.try_out(case)
-
-
-def test_every_operation_had_valid_answers(harness: Harness) -> None:
-    assert harness.lacking(schema) == {}
+test_every_answer_follows_the_contract, test_every_operation_had_valid_answers = trials_of(schema)
