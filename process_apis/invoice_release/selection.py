@@ -167,5 +167,6 @@ def _spelled(facts: Sequence[Fact]) -> str:
     if facts[0].unit == HOUR and all(fact.minutes is not None for fact in facts):
         minutes = minutes_of(facts)
         hours, rest = divmod(abs(minutes), MINUTES_AN_HOUR)
-        return ("-" if minutes < 0 else "") + (f"{hours} h {rest} min" if rest else f"{hours} h")
+        parts = [f"{hours} h"] * bool(hours or not rest) + [f"{rest} min"] * bool(rest)
+        return ("-" if minutes < 0 else "") + " ".join(parts)
     return f"{text_of(quantity_of(facts))} {facts[0].unit}"

@@ -162,6 +162,7 @@ class Words:
     "words",
     [
         Words({"minutes": 620, "rate": "120.00"}, "Support: 10 h 20 min consultant at 120.00"),
+        Words({"minutes": 20, "rate": "120.00"}, "Support: 20 min consultant at 120.00"),
         Words({"minutes": 60, "rate": "120.5"}, "Support: 1 h consultant at 120.50"),
         Words({"minutes": 60, "rate": "33.333333"}, "Support: 1 h consultant at 33.333333"),
         Words({"minutes": 90, "net": "-180.00"}, "Support: -1 h 30 min consultant at 120.00"),
