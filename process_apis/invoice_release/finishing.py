@@ -58,6 +58,8 @@ class Compared(Struct, frozen=True, kw_only=True):
     invoice_id: str
     version: str
     cancel: bool
+    gone: bool = False
+    """Whether somebody has deleted it, so that nothing is left to be cancelled."""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -82,15 +84,30 @@ async def compare_draft(
     store: Store, request_id: str, erp: Erp, entities: Entities, new: NewInvoice, invoice_id: str
 ) -> Compared:
     """Return the draft's version where it is what was wanted, or was given up; raises Refused with each difference."""
-    found, request = await erp.get_invoice(invoice_id), await request_of(store, request_id)
+    cancel = (await corrections(store, process_id(), ReleaseDecision)).cancel_draft is True
+    found, request = await _found(erp, invoice_id), await request_of(store, request_id)
+    if found is None:
+        if cancel:
+            return Compared(invoice_id=invoice_id, version="", cancel=True, gone=True)
+        detail = "The ERP's draft is there no more. Resume with `cancel_draft`, and release anew."
+        raise Refused(Code.invoice_total_mismatch, detail)
     async with store.begin() as connection:
         accepted = {"state": RequestState.accepted.value, "outcome": Outcome.applied.value}
         await move_request(connection, store, request_id, **accepted, **_known(found))
-    if (await corrections(store, process_id(), ReleaseDecision)).cancel_draft is True:
+    if cancel:
         return Compared(invoice_id=invoice_id, version=found.version, cancel=True)
     taxes = json.decode(request.taxes, type=list[TaxGroup])
     comparison.compare(found, new, taxes, entities[request.legal_entity])
     return Compared(invoice_id=invoice_id, version=found.version, cancel=False)
+
+
+async def _found(erp: Erp, invoice_id: str) -> Invoice | None:
+    try:
+        return await erp.get_invoice(invoice_id)
+    except Refused as refused:
+        if refused.code is not Code.resource_not_found:
+            raise
+        return None
 
 
 async def cancelled(erp: Erp, invoice_id: str) -> Invoice | None:

@@ -99,7 +99,16 @@ async def release_invoice(
 
 async def give_up(run: Run, compared: Compared) -> Released:
     """Cancel the draft that somebody has looked at, and free what was on it."""
-    erp, invoice_id = run.erp, compared.invoice_id
+    if not compared.gone:
+        await cancel_draft(run, compared.invoice_id)
+    told = await finish(step("give_up_request", finishing.give_up, run.store, run.request, run.order))
+    await write_note(run, told)
+    return Released(request=run.request, number=None)
+
+
+async def cancel_draft(run: Run, invoice_id: str) -> None:
+    """Cancel the draft in the ERP."""
+    erp = run.erp
     cancelling = submit(
         "cancel_invoice",
         on=erp,
@@ -109,9 +118,6 @@ async def give_up(run: Run, compared: Compared) -> Released:
         again_from="compare_draft",
     )
     await finish(cancelling)
-    told = await finish(step("give_up_request", finishing.give_up, run.store, run.request, run.order))
-    await write_note(run, told)
-    return Released(request=run.request, number=None)
 
 
 async def post(run: Run, compared: Compared) -> Invoice:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from gateway.errors import Refused
 from openapi.common.types import Code, Money, Outcome
 from openapi.process.invoice_release.v1 import PreviewState, ReleaseState, RequestState
-from openapi.system.erp.v1 import InvoiceState
+from openapi.system.erp.v1 import Invoice, InvoiceState
 from process_apis.ledger.facts import Billing, move_facts, tb_fact
 from process_apis.ledger.holds import ScopeType
 from process_apis.ledger.requests import RequestState as LedgerState
@@ -280,6 +281,28 @@ async def test_cancelled_draft_frees_its_facts_for_an_invoice_of_the_next_number
     assert [one.billing for one in between] == [Billing.ready]
     assert (again.state, again.business_key[-2:]) == (RequestState.posted, "_2")
     assert [invoice.state for invoice in working.erp.invoices] == [InvoiceState.cancelled, InvoiceState.posted]
+
+
+async def test_draft_that_somebody_has_deleted_frees_its_facts_once_it_is_given_up(
+    working: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fact = await working.work()
+    working.erp.tax_off_by = Decimal("0.06")
+    release = await working.release()
+    working.erp.tax_off_by = Decimal("0.00")
+
+    async def gone(_invoice_id: str) -> Invoice:
+        raise Refused(Code.resource_not_found, "There is no such invoice.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(working.erp, "get_invoice", gone)
+        await working.resume(only(release))
+        asked = only(await working.rested(release, ReleaseState.parked))
+        await working.resume(asked, cancel_draft=True)
+        given_up = only(await working.rested(release, ReleaseState.completed))
+
+    assert (asked.code, given_up.state) == (Code.invoice_total_mismatch, RequestState.cancelled)
+    assert [one.billing for one in await working.facts(fact)] == [Billing.ready]
 
 
 async def test_small_tax_difference_is_tolerated(working: Stage) -> None:
