@@ -25,7 +25,7 @@ CLOCKS: Final = {"probes_s": [1.0, 1.0, 2.0], "write_lease_s": 4.0, "retry_attem
 SETTLE_S: Final = 0.8
 ENDED: Final = frozenset({"active", "completed", "cancelled"})
 PATIENCE_S: Final = 90.0
-LOOK_EVERY_S: Final = 0.05
+LOOK_EVERY_S: Final = 0.5  # Eight at once stay within what a client may ask.
 
 Document = dict[str, Any]
 
