@@ -19,7 +19,7 @@ from process_apis.ledger.entries import Approval, TimeEntry, Transfer, move_entr
 from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind
 from process_apis.ledger.money import money, total
 from process_apis.time_transfer.content import History
-from process_apis.time_transfer.histories import histories
+from process_apis.time_transfer.histories import histories, locked_histories
 from process_apis.time_transfer.order import Counts
 from system_apis.ports import Psa
 
@@ -78,12 +78,17 @@ async def mark_untold(connection: AsyncConnection, store: Store, known: Mapping[
     """Let be told what is not as it was told last."""
     untold = []
     for history in known.values():
-        latest = history.latest
-        feedback = feedback_of(latest, history.facts) if latest else None
-        if latest and feedback and latest.told is not None and latest.told != digest(feedback):
+        latest, now = history.latest, _now(history)
+        if latest and now and latest.told not in {None, now}:
             untold.append(latest.id)
     if untold:
         await move_entries(connection, store, untold, told=None)
+
+
+def _now(history: History) -> str | None:
+    """Return the digest of what there is to tell of the entry now."""
+    feedback = feedback_of(history.latest, history.facts) if history.latest else None
+    return digest(feedback) if feedback else None
 
 
 async def pending(store: Store, psa: str, limit: int) -> Pending:
@@ -121,13 +126,17 @@ def shows(shown: TimeFeedback, wanted: NewEntryFeedback) -> bool:
 
 
 async def note_told(store: Store, psa: str, told: dict[str, str], refused: list[str]) -> Counts:
-    """Return how many entries were told of; what the PSA refused to show is said again, after all others."""
+    """Return how many entries were told of; what the PSA refused to show is said again, after all others.
+
+    So is, at once, what is not as it was told any more: somebody has taken it back meanwhile.
+    """
     now = store.now()
     latest = (ENTRY.psa == psa, ENTRY.approval != Approval.superseded.value)
     async with store.begin() as connection:
-        if told:
+        known = await locked_histories(connection, psa, list(told))
+        rows = [{"entry": one, "digest": sha256} for one, sha256 in told.items() if _now(known[one]) == sha256]
+        if rows:
             noting = update(tb_time_entry).where(*latest, ENTRY.external_id == bindparam("entry"))
-            rows = [{"entry": one, "digest": sha256} for one, sha256 in told.items()]
             await connection.execute(noting.values(told=bindparam("digest")), rows)
         later = update(tb_time_entry).where(*latest, ENTRY.external_id.in_(refused))
         await connection.execute(later.values(updated_at=now))

@@ -1,9 +1,7 @@
 """What is refused of taking time back: a reversal goes again and holds nothing up, and nobody reads of others."""
 
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +12,7 @@ from gateway.errors import Refused
 from openapi.common.types import Code
 from openapi.process.time_transfer.v1 import RecallState
 from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction
+from openapi.system.psa.v1 import NewEntryFeedback, TimeFeedback
 from process_apis.ledger import contracts
 from process_apis.ledger.entries import tb_time_entry
 from process_apis.ledger.facts import Billing, move_facts, tb_fact
@@ -23,9 +22,8 @@ from tests.workflows.time_stage import COST, SALE, TimeStage
 
 
 @pytest.fixture
-async def stage(migrated_file: Path, tmp_path: Path) -> AsyncIterator[TimeStage]:
-    copied = shutil.copy(migrated_file, tmp_path / "tiebeam.sqlite")
-    stage = TimeStage(f"sqlite:///{copied}")
+async def stage(sqlite_url: str) -> AsyncIterator[TimeStage]:
+    stage = TimeStage(sqlite_url)
     async with stage.working():
         yield stage
     await stage.close()
@@ -159,3 +157,22 @@ async def test_revision_that_was_refused_and_is_mended_is_never_looked_at_again(
         "2 r1 recalled cancelled unbilled",
     ]
     assert run.counts.requeued == 0
+
+
+async def test_entry_that_is_taken_back_while_the_psa_is_told_is_told_of_again(
+    stage: TimeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = stage.booked(await stage.project())
+    write = stage.psa.write_time_feedback
+
+    async def written(feedback: Sequence[NewEntryFeedback]) -> Mapping[str, TimeFeedback | Refused]:
+        async with stage.store.begin() as connection:
+            await connection.execute(update(tb_time_entry).values(transfer="reversed"))
+        return await write(feedback)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stage.psa, "write_time_feedback", written)
+        await stage.transferred()
+    await stage.transferred()
+
+    assert stage.told(entry.id) == ["posted 120.00", "reversed -"]
