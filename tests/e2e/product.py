@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 from msgspec import structs
@@ -60,11 +61,18 @@ async def product(folder: Path, telemetry: Telemetry | None = None) -> AsyncIter
 
 
 @asynccontextmanager
-async def product_on_fakes(folder: Path, erp: FakeErp, psa: FakePsa) -> AsyncIterator[Product]:
-    """Compose the product with fakes as its systems; they serve a second legal entity, DE01, too."""
+async def product_on_fakes(
+    folder: Path, erp: FakeErp, psa: FakePsa, **changed: dict[str, Any]
+) -> AsyncIterator[Product]:
+    """Compose the product with fakes as its systems; they serve a second legal entity, DE01, too.
+
+    `changed` are fields of sections of the settings, such as the clocks of a worker that is waited for.
+    """
     config = installation(folder / "installation", {"base_url": "http://127.0.0.1:9", "password": PASSWORD})
     lift_quotas(config)
     settings = load(str(config))
+    sections = {name: structs.replace(getattr(settings, name), **fields) for name, fields in changed.items()}
+    settings = structs.replace(settings, **sections)
     async with _composed(settings) as parts:
         composed = on_fakes(replace(parts, installation=_with_second_entity(parts.installation)), erp, psa)
         yield Product(settings, composed, main.web(composed))
