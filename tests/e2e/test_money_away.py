@@ -28,7 +28,7 @@ CLOCKS = QUICK | {"unavailable_resume_s": 0.3, "retry_attempts": 2}
 SELDOM = {"poll_s": 86_400.0, "sweep_s": 604_800.0}
 """When time is taken over by itself: a run that is met has looked for changes before the test made them."""
 FIRST, LAST = orders.last_month()
-SOLD = 220
+SOLD = Decimal(220)
 """Euros: 20 and 90 minutes at 120.00 an hour are 40.00 and 180.00."""
 TRANSFER, RELEASE = "/process/time-transfer/v1", "/process/invoice-release/v1"
 
@@ -208,7 +208,7 @@ async def test_release_waits_for_the_ledger_and_makes_one_invoice(firm: Firm, st
     (request,) = (await firm.rested(release))["requests"]
 
     assert (request["state"], request["work_items"]) == ("posted", [])
-    assert (firm.invoices(request), firm.accrued()) == ([InvoiceState.posted], 0)
+    assert (firm.invoices(request), firm.accrued()) == ([InvoiceState.posted], Decimal(0))
 
 
 @pytest.mark.parametrize("step", ["observe_holds", "write_billing_note", "write_time_feedback"])
