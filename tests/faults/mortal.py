@@ -149,10 +149,17 @@ class Mortal:
         loop = asyncio.get_running_loop()
         until = loop.time() + ENDS_WITHIN_S
         while (done := await found()) is None:
-            assert loop.time() < until, f"It does not come to an end. {self._said()}"
+            assert loop.time() < until, f"It does not come to an end: {await self._open()}. {self._said()}"
             self._revive()
             await asyncio.sleep(LOOK_EVERY_S)
         return done
+
+    async def _open(self) -> list[str]:
+        columns = tb_process_instance.c
+        asked = select(columns.business_key, columns.state, columns.current_step, columns.parked_code)
+        async with self.store.begin() as connection:
+            rows = await connection.execute(asked.where(columns.ended_at.is_(None)))
+            return [" ".join(map(str, row)) for row in rows]
 
     def _said(self) -> str:
         return f"The workers said:\n{(self._folder / 'log').read_text()[-4000:]}"

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+import yaml
 
 from examples.demo.people import TrytonDesks
 from examples.demo.stage import installation
@@ -15,8 +17,6 @@ from tests.faults.test_onboarding_kills import books
 from tests.servers_tryton import tryton_server
 
 A_DAY: Final = 86_400.0
-CLOCKS: Final = {**QUICK, "probes_s": [0.8, 1.0], "write_lease_s": 3.0, "worker_lease_s": 1.5}
-"""What a dead worker holds is waited for that long. A first probe comes when "not there" proves something."""
 BY_HAND: Final = {
     "transfer": {"poll_s": A_DAY, "sweep_s": A_DAY, "retry_rejected_s": A_DAY, "overlap_s": 60.0},
     "holds": {"push_every_s": A_DAY, "settle_every_s": A_DAY, "observe_every_s": A_DAY},
@@ -24,15 +24,31 @@ BY_HAND: Final = {
 """Nothing is done at set intervals: what a worker left, its successor finds by itself."""
 
 
+class Clocks(NamedTuple):
+    """How long what a dead worker holds is waited for; a busy Tryton answers within seven tenths of the write's."""
+
+    write_lease_s: float
+    settle_s: float
+    """Longer than Tryton is at a call that nobody waits for any more: or else it is sent twice."""
+
+    def settings(self) -> dict[str, object]:
+        """Return them as settings; a first probe comes when "not there" proves something."""
+        probes = [self.settle_s + 0.3, self.settle_s]
+        return {**QUICK, "probes_s": probes, "write_lease_s": self.write_lease_s, "worker_lease_s": 1.5}
+
+
 @asynccontextmanager
-async def stage_of_money(folder: Path, pair: str) -> AsyncIterator[tuple[Money, MoneyBooks]]:
+async def stage_of_money(folder: Path, pair: str, clocks: Clocks) -> AsyncIterator[tuple[Money, MoneyBooks]]:
     """Yield everybody who moves money, and the books: of the pair `embedded`, or `service`."""
     with ExitStack() as servers:
         ready = servers.enter_context(tryton_server("postgresql" if pair == "service" else "sqlite"))
         config = installation(folder / "installation", ready)
         if pair == "service":
             in_service(servers, config)
-        quick(config, processes=CLOCKS, **BY_HAND)
+        connections = yaml.safe_load(config.read_text())["connections"]
+        for connection in connections.values():
+            connection["settings"]["settle_s"] = clocks.settle_s
+        quick(config, processes=clocks.settings(), connections=connections, **BY_HAND)
         erp, psa = (servers.enter_context(closing(books(ready, database))) for database in ("erp", "psa"))
         desks = servers.enter_context(closing(TrytonDesks(f"{ready['base_url']}/psa/rpc/", ready["admin_password"])))
         async with Mortal(config, folder) as product:

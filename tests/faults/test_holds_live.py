@@ -16,11 +16,13 @@ import pytest
 from tests.faults.killing_money import Money
 from tests.faults.money_books import MoneyBooks
 from tests.faults.racing_holds import ABOUT_ONE_THING, Run, at_rest, drawn, run, stored_at, submitted
-from tests.faults.stage_of_money import stage_of_money
+from tests.faults.stage_of_money import Clocks, stage_of_money
 
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 RACES: Final = 102 if FULL else 6
 AT_ONCE: Final = 6
+CLOCKS = Clocks(write_lease_s=60.0, settle_s=5.0)
+"""Nobody dies here."""
 EVERYTHING: Final = "18181.67"
 """An hour at 120.00, twenty minutes at 185.00, and the design at 18,000.00."""
 BILLED: Final = {"accrued income": "0.00", "revenue": f"-{EVERYTHING}", "cost of work": "52.00"}
@@ -52,7 +54,7 @@ class World:
     ],
 )
 async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with stage_of_money(tmp_path_factory.mktemp(request.param), request.param) as (money, books):
+    async with stage_of_money(tmp_path_factory.mktemp(request.param), request.param, CLOCKS) as (money, books):
         yield World(money, books)
 
 

@@ -14,11 +14,12 @@ import pytest
 from tests.faults.killing_money import Case, Money
 from tests.faults.killing_worker import Cell
 from tests.faults.money_books import Found, MoneyBooks, kept
-from tests.faults.stage_of_money import stage_of_money
+from tests.faults.stage_of_money import Clocks, stage_of_money
 
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 EVERY = 31
 """Of so many cells one is in the sample."""
+CLOCKS = Clocks(write_lease_s=8.0, settle_s=2.0)
 pytestmark = [pytest.mark.live, pytest.mark.campaign]
 
 
@@ -235,7 +236,7 @@ class World:
 
 @pytest.fixture(scope="module", params=["embedded", "service"])
 async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with stage_of_money(tmp_path_factory.mktemp(request.param), request.param) as (money, books):
+    async with stage_of_money(tmp_path_factory.mktemp(request.param), request.param, CLOCKS) as (money, books):
         yield World(money, books)
 
 
