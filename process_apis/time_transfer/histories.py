@@ -28,11 +28,17 @@ async def histories(connection: AsyncConnection, psa: str, ids: Sequence[str]) -
 
 
 async def locked_histories(connection: AsyncConnection, psa: str, ids: Sequence[str]) -> dict[str, History]:
-    """Return the same, which runs and recalls leave alone until the transaction ends.
+    """Return the same, which runs and recalls leave alone until the transaction ends."""
+    await lock_entries(connection, psa, ids)
+    return await histories(connection, psa, ids)
 
-    Comes before anything else is read: what was read earlier may have changed while it waited.
+
+async def lock_entries(connection: AsyncConnection, psa: str, ids: Sequence[str]) -> None:
+    """Let runs and recalls leave the entries alone until the transaction ends.
+
+    Comes before anything else is read or written: what was read earlier may have changed while it waited, and whoever
+    holds facts and waits for their entry would wait in a circle.
     """
     mine = select(ENTRY.id).where(ENTRY.psa == psa, ENTRY.external_id.in_(ids)).order_by(ENTRY.id).with_for_update()
     # An update of nothing: on SQLite only a statement that writes takes the lock.
     await connection.execute(update(tb_time_entry).where(ENTRY.id.in_(mine)).values(psa=ENTRY.psa))
-    return await histories(connection, psa, ids)

@@ -24,7 +24,7 @@ from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, 
 from process_apis.ledger.money import total
 from process_apis.time_transfer.asking import cut_off, item_for, trace_key
 from process_apis.time_transfer.content import UNFINISHED, History
-from process_apis.time_transfer.histories import histories
+from process_apis.time_transfer.histories import histories, lock_entries
 from process_apis.time_transfer.order import RECALL, RUN, Counts, counted
 from process_apis.time_transfer.posting import Booked
 from process_apis.time_transfer.telling import mark_untold
@@ -48,6 +48,7 @@ async def settle(
     process = await get_process(store, INSTALLATION, process_id())
     async with store.begin() as connection:
         ids = [work.entry_id] if work.entry_id else await inbox.claimed_ids(connection, work.batch or "")
+        await lock_entries(connection, work.connection, ids)
         await _book(connection, store, done)
         await _note_refusals(connection, store, refused)
         settlement = Settlement(connection, store, entities, process, work.connection)
