@@ -32,6 +32,7 @@ ITEMS: Final = "/platform/operations/v1/work-items"
 DEADLINE_S: Final = 3.0
 """How long a call to the ERP may take: the product's policy, shortened."""
 SETTLE_S: Final = 0.4
+A_DAY: Final = 86_400.0
 CLOCKS: Final = {
     "retry_attempts": 2,
     "retry_interval_s": 0.05,
@@ -40,6 +41,11 @@ CLOCKS: Final = {
     "unavailable_resume_s": 0.3,
     "write_deadline_s": 5.0,
 }
+BY_HAND: Final = {
+    "transfer": {"poll_s": A_DAY, "sweep_s": A_DAY, "retry_rejected_s": A_DAY},
+    "holds": {"push_every_s": A_DAY, "settle_every_s": A_DAY, "observe_every_s": A_DAY},
+}
+"""Nothing is done at set intervals: a fault meets what a test asks for."""
 RESTS_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.03
 
@@ -172,7 +178,7 @@ def money_stage(folder: Path) -> Iterator[MoneyStage]:
 
 def impatient(config: Path, erp: str) -> None:
     """Let the ledger be reached through the proxy, and everything wait less."""
-    quick(config)
+    quick(config, **BY_HAND)
     settings = yaml.safe_load(config.read_text())
     settings["processes"] |= CLOCKS
     settings["connections"]["books"]["settings"] |= {"base_url": erp, "settle_s": SETTLE_S}
