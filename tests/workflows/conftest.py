@@ -33,14 +33,20 @@ def migrated_database(postgres_server: Postgres) -> str:
     return url
 
 
+@pytest.fixture
+def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    """Return the URL of a fresh SQLite database with all tables."""
+    return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'tiebeam.sqlite')}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest) -> str:
     """Return the URL of a fresh database with all tables."""
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres_server")
         return server.database(request.getfixturevalue("migrated_database"))
-    copied = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "tiebeam.sqlite")
-    return f"sqlite:///{copied}"
+    file: str = request.getfixturevalue("sqlite_url")
+    return file
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 One project stands in both systems, with a contract; its work is in the books before it is released.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,17 +12,13 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import update
 
-from gateway.caller import INSTALLATION, Caller
-from gateway.cursors import Cursors
-from gateway.durable import DurableSettings, Engine, Moments, Worker, resume, undisturbed
+from gateway.caller import INSTALLATION
+from gateway.durable import resume
 from gateway.errors import Refused
-from gateway.secret import Secret
-from gateway.store import business_events, cross_references, work_items
+from gateway.store import business_events, cross_references
 from gateway.store.cross_references import NewReference
-from gateway.store.database import Store, create_engine, utc_now
+from gateway.store.database import utc_now
 from gateway.store.pages import Window
-from gateway.store.work_items import WorkItem
-from gateway.writes import Writes, WriteSettings
 from openapi.common.types import Money as Amount
 from openapi.process.invoice_release.v1 import (
     Milestone,
@@ -43,7 +36,6 @@ from openapi.system.erp.v1 import NewBillableTransaction, TransactionKind
 from process_apis.invoice_release import v1
 from process_apis.invoice_release.workflow import release_invoice
 from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
-from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.facts import Fact, by_id
 from process_apis.ledger.hold_placing import (
     Dimensions,
@@ -58,47 +50,26 @@ from process_apis.ledger.holds import Scope, ScopeType, tb_billing_hold
 from process_apis.ledger.mappings import load_mappings
 from process_apis.ledger.projects import Project
 from process_apis.ledger.requests import InvoiceRequest, find_requests
-from system_apis.landscape import Configured
-from tests.fakes.erp import FakeErp
 from tests.fakes.erp_master import ACCRUED_INCOME, REVENUE
-from tests.fakes.psa import FakePsa
-from tests.fakes.statement_of_work import DE01, ES01
 from tests.workflows.money_stage import WORKED_ON, Money
+from tests.workflows.product_stage import PATIENT_S, ProductStage, until
 
-PATIENT_S = 30
 THROUGH = date(2026, 11, 30)
 OPENED = datetime(2026, 12, 1, 8, tzinfo=UTC)
 MAPPINGS = Path(__file__).parents[2] / "sample" / "mappings"
-QUICK = DurableSettings(
-    retry_attempts=2,
-    retry_interval_s=0.02,
-    probes_s=(0.02, 0.05),
-    write_deadline_s=20.0,
-    poll_interval_s=0.02,
-    sweep_interval_s=0.05,
-    unavailable_resume_s=0.2,
-    drain_s=5,
-)
 
 
-class Stage:
+class Stage(ProductStage):
     """The product, as finance operations meet it."""
 
+    workflows = (release_invoice,)
+
     def __init__(self, url: str) -> None:
-        self.url, self._began = url, utc_now()
-        self.erp, self.psa = FakeErp(clock=self.now), FakePsa(clock=self.now)
-        self.store, self.engine = Store(create_engine(url), self.now), Engine(url)
+        self._began = utc_now()
+        super().__init__(url, self.now)
         self.money = Money(self.store)
-        self.landscape = Configured(
-            erps={"books": self.erp},
-            psas={"delivery": self.psa},
-            erp_of={"ES01": "books", "DE01": "books"},
-            psa_of={"ES01": "delivery", "DE01": "delivery"},
-        )
-        self.entities: dict[str, LegalEntity] = {entity.code: entity for entity in (ES01, DE01)}
         self.mappings = load_mappings(MAPPINGS)
-        self.cursors = Cursors(Secret("a key of the tests"))
-        self.caller: Caller = replace(INSTALLATION, client_id="finance")
+        self.caller = replace(INSTALLATION, client_id="finance")
         self.project: Project
         self.contract: SignedContract
 
@@ -229,12 +200,10 @@ class Stage:
 
     async def rested(self, release: Release, state: ReleaseState | None = None) -> Release:
         """Return the release once it rests, or is in the state."""
-        async with asyncio.timeout(PATIENT_S):
-            while True:
-                found = await self.get(release.id)
-                if found.state is state or (state is None and found.state is not ReleaseState.running):
-                    return found
-                await asyncio.sleep(0.02)
+        return await until(
+            lambda: self.get(release.id),
+            lambda found: found.state is state if state else found.state is not ReleaseState.running,
+        )
 
     async def cancel(self, release_id: str) -> Release:
         return await v1.cancel_release(
@@ -293,10 +262,7 @@ class Stage:
 
     async def until(self, release: Release, state: RequestState) -> ReleaseRequest:
         """Return the only request of the release once it is in the state."""
-        async with asyncio.timeout(PATIENT_S):
-            while (request := only(await self.get(release.id))).state is not state:  # noqa: ASYNC110 - rows tell nobody
-                await asyncio.sleep(0.01)
-        return request
+        return only(await until(lambda: self.get(release.id), lambda found: only(found).state is state))
 
     async def facts(self, *facts: Fact) -> list[Fact]:
         """Return the facts as they stand."""
@@ -308,9 +274,6 @@ class Stage:
         async with self.store.begin() as connection:
             return await find_requests(connection)
 
-    async def open_items(self) -> list[WorkItem]:
-        return (await work_items.list_all(self.store, INSTALLATION, Window())).items
-
     async def events(self, kind: str) -> list[dict[str, Any]]:
         """Return the data of the events of a kind."""
         found = await business_events.list_all(self.store, INSTALLATION, Window(), type=kind)
@@ -320,24 +283,9 @@ class Stage:
         """Return what the ERP's books say is earned and not invoiced."""
         return self.erp.books.balance(ACCRUED_INCOME)
 
-    @asynccontextmanager
-    async def working(self, moments: Moments = undisturbed) -> AsyncIterator[None]:
-        """Have a worker while the block runs."""
-        worker = Worker(
-            url=self.url,
-            store=self.store,
-            writes=Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=20.0)),
-            workflows=[release_invoice],
-            resources={"landscape": self.landscape, "entities": self.entities, "mappings": self.mappings},
-            settings=QUICK,
-            moments=moments,
-        )
-        async with worker.started():
-            yield
-
-    async def close(self) -> None:
-        self.engine.close()
-        await self.store.close()
+    def resources(self) -> dict[str, object]:
+        """Return what the workflow may name."""
+        return super().resources() | {"mappings": self.mappings}
 
 
 def only(release: Release) -> ReleaseRequest:

@@ -1,25 +1,18 @@
 """Holds as their callers and the PSA's users meet them: in force at once, shown where there is a flag for it."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from gateway.caller import INSTALLATION, Caller
-from gateway.cursors import Cursors
-from gateway.durable import Engine, Worker
-from gateway.durable.migrate import migrate
+from gateway.durable import Moments, undisturbed
 from gateway.errors import Refused, Unavailable
-from gateway.secret import Secret
 from gateway.store import business_events, work_items
-from gateway.store.database import Store, create_engine
 from gateway.store.pages import Window
-from gateway.writes import Writes, WriteSettings
 from openapi.common.types import Code
 from openapi.process.billing_holds.v1 import (
     Hold,
@@ -40,32 +33,25 @@ from process_apis.ledger.hold_observing import observe_holds
 from process_apis.ledger.projects import Project
 from process_apis.ledger.requests import RequestState, move_request
 from process_apis.project_onboarding import documents
-from system_apis.landscape import Configured
 from tests.fakes.clock import Clock
-from tests.fakes.erp import FakeErp
 from tests.fakes.psa import CAPABILITIES, FakePsa
 from tests.fakes.statement_of_work import signed
 from tests.workflows.money_stage import Money
-from tests.workflows.onboarding_stage import QUICK
+from tests.workflows.product_stage import PATIENT_S, ProductStage
 
-PATIENT_S = 20
 CRM = replace(INSTALLATION, client_id="crm")
 ACK_WITHIN_S = 60.0
 
 
-class Stage:
+class Stage(ProductStage):
     """One installation with one project in progress, which the PSA knows as its first."""
 
+    workflows = (push_hold,)
+
     def __init__(self, url: str, psa: FakePsa | None = None) -> None:
-        self.url, self.clock = url, Clock()
-        self.store, self.engine = Store(create_engine(url), self.clock), Engine(url)
-        self.money, self.psa, self.caller = Money(self.store), psa or FakePsa(), CRM
-        self.landscape = Configured(
-            erps={"books": FakeErp()},
-            psas={"delivery": self.psa},
-            erp_of={"ES01": "books", "DE01": "books"},
-            psa_of={"ES01": "delivery", "DE01": "delivery"},
-        )
+        self.clock = Clock()
+        super().__init__(url, self.clock, psa)
+        self.money, self.caller = Money(self.store), CRM
         self.project: Project
         self.contract: SignedContract
 
@@ -103,11 +89,10 @@ class Stage:
 
     async def find(self, **filters: object) -> HoldPage:
         asked = dict.fromkeys(("scope_type", "scope_id", "project", "state", "in_force", "cursor"))
-        cursors = Cursors(Secret("a key of the tests"))
         return await v1.list_holds(
             store=self.store,
             caller=self.caller,
-            cursors=cursors,
+            cursors=self.cursors,
             **asked | {"limit": 20} | filters,  # type: ignore[arg-type]  # Each is one of its parameters.
         )
 
@@ -128,36 +113,17 @@ class Stage:
     working_now = False
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def working(self, moments: Moments = undisturbed) -> AsyncIterator[None]:
         """Have a worker while the block runs."""
-        worker = Worker(
-            url=self.url,
-            store=self.store,
-            writes=Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=20.0)),
-            workflows=[push_hold],
-            resources={"landscape": self.landscape},
-            settings=QUICK,
-        )
-        async with worker.started():
+        async with super().working(moments):
             self.working_now = True
             yield
             self.working_now = False
 
-    async def close(self) -> None:
-        self.engine.close()
-        await self.store.close()
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("holds") / "empty.sqlite"
-    migrate(f"sqlite:///{path}")
-    return path
-
 
 @pytest.fixture
-async def stage(empty_database: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    stage = Stage(f"sqlite:///{shutil.copy(empty_database, tmp_path / 'tiebeam.sqlite')}")
+async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
+    stage = Stage(sqlite_url)
     await stage.prepare()
     yield stage
     await stage.close()
@@ -191,9 +157,9 @@ async def test_flag_goes_with_the_last_hold(stage: Stage) -> None:
     assert (lifted.state, lifted.lifted.by, lifted.lifted.reason) == (HoldState.lifted, "crm", "It is settled.")
 
 
-async def test_psa_without_flags_is_skipped(empty_database: Path, tmp_path: Path) -> None:
+async def test_psa_without_flags_is_skipped(sqlite_url: str) -> None:
     psa = FakePsa(replace(CAPABILITIES, hold_flag=False))
-    stage = Stage(f"sqlite:///{shutil.copy(empty_database, tmp_path / 'other.sqlite')}", psa)
+    stage = Stage(sqlite_url, psa)
     await stage.prepare()
     async with stage.working():
         hold = await stage.place()

@@ -1,9 +1,7 @@
 """What keeps a release from being made, and what it is made of: contract, time, periods, milestones, callers."""
 
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -28,8 +26,8 @@ from tests.workflows.release_stage import OPENED, Stage, only
 
 
 @pytest.fixture
-async def stage(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    stage = Stage(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'tiebeam.sqlite')}")
+async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
+    stage = Stage(sqlite_url)
     yield await stage.prepare()
     await stage.close()
 

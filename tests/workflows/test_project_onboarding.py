@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,22 +27,15 @@ from process_apis.project_onboarding.steps import ACTIVATED
 from tests.fakes.statement_of_work import TEMPLATE, signed
 from tests.fakes.vendor import Book, Fault
 from tests.servers_postgres import Postgres
-from tests.workflows.onboarding_stage import Stage, stage_on, states
+from tests.workflows.onboarding_stage import Stage, states
 
 NOWHERE = [{"type": "department", "code": "NOWHERE"}]
 NEIGHBOUR = replace(documents.new_customer(signed()), business_key="cus_crm1_9999", name="Alder Foods SL")
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("onboarding") / "empty.sqlite"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-async def stage(empty_database: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    stage = stage_on(empty_database, tmp_path)
+async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
+    stage = Stage(sqlite_url)
     yield stage
     await stage.close()
 

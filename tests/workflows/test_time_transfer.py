@@ -1,9 +1,7 @@
 """The transfer of time as people in the PSA and in finance meet it; the ERP's books say what became of it."""
 
-import shutil
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +12,8 @@ from tests.workflows.time_stage import SALE, TimeStage, line
 
 
 @pytest.fixture
-async def stage(migrated_file: Path, tmp_path: Path) -> AsyncIterator[TimeStage]:
-    copied = shutil.copy(migrated_file, tmp_path / "tiebeam.sqlite")
-    stage = TimeStage(f"sqlite:///{copied}")
+async def stage(sqlite_url: str) -> AsyncIterator[TimeStage]:
+    stage = TimeStage(sqlite_url)
     async with stage.working():
         yield stage
     await stage.close()

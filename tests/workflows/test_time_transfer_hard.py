@@ -1,11 +1,9 @@
 """What goes wrong around the transfer of time: refusals, doubts, closed periods, other hands, workers that die."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,9 +33,8 @@ from tests.workflows.time_stage import COST, SALE, WORKED_ON, TimeStage, line
 
 
 @pytest.fixture
-async def idle(migrated_file: Path, tmp_path: Path) -> AsyncIterator[TimeStage]:
-    copied = shutil.copy(migrated_file, tmp_path / "tiebeam.sqlite")
-    stage = TimeStage(f"sqlite:///{copied}")
+async def idle(sqlite_url: str) -> AsyncIterator[TimeStage]:
+    stage = TimeStage(sqlite_url)
     yield stage
     await stage.close()
 
@@ -365,11 +362,8 @@ async def test_recall_of_what_nobody_knows_is_refused(stage: TimeStage) -> None:
     assert refused.value.code is Code.entry_not_known
 
 
-async def test_run_takes_more_than_one_batch_and_leaves_the_rest_to_the_next(
-    migrated_file: Path, tmp_path: Path
-) -> None:
-    copied = shutil.copy(migrated_file, tmp_path / "tiebeam.sqlite")
-    stage = TimeStage(f"sqlite:///{copied}", batch_entries=2, batches=2)
+async def test_run_takes_more_than_one_batch_and_leaves_the_rest_to_the_next(sqlite_url: str) -> None:
+    stage = TimeStage(sqlite_url, batch_entries=2, batches=2)
     project = await stage.project()
     for _ in range(5):
         stage.booked(project)

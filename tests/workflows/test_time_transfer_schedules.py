@@ -1,9 +1,7 @@
 """When runs start by themselves, and which of them read the PSA's changes."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from msgspec import json
@@ -17,9 +15,8 @@ POLL_S = 60.0
 
 
 @pytest.fixture
-async def stage(migrated_file: Path, tmp_path: Path) -> AsyncIterator[TimeStage]:
-    copied = shutil.copy(migrated_file, tmp_path / "tiebeam.sqlite")
-    stage = TimeStage(f"sqlite:///{copied}", poll_s=POLL_S, batch_entries=2, batches=1)
+async def stage(sqlite_url: str) -> AsyncIterator[TimeStage]:
+    stage = TimeStage(sqlite_url, poll_s=POLL_S, batch_entries=2, batches=1)
     async with stage.working():
         yield stage
     await stage.close()

@@ -1,25 +1,14 @@
 """A stage for the transfer of time: the real handlers, engine, guard and database, between a fake ERP and PSA."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.caller import INSTALLATION, Caller
-from gateway.cursors import Cursors
-from gateway.durable import DurableSettings, Engine, Worker
-from gateway.durable.moments import Moments, undisturbed
-from gateway.secret import Secret
-from gateway.store import cross_references, work_items
+from gateway.store import cross_references
 from gateway.store.cross_references import NewReference
-from gateway.store.database import Store, create_engine
-from gateway.store.pages import Window
 from gateway.store.work_items import WorkItem
-from gateway.writes import Writes, WriteSettings
 from openapi.process.time_transfer.v1 import Entry, NewRecall, NewRun, Recall, RecallState, RunState, TransferRun
 from openapi.system.psa.v1 import TimeEntry
 from process_apis.ledger import contracts, customers, projects
@@ -29,24 +18,9 @@ from process_apis.ledger.mappings import AccountRow, ItemRow, Mappings, PersonRo
 from process_apis.time_transfer import v1
 from process_apis.time_transfer.order import TransferSettings
 from process_apis.time_transfer.workflow import recall_time, transfer_time
-from system_apis.landscape import Configured
 from tests.fakes.clock import Clock
-from tests.fakes.erp import FakeErp
-from tests.fakes.psa import FakePsa
-from tests.fakes.statement_of_work import DE01, ES01
+from tests.workflows.product_stage import PATIENT_S, ProductStage, until
 
-PATIENT_S = 30
-RESTING = {RunState.completed, RunState.parked, RunState.cancelled}
-QUICK = DurableSettings(
-    retry_attempts=2,
-    retry_interval_s=0.02,
-    probes_s=(0.02, 0.05),
-    write_deadline_s=20.0,
-    poll_interval_s=0.02,
-    sweep_interval_s=0.05,
-    unavailable_resume_s=0.2,
-    drain_s=5,
-)
 WORKED_ON = date(2026, 11, 20)
 COST, SALE = ("5.1.3", "2.2.4"), ("1.4.2", "4.2.2")
 MAPPINGS = Mappings(
@@ -86,45 +60,19 @@ def line(number: int = 1, method: str = "time_and_materials", **changes: Any) ->
     )
 
 
-class TimeStage:
+class TimeStage(ProductStage):
     """One installation, and what a firm does in its PSA."""
 
+    workflows = (transfer_time, recall_time)
+
     def __init__(self, url: str, clock: Clock | None = None, **settings: Any) -> None:  # noqa: ANN401 - any setting
-        self.url, self.clock = url, clock or Clock()
-        self.erp, self.psa = FakeErp(clock=self.clock), FakePsa(clock=self.clock)
-        self.store, self.engine = Store(create_engine(url), self.clock), Engine(url)
-        self.writes = Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=20.0))
-        self.entities = {entity.code: entity for entity in (ES01, DE01)}
+        self.clock = clock or Clock()
+        super().__init__(url, self.clock)
         self.mappings, self.settings = MAPPINGS, TransferSettings(**settings)
-        self.cursors = Cursors(Secret("a key of the tests"))
-        self.caller: Caller = INSTALLATION
 
-    @property
-    def landscape(self) -> Configured:
-        """Return who serves whom."""
-        serving = dict.fromkeys(("ES01", "DE01"), "books")
-        psas = dict.fromkeys(("ES01", "DE01"), "delivery")
-        return Configured(erps={"books": self.erp}, psas={"delivery": self.psa}, erp_of=serving, psa_of=psas)
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        self.engine.close()
-        await self.store.close()
-
-    @asynccontextmanager
-    async def working(self, moments: Moments = undisturbed) -> AsyncIterator[None]:
-        """Have a worker while the block runs."""
-        worker = Worker(
-            url=self.url,
-            store=self.store,
-            writes=self.writes,
-            workflows=[transfer_time, recall_time],
-            resources={"landscape": self.landscape, "entities": self.entities, "mappings": self.mappings},
-            settings=QUICK,
-            moments=moments,
-        )
-        async with worker.started():
-            yield
+    def resources(self) -> dict[str, object]:
+        """Return what the workflows may name."""
+        return super().resources() | {"mappings": self.mappings}
 
     async def project(
         self,
@@ -210,8 +158,7 @@ class TimeStage:
 
     async def items(self) -> list[WorkItem]:
         """Return the work items of time that wait."""
-        found = await work_items.list_all(self.store, INSTALLATION, Window(limit=100))
-        return [item for item in found.items if item.process_kind.startswith("time_")]
+        return [item for item in await self.open_items() if item.process_kind.startswith("time_")]
 
     async def recall(self, entry_id: str, *, withdraw: bool = False, wait_s: int | None = PATIENT_S) -> Recall:
         """Return the recall, once it rests."""
@@ -226,12 +173,10 @@ class TimeStage:
 
     async def recalled(self, recall: Recall) -> Recall:
         """Return the recall once it is through."""
-        async with asyncio.timeout(PATIENT_S):
-            while True:
-                found = await v1.get_recall(store=self.store, caller=self.caller, recall_id=recall.id)
-                if found.state is RecallState.recalled:
-                    return found
-                await asyncio.sleep(0.02)
+        return await until(
+            lambda: v1.get_recall(store=self.store, caller=self.caller, recall_id=recall.id),
+            lambda found: found.state is RecallState.recalled,
+        )
 
     def balance(self, account: str) -> Decimal:
         """Return what the ERP has on an account."""
