@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import INSTALLATION
@@ -63,7 +63,7 @@ async def _book(connection: AsyncConnection, store: Store, done: Mapping[str, Bo
     """Record the ERP's ids; a sale may be invoiced from here on, and what a reversal takes back is reversed."""
     if not done:
         return
-    now, facts = store.now(), await by_key(connection, done)
+    now = store.now()
     rows = [{"which": key, "ref": one.id, "shown": one.number} for key, one in done.items()]
     booking = update(tb_fact).where(tb_fact.c.business_key == bindparam("which"))
     stands = {"posting": Posting.posted.value, "code": None, "detail": None, "posted_at": now, "updated_at": now}
@@ -72,7 +72,8 @@ async def _book(connection: AsyncConnection, store: Store, done: Mapping[str, Bo
     mine = tb_fact.c.business_key.in_(sorted(done))
     sold = mine & (tb_fact.c.kind == Kind.sale.value) & (tb_fact.c.billing == Billing.unbilled.value)
     await move_facts(connection, store, sold, billing=Billing.ready.value)
-    taken_back = tb_fact.c.id.in_(sorted(fact.reverses for fact in facts.values() if fact.reverses))
+    reversing = select(tb_fact.c.reverses).where(mine, tb_fact.c.reverses.is_not(None))
+    taken_back = tb_fact.c.id.in_(sorted((await connection.execute(reversing)).scalars()))
     await move_facts(connection, store, taken_back, posting=Posting.reversed.value, billing=Billing.reversed.value)
 
 
