@@ -13,13 +13,13 @@ from msgspec import Struct
 
 from gateway.errors import Refused
 from openapi.common.types import Code, Violation
-from openapi.system.erp.v1 import PeriodState
 from openapi.system.psa.v1 import TimeEntry
 from process_apis.ledger import projects
 from process_apis.ledger.contracts import ACTIVE, ContractLine, SignedContract
 from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.mappings import Accounts, Mappings, PersonRow, TaxRow
 from process_apis.ledger.money import PLACES, net_of, split
+from process_apis.ledger.periods import KnownPeriod, accounting_date
 from process_apis.ledger.projects import Project
 
 T = TypeVar("T")
@@ -38,15 +38,6 @@ class Payer(Struct, frozen=True, kw_only=True):
     country: str
     percent: str | None = None
     """None where it pays all."""
-
-
-class KnownPeriod(Struct, frozen=True, kw_only=True):
-    """An interval of an entity's books."""
-
-    legal_entity: str
-    start: date
-    end: date
-    state: PeriodState
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -140,11 +131,11 @@ def judge(known: Known) -> Verdict:
     _check_employment(found, known, person)
     contract = _contract(found, known)
     choice = _line(found, contract, person, billable=entry.billable)
-    accounting_date = _accounting_date(found, known)
+    booked_on = _accounting_date(found, known)
     at_risk = _worth(known, choice)
     judged = None
-    if contract and choice and person and accounting_date and known.project and known.entity:
-        judged = _valued(found, known, contract, choice, person, accounting_date)
+    if contract and choice and person and booked_on and known.project and known.entity:
+        judged = _valued(found, known, contract, choice, person, booked_on)
     complete = judged if not found.violations else None
     currency = known.entity.currency if known.entity else None
     return Verdict(judged=complete, violations=found.violations, at_risk=at_risk, currency=currency)
@@ -251,19 +242,6 @@ def _accounting_date(found: Findings, known: Known) -> date | None:
     return found.tried("#/work_date", accounting_date, day, known.periods, known.entity.period_policy)
 
 
-def accounting_date(day: date, periods: Sequence[KnownPeriod], policy: Literal["reject", "next_open"]) -> date:
-    """Return the day that the books show; work of a closed period moves to the next open one where that is allowed."""
-    mine = [period for period in periods if period.start <= day <= period.end]
-    if any(period.state is PeriodState.open for period in mine):
-        return day
-    if not mine or any(period.state is PeriodState.future for period in mine):
-        raise Refused(Code.period_not_open_yet, f"The books have no open period for {day} yet.")
-    later = sorted(one.start for one in periods if one.state is PeriodState.open and one.start > day)
-    if policy == "reject" or not later:
-        raise Refused(Code.period_closed, f"The period of {day} is closed.")
-    return later[0]
-
-
 def _worth(known: Known, choice: Choice | None) -> Decimal | None:
     if (
         choice is None
@@ -355,8 +333,11 @@ def _sales(found: Findings, known: Known, contract: SignedContract, choice: Choi
 
 def _payers(found: Findings, known: Known, contract: SignedContract) -> list[Payer]:
     wanted = [(one.account, one.percent) for one in contract.splits if Decimal(one.percent) > 0]
+    if not wanted and "" not in known.payers:
+        found.add(Code.customer_not_found, "#/project_id", "The contract's customer is not known. Have it onboarded.")
+        return []
     if not wanted:
-        return [known.payers[""]] if "" in known.payers else []
+        return [known.payers[""]]
     payers = []
     for account, percent in wanted:
         payer = known.payers.get(account)

@@ -18,9 +18,10 @@ from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, 
 from process_apis.ledger.keys import LONGEST
 from process_apis.ledger.mappings import AccountRow
 from process_apis.ledger.money import total
+from process_apis.ledger.periods import KnownPeriod, accounting_date
 from process_apis.ledger.projects import Project
 from process_apis.time_transfer.building import Frame, document_of, facts_of, groups_of
-from process_apis.time_transfer.rules import Known, KnownPeriod, Payer, accounting_date, is_nothing, judge
+from process_apis.time_transfer.rules import Known, Payer, is_nothing, judge
 from tests.fakes.statement_of_work import ES01
 from tests.workflows.time_stage import MAPPINGS, WORKED_ON, line
 
@@ -146,6 +147,7 @@ SENIOR = [line(rates=[Rate(role="lead", unit="hour", rate="150.00")])]
         (contract(lines=[line(tax_category="odd")]), Code.tax_not_determinable),
         (contract(currency="USD"), Code.fx_rate_missing),
         (contract(splits=[FundingSplit(account="9", percent="100")]), Code.customer_not_found),
+        (replace(KNOWN, payers={}), Code.customer_not_found),
         (mapped(accounts=MAPPINGS.accounts[1:]), Code.gl_mapping_missing),
         (mapped(accounts=MAPPINGS.accounts[:1]), Code.gl_mapping_missing),
         (
