@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, convert
 from sqlalchemy import Column, ForeignKey, Integer, Row, String, Table, Text, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
@@ -17,6 +17,8 @@ from gateway.store.instant import Instant
 from gateway.store.processes import tb_process_instance
 from gateway.store.visible import seen_by
 from openapi.common.types import Code
+
+T = TypeVar("T")
 
 tb_process_step = Table(
     "tb_process_step",
@@ -78,6 +80,10 @@ class ProcessStep(Struct, frozen=True, kw_only=True):
         """Return the step that a row holds."""
         values = {name: getattr(row, name) for name in cls.__struct_fields__}
         return cls(**(values | {"state": StepState(row.state), "code": Code(row.code) if row.code else None}))
+
+    def shown_as(self, shape: type[T]) -> T:
+        """Return as much of the step as a contract's type has fields for."""
+        return convert(self, shape, from_attributes=True)
 
 
 async def list_all(store: Store, caller: Caller, process_ids: Sequence[str]) -> dict[str, list[ProcessStep]]:

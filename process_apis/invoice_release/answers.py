@@ -28,7 +28,6 @@ from openapi.process.invoice_release.v1 import (
     ReleaseRequest,
     ReleaseState,
     ReleaseStep,
-    ReleaseStepState,
     RequestState,
     Tally,
     Totals,
@@ -145,7 +144,7 @@ def _request(one: Asked, around: Around) -> ReleaseRequest:
         holds=json.decode(request.holds, type=list[ReleaseHold]) if request else [],
         excluded=json.decode(request.excluded, type=list[ExcludedFact]) if request else [],
         missing=json.decode(request.missing, type=list[MissingTime]) if request else [],
-        steps=[_step(step) for step in around.steps[one.process_id]] if mine else [],
+        steps=[step.shown_as(ReleaseStep) for step in around.steps[one.process_id]] if mine else [],
         work_items=[item.id for item in around.items if item.process_id == one.process_id] if mine else [],
     )
 
@@ -191,20 +190,6 @@ def _invoice(request: InvoiceRequest) -> ReleasedInvoice:
         date=request.invoice_date,
         due=request.due_date,
         **{name: money(Decimal(amount or 0), request.currency) for name, amount in amounts.items()},
-    )
-
-
-def _step(step: ProcessStep) -> ReleaseStep:
-    return ReleaseStep(
-        name=step.name,
-        state=ReleaseStepState(step.state),
-        tries=step.tries,
-        system=step.system,
-        external_id=step.external_id,
-        code=step.code,
-        detail=step.detail,
-        started_at=step.started_at,
-        ended_at=step.ended_at,
     )
 
 

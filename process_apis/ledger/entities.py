@@ -8,6 +8,8 @@ from msgspec import Struct
 from process_apis.ledger.money import Rounding
 from process_apis.ledger.taxes import TaxBasis
 
+PeriodPolicy = Literal["reject", "next_open"]
+
 
 class LegalEntity(Struct, frozen=True, kw_only=True):
     """A company that signs, invoices and keeps books."""
@@ -22,7 +24,7 @@ class LegalEntity(Struct, frozen=True, kw_only=True):
     rounding: Rounding
     """How a line's net and a tax are rounded."""
     tax_basis: TaxBasis
-    period_policy: Literal["reject", "next_open"]
+    period_policy: PeriodPolicy
     """What becomes of work whose period is closed."""
 
 

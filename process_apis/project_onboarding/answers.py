@@ -24,7 +24,6 @@ from openapi.process.project_onboarding.v1 import (
     OnboardingReference,
     OnboardingState,
     OnboardingStep,
-    OnboardingStepState,
     OpportunityReference,
     ReferencedObject,
 )
@@ -86,7 +85,7 @@ def _onboarding(process: Process, around: Around) -> Onboarding:
         opportunity=OpportunityReference(crm=body.opportunity.crm, id=body.opportunity.id),
         customer=OnboardedCustomer(id=order.customer, name=body.customer.name, account=body.customer.account),
         project=OnboardedProject(id=order.project, name=body.project.name, code=project.code if project else None),
-        steps=[_step(step) for step in around.steps[process.id]],
+        steps=[step.shown_as(OnboardingStep) for step in around.steps[process.id]],
         work_items=[item.id for item in items],
         candidates=[candidate for item in items for candidate in _candidates(item)],
         cross_references=[
@@ -98,20 +97,6 @@ def _onboarding(process: Process, around: Around) -> Onboarding:
         correlation_id=process.correlation_id,
         created_at=process.created_at,
         updated_at=process.updated_at,
-    )
-
-
-def _step(step: ProcessStep) -> OnboardingStep:
-    return OnboardingStep(
-        name=step.name,
-        state=OnboardingStepState(step.state),
-        tries=step.tries,
-        system=step.system,
-        external_id=step.external_id,
-        code=step.code,
-        detail=step.detail,
-        started_at=step.started_at,
-        ended_at=step.ended_at,
     )
 
 

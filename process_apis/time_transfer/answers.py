@@ -25,7 +25,6 @@ from openapi.process.time_transfer.v1 import (
     RunObject,
     RunState,
     RunStep,
-    RunStepState,
     TransferRun,
 )
 from process_apis.ledger.entries import Transfer, tb_time_entry
@@ -91,7 +90,7 @@ def _run(process: Process, steps: Sequence[ProcessStep], items: list[str], in_do
         ),
         amounts=_amounts(counts),
         more=bool(process.result) and json.decode(process.result or "{}", type=Counted).more,
-        steps=[_step(step) for step in steps],
+        steps=[step.shown_as(RunStep) for step in steps],
         work_items=items,
         correlation_id=process.correlation_id,
         created_at=process.created_at,
@@ -117,19 +116,6 @@ def _amounts(counts: Iterable[Counts]) -> list[RunAmount]:
         RunAmount(posted=money(posted[currency], currency), at_risk=money(at_risk[currency], currency))
         for currency in sorted({*posted, *at_risk})
     ]
-
-
-def _step(step: ProcessStep) -> RunStep:
-    return RunStep(
-        name=step.name,
-        state=RunStepState(step.state),
-        tries=step.tries,
-        system=step.system,
-        code=step.code,
-        detail=step.detail,
-        started_at=step.started_at,
-        ended_at=step.ended_at,
-    )
 
 
 async def recall(store: Store, caller: Caller, process: Process) -> Recall:

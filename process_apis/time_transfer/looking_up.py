@@ -21,8 +21,9 @@ from process_apis.ledger.customers import tb_customer
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.entries import Approval, Transfer, tb_time_entry
 from process_apis.ledger.mappings import Mappings
+from process_apis.ledger.periods import KnownPeriod, periods_of
 from process_apis.ledger.projects import Project, tb_project
-from process_apis.time_transfer.rules import Known, KnownPeriod, Payer, minutes_of
+from process_apis.time_transfer.rules import Known, Payer, minutes_of
 from system_apis.ports import Landscape
 
 PROJECT = "project"
@@ -49,18 +50,8 @@ async def read_periods(store: Store, landscape: Landscape, psa: str) -> dict[str
         erp = erp_of(landscape, code)
         if erp is None or landscape.erp(erp).capabilities.billable_transactions is BillableTransactions.none:
             continue
-        periods, after = [], None
-        while True:
-            page = await landscape.erp(erp).list_periods(code, after=after, limit=100)
-            periods += [
-                KnownPeriod(legal_entity=code, start=one.start, end=one.end, state=one.state)
-                for one in page.items
-                if one.end > today - LOOK_BACK and one.start < today + LOOK_AHEAD
-            ]
-            after = page.after
-            if after is None:
-                break
-        found[code] = periods
+        periods = await periods_of(landscape.erp(erp), code)
+        found[code] = [one for one in periods if one.end > today - LOOK_BACK and one.start < today + LOOK_AHEAD]
     return found
 
 

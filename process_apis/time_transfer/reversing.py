@@ -23,8 +23,8 @@ from process_apis.ledger.facts import (
     tb_fact,
     write_facts,
 )
+from process_apis.ledger.periods import accounting_date
 from process_apis.time_transfer.looking_up import Around
-from process_apis.time_transfer.rules import accounting_date
 
 
 class Obstacle(Struct, frozen=True, kw_only=True):

@@ -145,7 +145,7 @@ class Money:
 
     async def milestone(self, contract: contracts.SignedContract, place: int, **changed: object) -> Fact:
         """Return a part of the fixed price that is ready to be billed."""
-        source_id = f"{contract.id.removeprefix('con_')}-2-{place}"
+        source_id = f"{contract.id}-2-{place}"
         fee = {"kind": Kind.fee, "source_type": SourceType.milestone, "source_instance": "gateway", "minutes": None}
         said = {"source_id": source_id, "contract_line": 2, "net": "1500.00", "posting": Posting.skipped}
         return await self.fact(contract, **fee | said | changed)

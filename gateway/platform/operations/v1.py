@@ -25,7 +25,6 @@ from openapi.platform.operations.v1 import (
     Resolution,
     Resumption,
     Step,
-    StepState,
     WorkItem,
     WorkItemPage,
     WorkItemState,
@@ -126,17 +125,12 @@ def _instance(process: Process, steps: Sequence[ProcessStep], items: list[str]) 
         outcome=process.outcome,
         current_step=process.current_step,
         legal_entity=process.legal_entity,
-        steps=[_step(step) for step in steps],
+        steps=[step.shown_as(Step) for step in steps],
         work_items=items,
         correlation_id=process.correlation_id,
         created_at=process.created_at,
         updated_at=process.updated_at,
     )
-
-
-def _step(step: ProcessStep) -> Step:
-    values = structs.asdict(step) | {"state": StepState(step.state)}
-    return Step(**{name: values[name] for name in Step.__struct_fields__})
 
 
 def _item(item: work_items.WorkItem) -> WorkItem:
