@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import structs
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,7 +58,9 @@ async def _require_recallable(connection: AsyncConnection, order: RecallOrder, h
     under_way = [fact for fact in history.unfinished if fact.adjustment is not Adjustment.reversal]
     if under_way:
         await _wait_for_run(connection, order)
-    obstacle = await obstacle_to(connection, history.standing, withdraw=order.withdraw)
+    # The work item that comes of it is the entry's customer's to read: nobody else's invoice is named.
+    reader = structs.replace(INSTALLATION, customers=frozenset({latest.customer}) if latest.customer else "*")
+    obstacle = await obstacle_to(connection, history.standing, reader, withdraw=order.withdraw)
     if obstacle is not None:
         raise obstacle
 

@@ -1,5 +1,6 @@
 """What is refused of taking time back: a reversal goes again and holds nothing up, and nobody reads of others."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from sqlalchemy import update
 
 from gateway.caller import INSTALLATION
 from gateway.errors import Refused
+from gateway.store.work_items import WorkItem
 from openapi.common.types import Code
 from openapi.process.time_transfer.v1 import RecallState
 from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction
@@ -138,6 +140,35 @@ async def test_payer_reads_nothing_of_the_invoice_of_another_who_pays_for_the_sa
     assert refused.value.code is Code.entry_already_billed
     assert "inv_" not in refused.value.detail
     assert refused.value.violations == ()
+
+
+async def test_recall_that_parks_names_no_invoice_of_another_payer(sqlite_url: str) -> None:
+    stage = TimeStage(sqlite_url)
+    async with stage.working():
+        entry = stage.booked(await stage.project(splits={"4711": "60", "4712": "40"}))
+        await stage.transferred()
+    (other,) = [fact for fact in await stage.facts() if fact.split_percent == "40"]
+    await stage.recall(entry.id, wait_s=None)
+    async with stage.store.begin() as connection:
+        (contract,) = await contracts.find_contracts(connection, contracts.tb_contract.c.id == other.contract)
+        await move_facts(connection, stage.store, tb_fact.c.id == other.id, billing=Billing.billed.value)
+    await Money(stage.store).request(contract, [other], RequestState.posted, customer=other.customer)
+
+    async with stage.working():
+        (item,) = await until_parked(stage)
+
+    assert item.code is Code.entry_already_billed
+    assert item.customer != other.customer
+    assert "inv_" not in item.detail + item.facts
+    await stage.close()
+
+
+async def until_parked(stage: TimeStage) -> list[WorkItem]:
+    """Return the work items once there are any."""
+    async with asyncio.timeout(20):
+        while not (items := await stage.items()):  # noqa: ASYNC110 - rows tell nobody
+            await asyncio.sleep(0.02)
+    return items
 
 
 async def test_revision_that_was_refused_and_is_mended_is_never_looked_at_again(stage: TimeStage) -> None:
