@@ -101,7 +101,8 @@ async def decide_accounting_date(
 
 async def booked_on(store: Store, erp: Erp, entity: LegalEntity, order: ReleaseOrder) -> date:
     """Return the day that the books show; an invoice is not dated into the future."""
-    return await periods.accounting_date_in(erp, entity, min(order.through, today(store.now(), entity)))
+    now = today(store.now(), entity)
+    return await periods.accounting_date_in(erp, entity, min(order.through, now), today=now)
 
 
 async def observe(store: Store, landscape: Landscape, order: ReleaseOrder) -> None:

@@ -45,12 +45,18 @@ def accounting_date(day: date, periods: Sequence[KnownPeriod], policy: PeriodPol
     return later[0]
 
 
-async def accounting_date_in(erp: Erp, entity: LegalEntity, day: date) -> date:
-    """Return the day that the ERP's books show; its other periods are asked for only where they may matter."""
+async def accounting_date_in(erp: Erp, entity: LegalEntity, day: date, *, today: date) -> date:
+    """Return the day that the ERP's books show; its other periods are asked for only where they may matter.
+
+    Nothing is dated into the future: while the next open period is still to come it is waited for.
+    """
     periods = [KnownPeriod.of(one) for one in (await erp.list_periods(entity.code, on=day)).items]
     if entity.period_policy == "next_open" and not any(one.state is PeriodState.open for one in periods):
         periods = await periods_of(erp, entity.code)
-    return accounting_date(day, periods, entity.period_policy)
+    on = accounting_date(day, periods, entity.period_policy)
+    if on > today:
+        raise Refused(Code.period_not_open_yet, f"The period of {day} is closed, and the next one begins on {on}.")
+    return on
 
 
 async def periods_of(erp: Erp, legal_entity: str) -> list[KnownPeriod]:

@@ -212,6 +212,18 @@ async def test_closed_period_is_refused_or_the_next_open_one_taken_as_the_entity
     assert [invoice.accounting_date for invoice in working.erp.invoices] == [date(2026, 12, 1)]
 
 
+async def test_next_open_period_that_is_still_to_come_is_waited_for(working: Stage) -> None:
+    await working.work()
+    working.erp.close_period(date(2026, 11, 1))
+    working.erp.close_period(date(2026, 12, 1))
+    working.entities["ES01"] = replace(working.entities["ES01"], period_policy="next_open")
+
+    request = await working.released(through="2026-11-20")
+
+    assert (request.state, request.code) == (RequestState.rejected, Code.period_not_open_yet)
+    assert working.erp.invoices == []
+
+
 async def test_books_that_are_not_open_yet_are_told(working: Stage) -> None:
     await working.work(work_date=date(2024, 1, 5))
 
