@@ -6,7 +6,7 @@ Sampled, unless TIEBEAM_CAMPAIGN=full.
 """
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import pytest
@@ -192,9 +192,17 @@ STORIES = {
     "note_in_doubt": RELEASE._replace(loses=Cell("answered_1", "write_billing_note"), beyond="release"),
     "flag_in_doubt": HOLD._replace(loses=Cell("answered_1", "set_hold_flag:2"), beyond="hold"),
 }
-SAMPLED = ("transfer", "recall", "release", "hold", "invoice_in_doubt")
-IN_SERVICE = {"release": [Cell("between_act_and_record", "create_invoice")]}
-"""What the sample plays on PostgreSQL and Valkey: where a second invoice would be made by whoever does not look."""
+SAMPLED: Mapping[str, Mapping[str, list[Cell]]] = {
+    "embedded": {
+        "release": [Cell("between_act_and_record", "create_invoice"), Cell("after", "post_invoice")],
+        "hold": [Cell("after", "set_hold_flag:2")],
+        "invoice_in_doubt": [Cell("before", "create_invoice", time=2)],
+    },
+    "service": {"release": [Cell("between_act_and_record", "create_invoice")]},
+}
+"""Where a second document would be made by whoever does not look; to find these out anew is for the full campaign."""
+DISCOVERED = ("embedded", "transfer")
+"""Whose moments the sample finds out by itself, too."""
 
 
 class World:
@@ -244,9 +252,9 @@ async def cells_of(world: World, name: str, pair: str) -> list[Cell]:
     """Return where the worker is killed in a story."""
     if FULL:
         return await world.cells(name)
-    if pair == "service":
-        return IN_SERVICE.get(name, [])
-    return sample(await world.cells(name)) if name in SAMPLED else []
+    if (pair, name) == DISCOVERED:
+        return sample(await world.cells(name))
+    return SAMPLED[pair].get(name, [])
 
 
 def sample(cells: list[Cell]) -> list[Cell]:
