@@ -11,6 +11,8 @@ from process_apis.ledger.holds import Scope, scopes_of
 from process_apis.ledger.money import money
 
 SOLD: Final = (Kind.sale, Kind.fee)
+IN_THE_BOOKS: Final = (Posting.posted, Posting.reversed)
+"""What was taken back stays in the books, beside its reversal."""
 AMOUNTS: Final = ("approved", "posted", "held", "ready", "requested", "billed", "paid")
 
 
@@ -32,7 +34,7 @@ def amounts_of(
 
 def _names(fact: Fact, *, stopped: bool, free: Collection[str]) -> list[str]:
     names = ["approved"]
-    if fact.kind is Kind.sale and fact.posting is Posting.posted:
+    if fact.kind is Kind.sale and fact.posting in IN_THE_BOOKS:
         names.append("posted")
     if fact.billing is Billing.billed:
         names.append("billed")

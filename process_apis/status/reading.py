@@ -22,6 +22,7 @@ from process_apis.ledger.facts import Fact, find_facts, tb_fact
 from process_apis.ledger.requests import (
     OPEN,
     InvoiceRequest,
+    RequestState,
     find_requests,
     tb_invoice_request,
     tb_invoice_request_fact,
@@ -56,7 +57,9 @@ class Known(Struct, frozen=True, kw_only=True):
 
 async def known_of(connection: AsyncConnection, caller: Caller, project: str) -> Known:
     """Return what is known of the project's billing. Of several who pay for it, each sees its own part."""
-    mine = (tb_invoice_request.c.project == project, seen_by(caller, tb_invoice_request))
+    columns = tb_invoice_request.c
+    invoiced = columns.state != RequestState.nothing_to_bill.value  # What nothing is on is no invoice.
+    mine = (columns.project == project, invoiced, seen_by(caller, tb_invoice_request))
     holds = await hold_flags.holds_reaching(connection, project)
     return Known(
         facts=await facts_seen(connection, caller, tb_fact.c.project == project),
