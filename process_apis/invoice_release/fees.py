@@ -15,7 +15,6 @@ from process_apis.ledger.schedules import PLANNED, SchedulePart
 
 GATEWAY: Final = "gateway"
 """The source of what the gateway itself keeps."""
-WHOLE: Final = Decimal(100)
 
 
 def is_due(part: SchedulePart, through: date) -> bool:
@@ -60,10 +59,9 @@ def _fact(
         entity.code, line.tax_category, home=entity.country, customer_country=payer.country, day=day
     )
     place = part.id.removeprefix("con_")
-    shared = payer.percent != WHOLE
     return Fact(
         id=new_id,
-        business_key=business_key("tb", GATEWAY, place, "r1", "fee", *([payer.account] if shared else [])),
+        business_key=business_key("tb", GATEWAY, place, "r1", "fee", *([payer.account] if payer.share else [])),
         kind=Kind.fee,
         source_type=SourceType.milestone,
         source_instance=GATEWAY,
@@ -80,7 +78,7 @@ def _fact(
         contract=contract.id,
         contract_version=contract.contract_version,
         contract_line=line.number,
-        split_percent=text_of(payer.percent) if shared else None,
+        split_percent=payer.share,
         resource=None,
         resource_name=None,
         role=None,

@@ -77,7 +77,7 @@ def _fact(  # noqa: PLR0913 - what differs between cost and sale
 ) -> Fact:
     entry, currency = judged.entry, judged.entity.currency
     amount = text_of(net, PLACES[currency])
-    part = sale.payer.account if sale and sale.payer.percent else None
+    part = sale.payer.account if sale and sale.payer.share else None
     posts = frame.posts and net != 0
     return Fact(
         id=new_id,
@@ -98,7 +98,7 @@ def _fact(  # noqa: PLR0913 - what differs between cost and sale
         contract=judged.contract.id,
         contract_version=judged.contract.contract_version,
         contract_line=judged.line.number,
-        split_percent=sale.payer.percent if sale else None,
+        split_percent=sale.payer.share if sale else None,
         resource=entry.resource_email or entry.resource_id,
         resource_name=entry.resource_name,
         role=judged.person.role,

@@ -6,9 +6,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.errors import Refused
 from gateway.store.cross_references import ReferenceState, tb_cross_reference
@@ -17,13 +16,13 @@ from openapi.common.types import Code
 from openapi.system.erp.v1 import BillableTransactions
 from openapi.system.psa.v1 import TimeEntry as Theirs
 from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
-from process_apis.ledger.customers import tb_customer
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.entries import Approval, Transfer, tb_time_entry
 from process_apis.ledger.mappings import Mappings
+from process_apis.ledger.payers import find_payers
 from process_apis.ledger.periods import KnownPeriod, periods_of
 from process_apis.ledger.projects import Project, tb_project
-from process_apis.time_transfer.rules import Known, Payer, minutes_of
+from process_apis.time_transfer.rules import Known, minutes_of
 from system_apis.ports import Landscape
 
 PROJECT = "project"
@@ -73,7 +72,7 @@ async def look_up(
     erps = {project.id: erp_of(landscape, project.legal_entity) for project in projects.values()}
     erp_ids = await _erp_ids(connection, erps)
     contracts = await _contracts(connection, erps)
-    payers = await _payers(connection, projects.values(), contracts)
+    payers = await find_payers(connection, [one for mine in contracts.values() for one in mine])
     booked = await _booked(connection, around.psa, entries)
     found: dict[str, Known] = {}
     for entry in entries:
@@ -87,7 +86,7 @@ async def look_up(
             erp=erps.get(project.id) if project else None,
             erp_project_id=erp_ids.get(project.id) if project else None,
             contracts=mine,
-            payers=_payers_of(project, mine, payers),
+            payers={one.id: payers[one.id] for one in mine},
             periods=around.periods.get(project.legal_entity) if project else None,
             other_minutes=booked[day],
             mappings=around.mappings,
@@ -129,37 +128,6 @@ async def _contracts(connection: AsyncConnection, projects: Iterable[str]) -> di
     for contract in await find_contracts(connection, tb_contract.c.project.in_(sorted(projects))):
         found[contract.project].append(contract)
     return found
-
-
-Payers = dict[str | tuple[str, str], Payer]
-
-
-async def _payers(
-    connection: AsyncConnection, projects: Iterable[Project], contracts: Mapping[str, Sequence[SignedContract]]
-) -> Payers:
-    """Return who pays, by id and by CRM and account."""
-    columns = tb_customer.c
-    crms = {project.id: project.crm for project in projects}
-    signed = [(crms[project], contract) for project, mine in contracts.items() for contract in mine]
-    accounts = {(crm, one.account) for crm, contract in signed for one in contract.splits}
-    wanted: list[ColumnElement[bool]] = [columns.id.in_(sorted({contract.customer for _, contract in signed}))]
-    wanted += [and_(columns.crm == crm, columns.account == account) for crm, account in sorted(accounts)]
-    found: Payers = {}
-    for row in await connection.execute(select(tb_customer).where(or_(*wanted))):
-        payer = Payer(account=row.account, customer=row.id, country=row.country)
-        found[row.id] = found[row.crm, row.account] = payer
-    return found
-
-
-def _payers_of(project: Project | None, contracts: Sequence[SignedContract], payers: Payers) -> dict[str, Payer]:
-    mine: dict[str, Payer] = {}
-    for contract in contracts if project else ():
-        if contract.customer in payers:
-            mine[""] = payers[contract.customer]
-        for one in contract.splits:
-            if project and (project.crm, one.account) in payers:
-                mine[one.account] = payers[project.crm, one.account]
-    return mine
 
 
 async def _booked(

@@ -19,6 +19,7 @@ from process_apis.ledger.contracts import ACTIVE, ContractLine, SignedContract
 from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.mappings import Accounts, Mappings, PersonRow, TaxRow
 from process_apis.ledger.money import PLACES, net_of, split
+from process_apis.ledger.payers import Payer, unknown_of
 from process_apis.ledger.periods import KnownPeriod, accounting_date
 from process_apis.ledger.projects import Project
 
@@ -30,16 +31,6 @@ BY_THE_HOUR: Final = "time_and_materials"
 ENTITY_MISSING: Final = Code.entity_mapping_missing
 
 
-class Payer(Struct, frozen=True, kw_only=True):
-    """Who pays a part of a contract."""
-
-    account: str
-    customer: str
-    country: str
-    percent: str | None = None
-    """None where it pays all."""
-
-
 class Known(Struct, frozen=True, kw_only=True):
     """One entry, and all that its checks go by."""
 
@@ -49,8 +40,8 @@ class Known(Struct, frozen=True, kw_only=True):
     erp: str | None
     erp_project_id: str | None
     contracts: Sequence[SignedContract]
-    payers: Mapping[str, Payer]
-    """Who pays, by the CRM's account, as far as they are known; with "", the contract's own customer."""
+    payers: Mapping[str, Sequence[Payer]]
+    """Who pays, by the contract's id, as far as they are known."""
     periods: Sequence[KnownPeriod] | None
     """None where the ERP keeps no postings of ours."""
     other_minutes: Decimal
@@ -325,28 +316,19 @@ def _sales(found: Findings, known: Known, contract: SignedContract, choice: Choi
     if not payers:
         return []
     net = _net(known.entry, entity, choice.rate)
-    shares = [Decimal(payer.percent or 100) for payer in payers]
-    parts = split(net, shares, PLACES[entity.currency])
+    parts = split(net, [payer.percent for payer in payers], PLACES[entity.currency])
     taxes = [_tax(found, known, entity, choice.line, payer) for payer in payers]
     return [Sale(payer=payer, net=part, tax=tax) for payer, part, tax in zip(payers, parts, taxes, strict=True) if tax]
 
 
 def _payers(found: Findings, known: Known, contract: SignedContract) -> list[Payer]:
-    wanted = [(one.account, one.percent) for one in contract.splits if Decimal(one.percent) > 0]
-    if not wanted and "" not in known.payers:
+    payers = known.payers.get(contract.id, ())
+    if not payers and not contract.splits:
         found.add(Code.customer_not_found, "#/project_id", "The contract's customer is not known. Have it onboarded.")
-        return []
-    if not wanted:
-        return [known.payers[""]]
-    payers = []
-    for account, percent in wanted:
-        payer = known.payers.get(account)
-        if payer is None:
-            found.add(Code.customer_not_found, "#/project_id", f"Nobody is known as {account}, who pays {percent} %.")
-        else:
-            share = percent if len(wanted) > 1 else None
-            payers.append(Payer(account=account, customer=payer.customer, country=payer.country, percent=share))
-    return payers
+    for part in unknown_of(contract, payers):
+        detail = f"Nobody is known as {part.account}, who pays {part.percent} %."
+        found.add(Code.customer_not_found, "#/project_id", detail)
+    return [payer for payer in payers if payer.percent > 0]
 
 
 def _tax(found: Findings, known: Known, entity: LegalEntity, line: ContractLine, payer: Payer) -> TaxRow | None:

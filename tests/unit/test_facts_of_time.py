@@ -18,10 +18,11 @@ from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, 
 from process_apis.ledger.keys import LONGEST
 from process_apis.ledger.mappings import AccountRow
 from process_apis.ledger.money import total
+from process_apis.ledger.payers import Payer
 from process_apis.ledger.periods import KnownPeriod, accounting_date
 from process_apis.ledger.projects import Project
 from process_apis.time_transfer.building import Frame, document_of, facts_of, groups_of
-from process_apis.time_transfer.rules import Known, Payer, is_nothing, judge
+from process_apis.time_transfer.rules import Known, is_nothing, judge
 from tests.fakes.statement_of_work import ES01
 from tests.workflows.time_stage import MAPPINGS, WORKED_ON, line
 
@@ -84,6 +85,7 @@ CONTRACT = SignedContract(
 )
 NOVEMBER = KnownPeriod(legal_entity="ES01", start=date(2026, 11, 1), end=date(2026, 11, 30), state=PeriodState.open)
 DECEMBER = replace(NOVEMBER, start=date(2026, 12, 1), end=date(2026, 12, 31))
+CUSTOMER = Payer(account="4711", customer="cus_1", name="Alder", country="ES", percent=Decimal(100))
 KNOWN = Known(
     entry=ENTRY,
     project=PROJECT,
@@ -91,7 +93,7 @@ KNOWN = Known(
     erp="books",
     erp_project_id="9",
     contracts=[CONTRACT],
-    payers={"": Payer(account="4711", customer="cus_1", country="ES")},
+    payers={"con_1": [CUSTOMER]},
     periods=[NOVEMBER, DECEMBER],
     other_minutes=Decimal(0),
     mappings=MAPPINGS,
@@ -195,7 +197,7 @@ def test_work_that_is_not_billed_by_the_hour_is_a_cost_only(known: Known) -> Non
 
 
 def test_customer_abroad_is_taxed_otherwise() -> None:
-    abroad = replace(KNOWN, payers={"": Payer(account="4711", customer="cus_1", country="US")})
+    abroad = replace(KNOWN, payers={"con_1": [replace(CUSTOMER, country="US")]})
 
     assert facts(abroad)[1].tax_code == "VAT 0%"
 
@@ -217,7 +219,12 @@ def test_parts_of_a_split_sum_to_the_whole(minutes: int, rate: Decimal, percents
                 splits=[FundingSplit(account=account, percent=percent) for account, percent in shares.items()],
             )
         ],
-        payers={account: Payer(account=account, customer=f"cus_{account}", country="ES") for account in shares},
+        payers={
+            "con_1": [
+                replace(CUSTOMER, account=account, customer=f"cus_{account}", percent=Decimal(percent))
+                for account, percent in shares.items()
+            ]
+        },
     )
 
     sales = [fact for fact in facts(known) if fact.kind is Kind.sale]
