@@ -27,6 +27,7 @@ from tests.servers_tryton import tryton_server
 TRANSFER: Final = "/process/time-transfer/v1"
 RELEASE: Final = "/process/invoice-release/v1"
 ONBOARDING: Final = "/process/project-onboarding/v1/onboardings"
+HOLDS: Final = "/process/billing-holds/v1/holds"
 ITEMS: Final = "/platform/operations/v1/work-items"
 
 DEADLINE_S: Final = 3.0

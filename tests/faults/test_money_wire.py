@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from examples.servers.tcp_proxy import BEFORE, Call, Fault, TcpProxy
-from tests.faults.money_stage import ITEMS, SETTLE_S, Document, MoneyStage, Seen, money_stage
+from tests.faults.money_stage import HOLDS, ITEMS, SETTLE_S, Document, MoneyStage, Seen, money_stage
 
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 SEARCH: Final = b"search_read"
@@ -161,6 +161,32 @@ def test_doubt_that_lasts_becomes_a_work_item_and_its_resumption_makes_no_second
     seen = stage.watch(location)
     assert (seen.last["state"], seen.last["outcome"]) == ("completed", "applied")
     assert_once(stage, project, seen.last)
+
+
+@pytest.mark.parametrize(
+    ("fault", "hold", "request_state", "invoices"),
+    [(Fault.lost_before, "active", "held", []), (Fault.lost_after, "too_late", "posted", ["posted"])],
+    ids=["never arrived", "has arrived"],
+)
+def test_hold_that_meets_a_doubt_is_decided_by_what_the_ledger_has(
+    stage: MoneyStage, fault: Fault, hold: str, request_state: str, invoices: list[str]
+) -> None:
+    project = stage.onboard()
+    stage.work(project)
+    stage.watch(stage.transfer())
+    Outage(stage.proxy, Case(WRITES[2], fault, "no search"))
+    location = stage.release(project)
+    stage.watch(location, until=lambda release: release["outcome"] == "uncertain")
+
+    placed = stage.ask(HOLDS, {"scope": {"type": "project", "id": project["id"]}, "reason_code": "dispute"})
+    meanwhile = stage.get(placed)["state"]
+    stage.proxy.lift()
+    (request,) = stage.watch(location).last["requests"]
+    decided = next(found for found in stage.polled(placed) if found["state"] != "requested")
+
+    assert (meanwhile, request["state"], decided["state"]) == ("requested", request_state, hold)
+    assert stage.ledger.invoices(request["business_key"]) == invoices
+    assert len(stage.proxy.calls(WRITES[2].method, f'"{request["business_key"]}"'.encode())) == 1
 
 
 def waits_for_somebody(document: Document) -> bool:
