@@ -18,7 +18,7 @@ from openapi.common.types import Code, Money
 from openapi.process.status.v1 import BillingStatus, Family, ProjectStatus
 from openapi.system.erp.v1 import Invoice, InvoiceState
 from process_apis.ledger.contracts import SignedContract
-from process_apis.ledger.facts import Billing, Fact, Kind, Posting
+from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting
 from process_apis.ledger.hold_placing import Dimensions, LiftMode, NewHold, place_hold_within
 from process_apis.ledger.hold_scopes import find_owners
 from process_apis.ledger.holds import Scope, ScopeType
@@ -331,3 +331,18 @@ async def test_question_that_names_nothing_or_too_much_is_refused(stage: Stage, 
         await stage.billing(**asked)
 
     assert refused.value.code is Code.request_malformed
+
+
+async def test_hour_that_was_taken_back_and_its_reversal_are_both_in_the_books(stage: Stage) -> None:
+    await stage.money.fact(stage.contract)
+    fact = await stage.money.fact(stage.contract, posting=Posting.reversed, billing=Billing.reversed)
+    back = {"adjustment": Adjustment.reversal, "reverses": fact.id, "net": "-120.00"}
+    await stage.money.fact(stage.contract, billing=Billing.non_billable, **back)
+
+    assert await stage.amounts() == {"approved": "120.00", "posted": "120.00", "ready": "120.00"}
+
+
+async def test_request_without_anything_to_bill_is_no_invoice(stage: Stage) -> None:
+    await stage.money.request(stage.contract, [await stage.money.fact(stage.contract)], RequestState.nothing_to_bill)
+
+    assert (await stage.status()).invoices == []
