@@ -114,7 +114,7 @@ def upgrade() -> None:
         sa.Column("contract", sa.String(40), sa.ForeignKey("tb_contract.id"), primary_key=True),
         sa.Column("line", sa.Integer, primary_key=True),
         sa.Column("currency", sa.String(3), nullable=False),
-        sa.Column("cap_minor", sa.BigInteger, nullable=False),
+        sa.Column("cap_minor", sa.BigInteger),
         sa.Column("committed_minor", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_tb_time_entry_day", "tb_time_entry", ["psa", "work_date", "resource_id"])

@@ -1,5 +1,6 @@
 """Caps: how much of a contract line may be sold. What is committed never exceeds the cap, however many commit at once.
 
+What a line without a cap sells is counted as well: it may be given one later, which what was sold before fills too.
 Amounts stand in the currency's minor unit, so that the database itself can add and compare them exactly.
 """
 
@@ -18,30 +19,31 @@ tb_cap = Table(
     Column("contract", String(40), ForeignKey("tb_contract.id"), primary_key=True),
     Column("line", Integer, primary_key=True),
     Column("currency", String(3), nullable=False),
-    Column("cap_minor", BigInteger, nullable=False),
+    Column("cap_minor", BigInteger),
     Column("committed_minor", BigInteger, nullable=False),
 )
 
 
 async def commit_cap(
-    connection: AsyncConnection, contract: str, line: int, cap: Decimal, amount: Decimal, currency: str
+    connection: AsyncConnection, contract: str, line: int, cap: Decimal | None, amount: Decimal, currency: str
 ) -> bool:
     """Tell whether the amount fits under the cap, and is committed, in the caller's transaction.
 
-    A negative amount gives back, and always fits. The cap may have changed since: it is the one given that counts.
+    A negative amount gives back, and always fits; so does any where there is no cap. The cap may have changed since: it
+    is the one given that counts.
     """
     here = (tb_cap.c.contract == contract) & (tb_cap.c.line == line)
-    limit, more = _minor(cap, currency), _minor(amount, currency)
+    limit, more = None if cap is None else _minor(cap, currency), _minor(amount, currency)
     first = {"contract": contract, "line": line, "currency": currency, "cap_minor": limit, "committed_minor": 0}
     await connection.execute(insert_into(connection, tb_cap).values(**first).on_conflict_do_nothing())
-    fits = (tb_cap.c.committed_minor + more <= limit) if more > 0 else (tb_cap.c.line == line)
-    taking = update(tb_cap).where(here, fits)
+    fits = [tb_cap.c.committed_minor + more <= limit] if more > 0 and limit is not None else []
+    taking = update(tb_cap).where(here, *fits)
     values = {"cap_minor": limit, "committed_minor": tb_cap.c.committed_minor + more}
     return (await connection.execute(taking.values(**values))).rowcount == 1
 
 
 async def give_back(connection: AsyncConnection, contract: str, line: int, amount: Decimal, currency: str) -> None:
-    """Take what was committed back, in the caller's transaction; a line without a cap has nothing committed."""
+    """Take what was committed back, in the caller's transaction; a line that has sold nothing has nothing to give."""
     here = (tb_cap.c.contract == contract) & (tb_cap.c.line == line)
     left = tb_cap.c.committed_minor - _minor(amount, currency)
     await connection.execute(update(tb_cap).where(here).values(committed_minor=left))

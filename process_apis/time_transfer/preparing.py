@@ -278,9 +278,10 @@ class Preparation:
         """Tell whether the sales fit under the line's cap, and take it where they do: all of the entry, or nothing."""
         amount = total(Decimal(fact.net) for fact in facts if fact.kind is Kind.sale)
         contract, line, currency = judged.contract.id, judged.line, judged.entity.currency
-        if line.cap is None or amount == 0:
+        if amount == 0:
             return True
-        return await commit_cap(self._connection, contract, line.number, Decimal(line.cap), amount, currency)
+        cap = None if line.cap is None else Decimal(line.cap)
+        return await commit_cap(self._connection, contract, line.number, cap, amount, currency)
 
     async def _ask_for_cap(self, row: TimeEntry, judged: Judged) -> None:
         code, currency = Code.contract_cap_exceeded, judged.entity.currency

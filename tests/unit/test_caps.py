@@ -29,9 +29,10 @@ async def contract(store: Store) -> None:
         await connection.execute(text(f"CREATE TABLE tb_cap ({columns}, PRIMARY KEY (contract, line))"))
 
 
-async def sell(store: Store, amount: str, cap: str = "100.00") -> bool:
+async def sell(store: Store, amount: str, cap: str | None = "100.00") -> bool:
     async with store.begin() as connection:
-        return await commit_cap(connection, "con_1", 1, Decimal(cap), Decimal(amount), "EUR")
+        limit = None if cap is None else Decimal(cap)
+        return await commit_cap(connection, "con_1", 1, limit, Decimal(amount), "EUR")
 
 
 async def sold(store: Store) -> Decimal:
@@ -68,6 +69,16 @@ async def test_cap_that_was_raised_counts(store: Store) -> None:
 
     assert await sell(store, "150.00", cap="200.00")
     assert await sell(store, "-10.00", cap="200.00")
+
+
+async def test_what_was_sold_before_there_was_a_cap_counts_once_there_is_one(store: Store) -> None:
+    assert await sell(store, "150.00", cap=None)
+
+    assert not await sell(store, "60.00", cap="200.00")
+    assert await sell(store, "50.00", cap="200.00")
+    async with store.begin() as connection:
+        await give_back(connection, "con_1", 1, Decimal("150.00"), "EUR")
+    assert await sold(store) == Decimal("50.00")
 
 
 async def test_part_of_a_cent_is_a_mistake(store: Store) -> None:
