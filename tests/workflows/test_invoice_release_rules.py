@@ -221,7 +221,7 @@ async def test_next_open_period_that_is_still_to_come_is_waited_for(working: Sta
     request = await working.released(through="2026-11-20")
 
     assert (request.state, request.code) == (RequestState.rejected, Code.period_not_open_yet)
-    assert working.erp.invoices == []
+    assert list(working.erp.invoices) == []
 
 
 async def test_books_that_are_not_open_yet_are_told(working: Stage) -> None:
