@@ -12,7 +12,8 @@ from openapi.decimals import text_of
 from openapi.system.erp.v1 import NewBillableTransaction, TransactionKind
 from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, SourceType, time_fact_key
 from process_apis.ledger.money import PLACES
-from process_apis.time_transfer.rules import HOUR, Judged, Sale
+from process_apis.time_transfer.rules import HOUR
+from process_apis.time_transfer.valuing import Judged, Sale
 
 LONGEST_TEXT: Final = 500
 CONTROL: Final = dict.fromkeys((*range(32), 127), " ")

@@ -22,7 +22,7 @@ from process_apis.ledger.mappings import Mappings
 from process_apis.ledger.payers import find_payers
 from process_apis.ledger.periods import KnownPeriod, periods_of
 from process_apis.ledger.projects import Project, tb_project
-from process_apis.time_transfer.rules import Known, minutes_of
+from process_apis.time_transfer.known import Known, minutes_of
 from system_apis.ports import Landscape
 
 PROJECT = "project"

@@ -45,10 +45,12 @@ from process_apis.time_transfer.asking import cut_off, item_for, summary, trace_
 from process_apis.time_transfer.building import Frame, Group, facts_of, groups_of, same_posting
 from process_apis.time_transfer.content import Act, History, Plan, content_sha256, is_known, plan
 from process_apis.time_transfer.histories import locked_histories
+from process_apis.time_transfer.known import Known
 from process_apis.time_transfer.looking_up import Around, look_up
 from process_apis.time_transfer.order import RUN, Counts, TransferOrder, counted
 from process_apis.time_transfer.reversing import obstacle_to, reversals_of, write_reversals
-from process_apis.time_transfer.rules import Judged, Known, Verdict, is_nothing, judge
+from process_apis.time_transfer.rules import Verdict, is_nothing, judge
+from process_apis.time_transfer.valuing import Judged
 from system_apis.ports import Landscape, Psa
 
 ENTRY: Final = tb_time_entry.c

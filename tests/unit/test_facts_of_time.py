@@ -22,7 +22,8 @@ from process_apis.ledger.payers import Payer
 from process_apis.ledger.periods import KnownPeriod, accounting_date
 from process_apis.ledger.projects import Project
 from process_apis.time_transfer.building import Frame, document_of, facts_of, groups_of
-from process_apis.time_transfer.rules import Known, is_nothing, judge
+from process_apis.time_transfer.known import Known
+from process_apis.time_transfer.rules import is_nothing, judge
 from tests.fakes.statement_of_work import ES01
 from tests.workflows.time_stage import MAPPINGS, WORKED_ON, line
 
