@@ -124,6 +124,11 @@ class Office:
         found: Document = self.crm.get(f"{STATUS}/project-statuses/{self.project}").json()
         return found
 
+    def made_of(self, invoice: str) -> list[Document]:
+        """Return what the invoice with the number is made of."""
+        found: list[Document] = self.crm.get(f"{STATUS}/billing-statuses?invoice={invoice}").json()["items"]
+        return found
+
     def postings(self, *keys: str) -> dict[str, dict[str, str]]:
         """Return what stands under each of the keys in Tryton: the accounts, debit less credit."""
         lines = self.live.erp.find(

@@ -23,6 +23,7 @@ class Figures(NamedTuple):
     minutes: str
     minutes_cost: str
     cost: str
+    time: str
     net: str
     tax: str
     gross: str
@@ -37,6 +38,7 @@ OF_MINUTES = Figures(
     minutes="61.67",
     minutes_cost="14.00",
     cost="394.00",
+    time="1261.67",
     net="19261.67",
     tax="4044.95",
     gross="23306.62",
@@ -48,6 +50,7 @@ OF_HOURS = Figures(
     minutes="61.05",
     minutes_cost="13.86",
     cost="393.86",
+    time="1261.05",
     net="19261.05",
     tax="4044.82",
     gross="23305.87",
@@ -80,6 +83,10 @@ class Story(NamedTuple):
     """The requests of two releases that were asked for at once."""
     after: Document
     """The request of one more release."""
+    billed: Document
+    """The project's status in the end."""
+    invoice: Document
+    """What the invoice is made of."""
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +118,7 @@ def story(live: Live) -> Iterator[Story]:
         answers = [here.ask_release() for _ in range(2)]
         (posted,) = here.crm.follow(answers[0].headers["Location"])["requests"]
         (after,) = here.released()
+        (invoice,) = here.made_of(posted["invoice"]["number"])
         yield Story(
             office=here,
             figures=OF_HOURS if live.redmine else OF_MINUTES,
@@ -126,6 +134,8 @@ def story(live: Live) -> Iterator[Story]:
             posted=posted,
             met=[request for answer in answers for request in answer.json()["requests"]],
             after=after,
+            billed=here.status(),
+            invoice=invoice,
         )
 
 
@@ -224,6 +234,35 @@ def test_next_release_finds_nothing_to_bill(story: Story) -> None:
     assert (story.after["state"], story.after["invoice"]) == ("nothing_to_bill", None)
 
 
+def test_status_says_how_much_stands_where(story: Story) -> None:
+    time, all_of_it = story.figures.time, story.figures.net
+    amounts = [
+        {name: amount["amount"] for name, amount in status["amounts"][0].items() if name != "currency"}
+        for status in (story.at_work, story.billed)
+    ]
+
+    nothing = {"held": "0.00", "ready": "0.00", "requested": "0.00", "billed": "0.00", "paid": "0.00"}
+    assert amounts == [
+        nothing | {"approved": time, "posted": time, "ready": time},
+        nothing | {"approved": all_of_it, "posted": time, "billed": all_of_it},
+    ]
+
+
+def test_invoice_is_shown_line_by_line_down_to_the_hours(story: Story) -> None:
+    shown, figures, entries = story.invoice, story.figures, story.entries
+
+    assert (shown["state"], shown["invoice"]["balance"]) == ("posted", euros(figures.gross))
+    assert [
+        (line["net"]["amount"], {entry["id"] for entry in line["entries"] if entry["person"]})
+        for line in shown["lines"]
+    ] == [
+        ("18000.00", set()),
+        ("1200.00", {entries["loader"], entries["typo"]}),
+        (figures.minutes, {entries["call"]}),
+    ]
+    assert {entry["cost"] for line in shown["lines"] for entry in line["entries"]} == {None}, "It takes finance:read."
+
+
 def test_people_in_the_psa_see_what_became_of_their_time_and_the_invoice(story: Story) -> None:
     desks, invoice = story.office.desks, story.posted["invoice"]
     shown = {name: desks.shown(entry) for name, entry in story.entries.items()}
@@ -242,8 +281,8 @@ class Shared(NamedTuple):
 
     office: Office
     figures: Figures
-    other: str
-    """The other one's id."""
+    payers: list[str]
+    """Their ids; the cent that cannot be halved goes to the account that comes first."""
     call: Document
     over: Document
     """The entry that the cap has no room for."""
@@ -254,21 +293,22 @@ class Shared(NamedTuple):
 def shared(live: Live, story: Story) -> Iterator[Shared]:
     """Play it: two entries, of which one fits under the cap, and one release."""
     body = signed()
-    payers = (body["customer"]["account"], story.office.account)
-    body["splits"] = [{"account": account, "percent": "50"} for account in payers]
+    accounts = (body["customer"]["account"], story.office.account)
+    body["splits"] = [{"account": account, "percent": "50"} for account in accounts]
     body["lines"][1]["cap"] = euros("150.00")
     with office(live, body) as here:
         (call,) = here.carry_over(here.book("Ben Okafor", 20, "Call about the cut-over"))
         (over,) = here.carry_over(here.book("Ana Ruiz", 60, "Interface of the loader", day=4))
-        yield Shared(here, story.figures, story.office.customer, call, over, here.released())
+        payers = [one.customer for one in sorted((here, story.office), key=lambda one: one.account)]
+        yield Shared(here, story.figures, payers, call, over, here.released())
 
 
 def test_two_payers_get_an_invoice_each_and_together_pay_every_cent(shared: Shared) -> None:
-    here, (larger, smaller) = shared.office, shared.figures.halves
+    here = shared.office
     parts = {one["customer"]["id"]: one for one in shared.requests}
 
     assert {one["state"] for one in shared.requests} == {"posted"}
-    for payer, (net, tax, gross) in ((here.customer, larger), (shared.other, smaller)):
+    for payer, (net, tax, gross) in zip(shared.payers, shared.figures.halves, strict=True):
         assert parts[payer]["expected"] == {"net": euros(net), "tax": euros(tax), "gross": euros(gross)}
         assert here.invoices(parts[payer]["business_key"]) == [("posted", net, tax, gross)]
     assert (here.balance(ACCRUED), here.balance(REVENUE)) == ("0.00", f"-{shared.figures.minutes}")
