@@ -133,7 +133,7 @@ def test_answer_that_is_lost_at_a_write_leaves_one_of_each(stage: MoneyStage, ca
     location = stage.transfer() if case.write.by == "transfer" else stage.release(project)
     seen = stage.watch(location, each=outage.told)
 
-    assert outage.met
+    assert outage.met, f"It was never sent: {seen.last}"
     assert seen.in_doubt, "The caller has to be told while nobody knows."
     assert (seen.last["state"], seen.last["outcome"]) == ("completed", "applied")
     assert_once(stage, project, seen.last)
