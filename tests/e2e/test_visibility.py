@@ -287,18 +287,16 @@ async def test_answer_kept_under_a_key_is_not_replayed_to_another_caller(firm: F
 
 
 SHOWN: Final = [
-    f"{TRANSFER}/entries",
-    f"{HOLDS}/holds",
-    f"{RELEASE}/releases",
-    f"{RELEASE}/milestones",
-    "/process/status/v1/project-statuses",
-    "/process/status/v1/billing-statuses",
+    f"{TRANSFER}/entries?project={{project}}",
+    f"{HOLDS}/holds?project={{project}}",
+    f"{RELEASE}/releases?project={{project}}",
+    f"{RELEASE}/milestones?project={{project}}",
+    "/process/status/v1/project-statuses/{project}",
+    "/process/status/v1/billing-statuses?project={project}",
 ]
 """What people, customers and their portals look at on the path of money."""
 FINANCE: Final = "finance:read"
 """What is asked for beyond an operation's own scope by whoever reads what work cost."""
-BY_PROJECT: Final = ("/process/status/v1/billing-statuses",)
-"""Of these, what is asked for with a project only."""
 
 
 @pytest.mark.parametrize(
@@ -317,7 +315,7 @@ async def test_what_work_cost_is_shown_to_nobody_but_finance(
     scopes = tuple(scope for scope in (*firm.product.scopes, FINANCE) if scope not in without)
     limits = {f"{name}s": (case.ids[name],) for name in portal}
     async with firm.product.client(client="somebody", scopes=scopes, **limits) as somebody:
-        answer = await somebody.get(f"{path}?project={case.ids['project']}" if path in BY_PROJECT else path)
+        answer = await somebody.get(path.format(**case.ids))
 
     assert answer.is_success, answer.text
     assert case.ids["project"] in answer.text
@@ -341,10 +339,7 @@ async def test_what_colleagues_write_to_each_other_is_not_the_customers_to_read(
         await written(finance, case, told)
         inside = [(await finance.get(path)).text for path in (f"{HOLDS}/holds", f"{RELEASE}/releases")]
     async with firm.product.client(client="portal", **{f"{limit}s": (case.ids[limit],)}) as portal:
-        outside = [
-            (await portal.get(f"{path}?project={case.ids['project']}" if path in BY_PROJECT else path)).text
-            for path in SHOWN
-        ]
+        outside = [(await portal.get(path.format(**case.ids))).text for path in SHOWN]
 
     assert all(told in answer for answer in inside)
     assert not any(told in answer for answer in outside)
