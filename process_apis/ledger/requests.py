@@ -241,6 +241,16 @@ async def open_request(connection: AsyncConnection, request: InvoiceRequest) -> 
     await connection.execute(insert(tb_invoice_request).values(**structs.asdict(request)))
 
 
+async def invoices_of(connection: AsyncConnection, fact_ids: Collection[str]) -> dict[str, InvoiceRequest]:
+    """Return the live request that each of the facts is on, by the fact's id."""
+    columns = tb_invoice_request_fact.c
+    asked = select(columns.fact_id, columns.request_id).where(columns.fact_id.in_(sorted(fact_ids)), columns.live)
+    on = {row.fact_id: row.request_id for row in await connection.execute(asked)} if fact_ids else {}
+    found = await find_requests(connection, tb_invoice_request.c.id.in_(sorted(set(on.values())))) if on else []
+    requests = {request.id: request for request in found}
+    return {fact_id: requests[request_id] for fact_id, request_id in on.items()}
+
+
 async def put_on_request(connection: AsyncConnection, request_id: str, lines: Sequence[Sequence[Fact]]) -> None:
     """Put the facts on the request's lines; one that is on another live request is an IntegrityError."""
     rows = [

@@ -18,6 +18,7 @@ from openapi.system.psa.v1 import NewEntryFeedback, TimeFeedback, TimeFeedbackSt
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, move_entries, tb_time_entry
 from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind
 from process_apis.ledger.money import money, total
+from process_apis.ledger.requests import InvoiceRequest, invoices_of
 from process_apis.time_transfer.content import History
 from process_apis.time_transfer.histories import histories, locked_histories
 from process_apis.time_transfer.order import Counts
@@ -41,14 +42,19 @@ class Pending(Struct, frozen=True, kw_only=True):
     feedback: list[NewEntryFeedback]
 
 
-def feedback_of(entry: TimeEntry, facts: Sequence[Fact]) -> NewEntryFeedback | None:
+Invoices = Mapping[str, InvoiceRequest]
+"""The invoices by the facts that are billed with them."""
+
+
+def feedback_of(entry: TimeEntry, facts: Sequence[Fact], invoices: Invoices) -> NewEntryFeedback | None:
     """Return what the PSA is told of the entry; None where there is nothing to tell. What it cost is not its matter."""
     word = WORDS.get(entry.transfer)
     if word is None:
         return None
     mine = [fact for fact in facts if fact.revision == entry.revision and fact.adjustment is not Adjustment.reversal]
+    billed = [fact for fact in mine if fact.id in invoices]
     if word is TimeFeedbackState.posted:
-        return _posted(entry, mine)
+        return _billed(entry, billed, invoices) if billed else _posted(entry, mine)
     reason = NOTHING_TO_POST if word is TimeFeedbackState.ignored else entry.detail
     return NewEntryFeedback(entry_id=entry.external_id, state=word, reason=reason[:LONGEST_REASON] if reason else UNSET)
 
@@ -65,6 +71,17 @@ def _posted(entry: TimeEntry, facts: Sequence[Fact]) -> NewEntryFeedback:
     )
 
 
+def _billed(entry: TimeEntry, facts: Sequence[Fact], invoices: Invoices) -> NewEntryFeedback:
+    """Return what the release of the newest invoice says: that it is posted is no news any more."""
+    newest = max((invoices[fact.id] for fact in facts), key=lambda one: (one.posted_at or one.created_at, one.id))
+    return NewEntryFeedback(
+        entry_id=entry.external_id,
+        state=TimeFeedbackState.billed,
+        reference=newest.invoice_number or newest.business_key,
+        amount=_sum([fact for fact in facts if invoices[fact.id].id == newest.id]),
+    )
+
+
 def _sum(sales: Sequence[Fact]) -> Money:
     return money(total(Decimal(fact.net) for fact in sales), sales[0].currency)
 
@@ -76,19 +93,25 @@ def digest(feedback: NewEntryFeedback) -> str:
 
 async def mark_untold(connection: AsyncConnection, store: Store, known: Mapping[str, History]) -> None:
     """Let be told what is not as it was told last."""
-    untold = []
+    untold, invoices = [], await _invoices(connection, known)
     for history in known.values():
-        latest, now = history.latest, _now(history)
+        latest, now = history.latest, _now(history, invoices)
         if latest and now and latest.told not in {None, now}:
             untold.append(latest.id)
     if untold:
         await move_entries(connection, store, untold, told=None)
 
 
-def _now(history: History) -> str | None:
+def _now(history: History, invoices: Invoices) -> str | None:
     """Return the digest of what there is to tell of the entry now."""
-    feedback = feedback_of(history.latest, history.facts) if history.latest else None
+    feedback = feedback_of(history.latest, history.facts, invoices) if history.latest else None
     return digest(feedback) if feedback else None
+
+
+async def _invoices(connection: AsyncConnection, known: Mapping[str, History]) -> Invoices:
+    """Return with which invoices the entries' facts are billed."""
+    facts = [fact for history in known.values() for fact in history.facts]
+    return await invoices_of(connection, [fact.id for fact in facts if fact.billing is Billing.billed])
 
 
 async def pending(store: Store, psa: str, limit: int) -> Pending:
@@ -103,7 +126,9 @@ async def pending(store: Store, psa: str, limit: int) -> Pending:
         asked = select(ENTRY.external_id).where(*waiting).order_by(ENTRY.updated_at).limit(limit)
         ids = list((await connection.execute(asked)).scalars())
         known = await histories(connection, psa, ids)
-    said = (feedback_of(one.latest, one.facts) for one in known.values() if one.latest and one.latest.told is None)
+        invoices = await _invoices(connection, known)
+    untold = [one for one in known.values() if one.latest and one.latest.told is None]
+    said = (feedback_of(one.latest, one.facts, invoices) for one in untold if one.latest)
     return Pending(feedback=[feedback for feedback in said if feedback])
 
 
@@ -128,13 +153,15 @@ def shows(shown: TimeFeedback, wanted: NewEntryFeedback) -> bool:
 async def note_told(store: Store, psa: str, told: dict[str, str], refused: list[str]) -> Counts:
     """Return how many entries were told of; what the PSA refused to show is said again, after all others.
 
-    So is, at once, what is not as it was told any more: somebody has taken it back meanwhile.
+    So is, at once, what is not as it was told any more: somebody has taken it back meanwhile, or billed it.
     """
     now = store.now()
     latest = (ENTRY.psa == psa, ENTRY.approval != Approval.superseded.value)
     async with store.begin() as connection:
         known = await locked_histories(connection, psa, list(told))
-        rows = [{"entry": one, "digest": sha256} for one, sha256 in told.items() if _now(known[one]) == sha256]
+        invoices = await _invoices(connection, known)
+        now_said = {one: _now(history, invoices) for one, history in known.items()}
+        rows = [{"entry": one, "digest": sha256} for one, sha256 in told.items() if now_said[one] == sha256]
         if rows:
             noting = update(tb_time_entry).where(*latest, ENTRY.external_id == bindparam("entry"))
             await connection.execute(noting.values(told=bindparam("digest")), rows)

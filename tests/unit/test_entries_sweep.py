@@ -63,7 +63,7 @@ COST, SALE = (replace(fact, posting=Posting.posted, erp_number="2026/7") for fac
 
 
 def test_psa_is_told_the_sale_and_never_the_cost() -> None:
-    said = feedback_of(ours(), [COST, SALE])
+    said = feedback_of(ours(), [COST, SALE], {})
 
     assert said is not None
     assert (said.state, said.amount, said.reference) == (
@@ -71,15 +71,15 @@ def test_psa_is_told_the_sale_and_never_the_cost() -> None:
         Money(amount="40.00", currency="EUR"),
         "2026/7",
     )
-    over = feedback_of(ours(detail="The cap is full."), [COST, replace(SALE, billing=Billing.cap_failed)])
+    over = feedback_of(ours(detail="The cap is full."), [COST, replace(SALE, billing=Billing.cap_failed)], {})
     assert over is not None
     assert (over.amount, over.reason) == (UNSET, "The cap is full.")
-    assert feedback_of(ours(transfer=Transfer.posting), []) is None
+    assert feedback_of(ours(transfer=Transfer.posting), [], {}) is None
     assert digest(said) != digest(over)
 
 
 def test_what_the_psa_shows_is_compared_field_by_field() -> None:
-    said = feedback_of(ours(), [COST, SALE])
+    said = feedback_of(ours(), [COST, SALE], {})
     assert said is not None
     shown = TimeFeedback(
         entry_id="4711",

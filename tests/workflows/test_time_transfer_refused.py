@@ -171,6 +171,29 @@ async def until_parked(stage: TimeStage) -> list[WorkItem]:
     return items
 
 
+async def test_entry_that_is_billed_while_the_psa_is_told_of_its_posting_is_told_as_billed(
+    stage: TimeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = stage.booked(await stage.project())
+    write = stage.psa.write_time_feedback
+
+    async def written(feedback: Sequence[NewEntryFeedback]) -> Mapping[str, TimeFeedback | Refused]:
+        monkeypatch.undo()
+        (sale,) = [fact for fact in await stage.facts() if fact.kind == "unbilled_sale"]
+        async with stage.store.begin() as connection:
+            (contract,) = await contracts.find_contracts(connection, contracts.tb_contract.c.id == sale.contract)
+            await move_facts(connection, stage.store, tb_fact.c.id == sale.id, billing=Billing.billed.value)
+        await Money(stage.store).request(contract, [sale], RequestState.posted)
+        return await write(feedback)
+
+    monkeypatch.setattr(stage.psa, "write_time_feedback", written)
+    await stage.transferred()
+    await stage.transferred()
+
+    assert stage.told(entry.id) == ["posted 120.00", "billed 120.00"]
+    assert stage.psa.feedback[entry.id][-1].reference == "inv_1"
+
+
 async def test_revision_that_was_refused_and_is_mended_is_never_looked_at_again(stage: TimeStage) -> None:
     mended = stage.booked(await stage.project(), minutes=25 * 60)
     withdrawn = stage.booked(mended.project_id, minutes=26 * 60)
