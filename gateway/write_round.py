@@ -117,7 +117,7 @@ class Rounds:
         async with self._slots.held(write.serial):
             await completed(self._intents.note(lease, write.payloads))
             await self._clear(write, lease, noted)
-            return await self._sent(write, lease, began_at(noted.values()) or asked_at)
+            return await self._sent(write, lease, noted, asked_at)
 
     async def _clear(self, write: Write[T], lease: Lease, intents: Mapping[str, Intent]) -> None:
         """Return when the send may go out. Otherwise nothing was sent, and the rows are as they were before."""
@@ -134,10 +134,12 @@ class Rounds:
             await completed(self._intents.restore(lease, intents))
             raise
 
-    async def _sent(self, write: Write[T], lease: Lease, since: datetime) -> Answers[T]:
+    async def _sent(self, write: Write[T], lease: Lease, noted: Mapping[str, Intent], asked_at: datetime) -> Answers[T]:
         """Return the effects, and record what came of the send, whatever it is."""
+        earlier = began_at(noted.values())
+        since = earlier or asked_at
         try:
-            outcomes = await self._act(write, lease)
+            outcomes = await self._act(write, lease, in_doubt=earlier is not None)
             await self._moments("between_act_and_record", write.operation, lease.keys[0])
         except Refused:
             await self._record(lease, Outcome.none, settles_from=None)
@@ -159,25 +161,31 @@ class Rounds:
         made = {key: outcome for key, outcome in outcomes.items() if not isinstance(outcome, Refused)}
         return outcomes | refuse_different(write, made)
 
-    async def _act(self, write: Write[T], lease: Lease) -> Answers[T]:
-        """Return what is known of the keys. A "no" is passed on only where a look does not show the opposite."""
+    async def _act(self, write: Write[T], lease: Lease, *, in_doubt: bool) -> Answers[T]:
+        """Return what is known of the keys. A "no" is passed on only where a look does not show the opposite.
+
+        `in_doubt` says that an earlier send may have had the effect that this one is refused for.
+        """
         try:
             async with asyncio.timeout(self._settings.send_s):
                 outcomes = _of(lease.keys, await write.act(lease.keys))
         except (Refused, Unavailable):
-            found = await self._second_look(write, lease.keys)
+            found = await self._second_look(write, lease.keys, in_doubt=in_doubt)
             if not found:
                 raise
             return {**found}  # Whoever errs about these may err about the others: they are left unknown.
         refused = [key for key, outcome in outcomes.items() if isinstance(outcome, Refused)]
-        return outcomes | (await self._second_look(write, refused) if refused else {})
+        return outcomes | (await self._second_look(write, refused, in_doubt=in_doubt) if refused else {})
 
-    async def _second_look(self, write: Write[T], keys: Iterable[str]) -> dict[str, T]:
+    async def _second_look(self, write: Write[T], keys: Iterable[str], *, in_doubt: bool) -> dict[str, T]:
         asked = tuple(keys)
         try:
             async with asyncio.timeout(self._settings.second_look_s):
                 return _of(asked, await write.look(asked))
-        except (ApiError, TimeoutError):
+        except (ApiError, TimeoutError) as error:
+            if in_doubt:
+                detail = "It was refused, but an earlier send may have had the effect, and nobody could be asked."
+                raise Uncertain(Code.upstream_timeout_uncertain, detail) from error
             return {}
 
     async def _record_each(self, lease: Lease, outcomes: Mapping[str, T | Refused]) -> None:

@@ -366,6 +366,23 @@ async def test_no_stands_where_the_second_look_cannot_be_taken(stage: Stage) -> 
     assert await stage.outcome() is Outcome.none
 
 
+@pytest.mark.parametrize("no", [Fault.refused, Fault.unavailable])
+async def test_no_does_not_stand_alone_where_an_earlier_send_may_have_had_the_effect(stage: Stage, no: Fault) -> None:
+    stage.erp.plan("find_customer", None, None, Fault.unavailable)
+    stage.erp.plan("create_customer", Fault.lost_before, no)
+    with pytest.raises(Uncertain):
+        await stage.create()
+    stage.clock.forward(SETTLE_S)
+
+    with pytest.raises(Uncertain):
+        await stage.create()
+
+    assert await stage.outcome() is Outcome.uncertain
+    stage.clock.forward(SETTLE_S)
+    await stage.create()
+    assert len(stage.erp.customers) == 1
+
+
 async def test_no_stands_where_the_second_look_hangs(stage: Stage) -> None:
     stage.erp.plan("find_customer", None, Fault.hangs_before)
     stage.erp.plan("create_customer", Fault.unavailable)
