@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
-from msgspec import Struct, json
+from msgspec import UNSET, Struct, json, structs
 from sqlalchemy import select
 
 from gateway.caller import INSTALLATION, Caller
@@ -14,10 +14,11 @@ from gateway.store.database import Store
 from gateway.store.pages import Window
 from gateway.store.processes import tb_process_instance
 from gateway.store.work_items import WorkItem
-from openapi.common.types import Money, Outcome, Violation
+from openapi.common.types import Code, Money, Outcome, Violation
 from openapi.process.invoice_release.v1 import (
     ExcludedFact,
     MissingTime,
+    PreviewedRequest,
     Release,
     ReleasedContract,
     ReleasedCustomer,
@@ -38,6 +39,9 @@ from process_apis.ledger.contracts import SignedContract, find_contracts, tb_con
 from process_apis.ledger.money import amount_of, money, total
 from process_apis.ledger.requests import InvoiceRequest, find_requests, tb_invoice_request
 
+Shown = TypeVar("Shown", ReleaseRequest, PreviewedRequest)
+OF_THE_WHOLE: Final = (Code.contract_po_exhausted, Code.dependency_not_ready)
+"""What is refused with amounts of the whole contract or project, whoever pays for a part of it."""
 ALL: Final = Window(limit=1000)
 TALLIES: Final = {
     RequestState.posted: "posted",
@@ -86,7 +90,7 @@ async def _around(store: Store, asked: Sequence[Asked]) -> Around:
 
 
 def _release(caller: Caller, row: ReleaseRow, asked: Sequence[Asked], around: Around) -> Release:
-    requests = [_request(one, around) for one in asked]
+    requests = [told_to(caller, _request(one, around)) for one in asked]
     return Release(
         id=row.id,
         object=ReleaseObject.release,
@@ -103,6 +107,18 @@ def _release(caller: Caller, row: ReleaseRow, asked: Sequence[Asked], around: Ar
         created_at=row.created_at,
         updated_at=max([row.created_at, *(around.processes[one.process_id].updated_at for one in asked)]),
     )
+
+
+def told_to(caller: Caller, shown: Shown) -> Shown:
+    """Return what the caller may read of it: a portal's reads no amounts of others who pay for the same project."""
+    if not caller.is_limited:
+        return shown
+    missing = [structs.replace(day, net=None) for day in shown.missing]
+    violations = [
+        structs.replace(one, expected=UNSET, actual=UNSET) if one.code in OF_THE_WHOLE else one
+        for one in shown.violations
+    ]
+    return structs.replace(shown, missing=missing, violations=violations)
 
 
 def _state(asked: Sequence[Asked], around: Around) -> ReleaseState:

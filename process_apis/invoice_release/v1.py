@@ -59,7 +59,7 @@ async def start_release(  # noqa: PLR0913 - the contract's parameters, and what 
     through = body.through or today(store.now(), entities[body.legal_entity])
     if dry_run:
         installation = Installation(landscape=landscape, store=store, entities=entities, mappings=mappings)
-        return await _preview(installation, body.legal_entity, through, targets)
+        return await _preview(installation, caller, body.legal_entity, through, targets)
 
     now = store.now()
     row = ReleaseRow(
@@ -147,9 +147,9 @@ async def approve_milestone(
 
 
 async def _preview(
-    installation: Installation, legal_entity: str, through: date, targets: Sequence[Target]
+    installation: Installation, caller: Caller, legal_entity: str, through: date, targets: Sequence[Target]
 ) -> ReleasePreview:
-    requests = [await preview(installation, target) for target in targets]
+    requests = [answers.told_to(caller, await preview(installation, target)) for target in targets]
     counted = [
         (_PREVIEWED[request.state], request.expected.gross if request.expected else None) for request in requests
     ]

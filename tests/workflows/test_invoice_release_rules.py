@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 
 import pytest
-from msgspec import structs
+from msgspec import UNSET, structs
 from msgspec.structs import replace
 from sqlalchemy import insert
 
@@ -539,6 +539,27 @@ async def test_release_reaches_until_today_where_the_entity_is_unless_it_says_so
 
     assert release.through == OPENED.date()
     assert release.note == "Month end"
+
+
+async def test_portal_reads_no_amounts_of_the_whole_contract(working: Stage) -> None:
+    await working.work()
+    await late_entry(working)
+    await working.change_contract(po_number="PO-1", po_limit="100.00")
+    caller = replace(working.caller, customers=frozenset({working.contract.customer}))
+    open_to_all = await working.preview()
+    working.caller = caller
+
+    seen = await working.preview()
+    asked = await working.released()
+
+    (day,) = open_to_all.missing
+    assert day.net == euros("180.00")
+    assert [one.expected for one in open_to_all.violations if one.code is Code.contract_po_exhausted] == [
+        "100.00 at most"
+    ]
+    for shown in (seen, asked):
+        assert [day.net for day in shown.missing] == [None]
+        assert {(one.expected, one.actual) for one in shown.violations} == {(UNSET, UNSET)}
 
 
 async def test_contract_in_another_currency_than_the_books_is_told(working: Stage) -> None:
