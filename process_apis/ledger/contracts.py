@@ -34,7 +34,6 @@ from openapi.decimals import text_of
 from process_apis.ledger.money import PLACES, split, total
 from process_apis.ledger.rows import replace_rows
 
-DRAFT: Final = "draft"
 SIGNED: Final = "signed"
 ACTIVE: Final = "active"
 CANCELLED: Final = "cancelled"

@@ -11,11 +11,10 @@ from msgspec import Struct, json
 from openapi.system.psa.v1 import ApprovalState
 from openapi.system.psa.v1 import TimeEntry as Theirs
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer
-from process_apis.ledger.facts import Adjustment, Billing, Fact, Posting
+from process_apis.ledger.facts import Adjustment, Fact, Posting
 
 UNFINISHED: Final = (Posting.pending, Posting.posting, Posting.in_doubt)
 IN_THE_BOOKS: Final = (Posting.posted, Posting.skipped)
-INVOICED: Final = (Billing.on_request, Billing.billed)
 
 
 class Act(StrEnum):

@@ -1,6 +1,5 @@
 """Preparing a batch: claimed, read back, judged, and its facts written with the caps they take, in one transaction."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -11,51 +10,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.caller import INSTALLATION
 from gateway.durable import Process, get_process, process_id
 from gateway.errors import Refused
-from gateway.store import inbox, lasting_items
+from gateway.store import inbox
 from gateway.store.database import Store
-from gateway.store.inbox import Change
-from gateway.store.work_items import NewItem
-from openapi.common.types import Code, Violation
+from openapi.common.types import Code
 from openapi.system.erp.v1 import BillableTransactions
 from openapi.system.psa.v1 import ApprovalState
 from openapi.system.psa.v1 import TimeEntry as Theirs
 from process_apis.ledger.caps import commit_cap
-from process_apis.ledger.entries import (
-    Approval,
-    TimeEntry,
-    Transfer,
-    entry_id,
-    move_entries,
-    tb_time_entry,
-    write_entries,
-)
-from process_apis.ledger.facts import (
-    Adjustment,
-    Billing,
-    Fact,
-    Kind,
-    Posting,
-    fact_id,
-    move_facts,
-    tb_fact,
-    write_facts,
-)
+from process_apis.ledger.entries import Approval, TimeEntry, Transfer, move_entries
+from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, fact_id, move_facts, tb_fact
 from process_apis.ledger.money import total
-from process_apis.time_transfer.asking import cut_off, item_for, summary, trace_key
+from process_apis.time_transfer.asking import summary
+from process_apis.time_transfer.batch import Batch
 from process_apis.time_transfer.building import Frame, Group, facts_of, groups_of, same_posting
-from process_apis.time_transfer.content import Act, History, Plan, content_sha256, is_known, plan
+from process_apis.time_transfer.content import Act, History, Plan, is_known, plan
 from process_apis.time_transfer.histories import locked_histories
 from process_apis.time_transfer.known import Known
 from process_apis.time_transfer.looking_up import Around, look_up
-from process_apis.time_transfer.order import RUN, Counts, TransferOrder, counted
+from process_apis.time_transfer.order import Counts, TransferOrder, counted
 from process_apis.time_transfer.reversing import obstacle_to, reversals_of, write_reversals
 from process_apis.time_transfer.rules import Verdict, is_nothing, judge
 from process_apis.time_transfer.valuing import Judged
 from system_apis.ports import Landscape, Psa
 
-ENTRY: Final = tb_time_entry.c
-ENDED: Final = (Transfer.posted, Transfer.reversed, Transfer.reversal_queued, Transfer.ignored)
-"""Where a revision stays that is superseded."""
 STAYS: Final = (Transfer.reversed, Transfer.reversal_queued, Transfer.cancelled, Transfer.ignored)
 """Where a revision stays that is withdrawn and has nothing in the books, or nothing but what is being reversed."""
 
@@ -100,16 +77,8 @@ class Preparation:
         around: Around,
     ) -> None:
         self._connection, self._store, self._landscape = connection, store, landscape
-        self._process, self._order, self._around = process, order, around
-        self._entries: list[TimeEntry] = []
-        self._facts: list[Fact] = []
-        self._to_post: list[Fact] = []
-        self._items: list[NewItem] = []
-        self._done: list[str] = []
-        """External ids of the entries that nobody needs to be asked about any more."""
-        self._again: list[str] = []
-        self._counted: defaultdict[str, int] = defaultdict(int)
-        self._at_risk: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._order, self._around = order, around
+        self._batch = Batch(connection, store, process, order, around)
 
     async def carried_out(self, ids: Sequence[str], theirs: Mapping[str, Theirs]) -> Prepared:
         """Return what is to be posted."""
@@ -119,23 +88,21 @@ class Preparation:
         looked_up = await look_up(self._connection, self._landscape, self._around, checked) if checked else {}
         for one in ids:
             await self._follow(one, plans[one], theirs.get(one), known[one], looked_up.get(one))
-        await self._write()
+        await self._batch.write()
         groups = groups_of(
-            self._to_post,
-            lambda erp: self._landscape.erp(erp).capabilities.batch_size,
-            self._period_of,
+            self._batch.to_post, lambda erp: self._landscape.erp(erp).capabilities.batch_size, self._period_of
         )
-        at_risk = {currency: str(amount) for currency, amount in self._at_risk.items()}
-        return Prepared(claimed=len(ids), counts=counted(self._counted, at_risk=at_risk), groups=groups)
+        at_risk = {currency: str(amount) for currency, amount in self._batch.at_risk.items()}
+        return Prepared(claimed=len(ids), counts=counted(self._batch.counted, at_risk=at_risk), groups=groups)
 
     async def _follow(
         self, external_id: str, planned: Plan, theirs: Theirs | None, history: History, known: Known | None
     ) -> None:
         await self._send([*history.unfinished, *history.refused_reversals])
         if planned.act is Act.nothing:
-            self._counted["unchanged"] += 1
+            self._batch.counted["unchanged"] += 1
         elif planned.act is Act.drop:
-            self._counted["ignored"] += 1
+            self._batch.counted["ignored"] += 1
         elif planned.act is Act.carry_on:
             self._come_back(external_id, theirs, history)
         elif planned.act is Act.cancel:
@@ -148,7 +115,7 @@ class Preparation:
     async def _send(self, left: Sequence[Fact]) -> None:
         """Let be posted what was left under way, or refused."""
         if left:
-            self._to_post += left
+            self._batch.to_post += left
             ids = tb_fact.c.id.in_([fact.id for fact in left])
             await move_facts(self._connection, self._store, ids, posting=Posting.posting.value, code=None, detail=None)
 
@@ -156,23 +123,23 @@ class Preparation:
         """Let the entry be looked at once its posting is finished, where it is not as it was taken over any more."""
         latest = history.latest
         if latest and not (theirs is not None and is_known(theirs, latest)):
-            self._again.append(external_id)
+            self._batch.again.append(external_id)
 
     async def _cancel(self, external_id: str, theirs: Theirs | None, history: History) -> None:
         if history.latest:
             transfer = history.latest.transfer if history.latest.transfer in STAYS else Transfer.cancelled
-            await self._move([history.latest], approval=_withdrawn(theirs), transfer=transfer)
-        self._done.append(external_id)
-        self._counted["recalled"] += 1
+            await self._batch.move([history.latest], approval=_withdrawn(theirs), transfer=transfer)
+        self._batch.done.append(external_id)
+        self._batch.counted["recalled"] += 1
 
     async def _take_back(self, theirs: Theirs | None, history: History) -> None:
         latest = history.latest
         if latest is None:
             return
-        await self._move([latest], approval=_withdrawn(theirs), transfer=latest.transfer)
+        await self._batch.move([latest], approval=_withdrawn(theirs), transfer=latest.transfer)
         if await self._reverse(history, history.standing, latest):
-            await self._move([latest], approval=_withdrawn(theirs), transfer=Transfer.reversal_queued)
-            self._counted["recalled"] += 1
+            await self._batch.move([latest], approval=_withdrawn(theirs), transfer=Transfer.reversal_queued)
+            self._batch.counted["recalled"] += 1
 
     async def _reverse(self, history: History, facts: Sequence[Fact], asked: TimeEntry) -> bool:
         """Tell whether the facts are taken back; where they cannot be, somebody is asked, and none is billed."""
@@ -180,12 +147,12 @@ class Preparation:
         if obstacle is None:
             try:
                 reversals = reversals_of(self._store, self._around, facts)
-                self._to_post += await write_reversals(self._connection, self._store, facts, reversals)
+                self._batch.to_post += await write_reversals(self._connection, self._store, facts, reversals)
             except Refused as refused:
                 await self._block(facts, asked, refused.code, refused.detail)
                 return False
             earlier = [entry for entry in history.revisions if entry.revision in {fact.revision for fact in facts}]
-            await self._move(earlier, transfer=Transfer.reversal_queued)
+            await self._batch.move(earlier, transfer=Transfer.reversal_queued)
             return True
         await self._block(facts, asked, obstacle.code, obstacle.detail)
         return False
@@ -194,21 +161,21 @@ class Preparation:
         mine = tb_fact.c.id.in_([fact.id for fact in facts])
         blocked = Code.entry_edited_after_post
         await move_facts(self._connection, self._store, mine, code=blocked.value, detail=detail)
-        await self._stands(asked, code=code, detail=detail)
+        await self._batch.note(asked, code=code, detail=detail)
         net = total(Decimal(fact.net) for fact in facts if fact.kind is Kind.sale)
-        self._ask(asked, code, detail, [], net, facts[0].currency if facts else None)
+        self._batch.ask(asked, code, detail, [], net, facts[0].currency if facts else None)
 
     async def _check(self, revision: int, history: History, known: Known) -> None:
         entry, latest = known.entry, history.latest
         if is_nothing(entry):
-            row = await self._revise(known, revision, history, Transfer.ignored, None)
+            row = await self._batch.revise(known, revision, history, Transfer.ignored, None)
             if await self._reverse_earlier(history, row):
-                self._done.append(entry.id)
-                self._counted["ignored"] += 1
+                self._batch.done.append(entry.id)
+                self._batch.counted["ignored"] += 1
             return
         verdict = judge(known)
         if verdict.judged is None:
-            row = await self._revise(known, revision, history, Transfer.rejected_validation, verdict.violations)
+            row = await self._batch.revise(known, revision, history, Transfer.rejected_validation, verdict.violations)
             await self._reject(history, row, verdict)
             return
         built = self._built(verdict.judged, revision, history)
@@ -234,26 +201,26 @@ class Preparation:
 
     async def _post(self, revision: int, history: History, known: Known, judged: Judged) -> None:
         """Write the revision's facts, and reverse what stands of an earlier one: both, or neither."""
-        row = await self._revise(known, revision, history, Transfer.posting, None)
+        row = await self._batch.revise(known, revision, history, Transfer.posting, None)
         if not await self._reverse_earlier(history, row):
             return
         facts = self._built(judged, revision, history)
         if not await self._fits(judged, facts):
             facts = [_over(fact) for fact in facts]
             await self._ask_for_cap(row, judged)
-        self._facts += facts
-        self._to_post += [fact for fact in facts if fact.posting is Posting.posting]
+        self._batch.facts += facts
+        self._batch.to_post += [fact for fact in facts if fact.posting is Posting.posting]
         if all(fact.posting is Posting.skipped for fact in facts):
-            await self._move([row], transfer=Transfer.posted)
-            self._counted["posted"] += 1
-            self._done.append(row.external_id)
+            await self._batch.move([row], transfer=Transfer.posted)
+            self._batch.counted["posted"] += 1
+            self._batch.done.append(row.external_id)
 
     async def _reverse_earlier(self, history: History, row: TimeEntry) -> bool:
         standing = history.standing
         if not standing or await self._reverse(history, standing, row):
             return True
-        await self._move([row], transfer=Transfer.rejected_validation)
-        self._counted["rejected"] += 1
+        await self._batch.move([row], transfer=Transfer.rejected_validation)
+        self._batch.counted["rejected"] += 1
         return False
 
     async def _post_again(self, row: TimeEntry, judged: Judged, unsold: Sequence[Fact]) -> None:
@@ -270,11 +237,11 @@ class Preparation:
         billing = Billing.unbilled if posts else Billing.ready
         await move_facts(self._connection, self._store, sold, billing=billing.value)
         if unsold and posts:
-            self._to_post += unsold
-            await self._move([row], transfer=Transfer.posting)
+            self._batch.to_post += unsold
+            await self._batch.move([row], transfer=Transfer.posting)
         elif unsold:
             await move_entries(self._connection, self._store, [row.id], transfer=Transfer.posted.value, code=None)
-            self._done.append(row.external_id)
+            self._batch.done.append(row.external_id)
 
     async def _fits(self, judged: Judged, facts: Sequence[Fact]) -> bool:
         """Tell whether the sales fit under the line's cap, and take it where they do: all of the entry, or nothing."""
@@ -291,8 +258,8 @@ class Preparation:
             f"Line {judged.line.number} of contract {judged.contract.number} is sold up to its cap. Have it raised."
         )
         net = total(sale.net for sale in judged.sales)
-        await self._stands(row, code=code, detail=detail)
-        self._ask(row, code, detail, [], net, currency)
+        await self._batch.note(row, code=code, detail=detail)
+        self._batch.ask(row, code, detail, [], net, currency)
 
     async def _reject(self, history: History, row: TimeEntry, verdict: Verdict) -> None:
         first = verdict.violations[0]
@@ -301,123 +268,8 @@ class Preparation:
         if history.standing:  # The books say something else than the PSA: nothing of it is billed until it is mended.
             blocked = {"code": Code.entry_edited_after_post.value, "detail": detail}
             await move_facts(self._connection, self._store, mine, **blocked)
-        self._ask(row, first.code, detail, verdict.violations, verdict.at_risk, verdict.currency)
-        self._counted["rejected"] += 1
-
-    def _ask(
-        self,
-        row: TimeEntry,
-        code: Code,
-        detail: str,
-        violations: Sequence[Violation],
-        net: Decimal | None,
-        currency: str | None,
-    ) -> None:
-        if net is not None and currency:
-            self._at_risk[currency] += net
-        deadline = cut_off(row.work_date, self._store.now(), self._around.entities.get(row.legal_entity))
-        item = item_for(
-            row,
-            code=code,
-            detail=detail,
-            violations=violations,
-            at_risk=net,
-            currency=currency,
-            deadline=deadline,
-        )
-        self._items.append(item)
-
-    async def _revise(
-        self,
-        known: Known,
-        revision: int,
-        history: History,
-        transfer: Transfer,
-        violations: Sequence[Violation] | None,
-    ) -> TimeEntry:
-        """Return the revision: a new row, after which the one before is superseded, or the row that there is."""
-        latest, code = history.latest, violations[0].code if violations else None
-        detail = summary(violations) if violations else None
-        if latest and latest.revision == revision:
-            values = {"code": code.value if code else None, "detail": detail, "transfer": transfer.value}
-            await move_entries(self._connection, self._store, [latest.id], **values)
-            return structs.replace(latest, transfer=transfer, code=code, detail=detail)
-        if latest:
-            moved = latest.transfer if latest.transfer in ENDED else Transfer.cancelled
-            await self._move([latest], approval=Approval.superseded, transfer=moved)
-        row = self._row(known, revision, latest, transfer, code, detail)
-        self._entries.append(row)
-        return row
-
-    def _row(
-        self,
-        known: Known,
-        revision: int,
-        latest: TimeEntry | None,
-        transfer: Transfer,
-        code: Code | None,
-        detail: str | None,
-    ) -> TimeEntry:
-        entry, project = known.entry, known.project
-        return TimeEntry(
-            id=entry_id(self._store),
-            psa=self._order.connection,
-            external_id=entry.id,
-            revision=revision,
-            content_sha256=content_sha256(entry),
-            psa_project_id=entry.project_id,
-            legal_entity=project.legal_entity if project else entry.legal_entity or self._order.legal_entity,
-            customer=project.customer if project else None,
-            project=project.id if project else None,
-            resource_id=entry.resource_id,
-            resource_email=entry.resource_email,
-            resource_name=entry.resource_name,
-            task_id=entry.task_id,
-            task_name=entry.task_name,
-            work_date=entry.work_date,
-            minutes=entry.minutes,
-            hours=entry.hours,
-            billable=entry.billable,
-            description=entry.description,
-            approved_by=entry.approval.approved_by,
-            approved_at=entry.approval.approved_at,
-            source_updated_at=entry.updated_at,
-            approval=Approval.approved,
-            transfer=transfer,
-            code=code,
-            detail=detail,
-            told=latest.told if latest else None,
-            first_approved_at=latest.first_approved_at if latest else self._store.now(),
-        )
-
-    async def _move(self, entries: Sequence[TimeEntry], **stands: str) -> None:
-        """Record where revisions stand; those that are not written yet are written so."""
-        ids = {entry.id for entry in entries}
-        fresh = {entry.id for entry in self._entries}
-        self._entries = [structs.replace(one, **stands) if one.id in ids else one for one in self._entries]
-        if ids - fresh:
-            plain = {name: str(value) for name, value in stands.items()}
-            await move_entries(self._connection, self._store, ids - fresh, **plain)
-
-    async def _stands(self, row: TimeEntry, *, code: Code, detail: str) -> None:
-        fresh = {entry.id for entry in self._entries}
-        if row.id in fresh:
-            noted = {"code": code, "detail": detail}
-            self._entries = [structs.replace(one, **noted) if one.id == row.id else one for one in self._entries]
-        else:
-            await move_entries(self._connection, self._store, [row.id], code=code.value, detail=detail)
-
-    async def _write(self) -> None:
-        connection, store = self._connection, self._store
-        await write_entries(connection, store, self._entries)
-        await write_facts(connection, store, self._facts)
-        # Rows of this run's own: the one that says "look again" may be what this batch has claimed.
-        version = f"after {self._process.id}"
-        again = [Change(external_id=one, version=version) for one in self._again]
-        await inbox.put(connection, store, self._order.source, again)
-        done = [trace_key(self._order.connection, one) for one in self._done]
-        await lasting_items.close(connection, store, RUN, done)
-        await lasting_items.report(connection, store, self._process, self._items)
+        self._batch.ask(row, first.code, detail, verdict.violations, verdict.at_risk, verdict.currency)
+        self._batch.counted["rejected"] += 1
 
     def _period_of(self, fact: Fact) -> str:
         day, periods = fact.accounting_date, self._around.periods.get(fact.legal_entity, ())
