@@ -134,6 +134,16 @@ async def waits(connection: AsyncConnection, source: Source) -> bool:
     return bool((await connection.execute(select(exists(_waiting(source))))).scalar_one())
 
 
+async def unsettled(connection: AsyncConnection, source: Source) -> int:
+    """Return how many objects wait, or are being worked off."""
+    asked = select(func.count(tb_inbox.c.external_id.distinct())).where(
+        tb_inbox.c.connection == source.connection,
+        tb_inbox.c.object_type == source.object_type,
+        tb_inbox.c.settled_at.is_(None),
+    )
+    return int((await connection.execute(asked)).scalar_one())
+
+
 async def waiting_ids(connection: AsyncConnection, source: Source, external_ids: Collection[str]) -> set[str]:
     """Return those of the objects that wait, or are being worked off."""
     found: set[str] = set()

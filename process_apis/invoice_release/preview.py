@@ -52,6 +52,7 @@ class Seen(Struct, kw_only=True):
 
     picked: Picked | None = None
     missing: list[MissingTime] = []
+    unread: list[MissingTime] = []
     violations: list[Violation] = []
     holds: list[ReleaseHold] = []
     codes: list[Code] = []
@@ -80,6 +81,7 @@ async def _pick(installation: Installation, target: Target, seen: Seen) -> None:
     project_id = await reading.external_id(store, order.project, order.erp)
     async with store.begin() as connection:
         seen.missing = await reading.missing_time(connection, order, mappings)
+        seen.unread = await reading.unread_time(connection, order)
         try:
             basis = await reading.basis_of(connection, order.contract)
             due = [part for part in basis.due if is_due(part, order.through)]
@@ -113,7 +115,7 @@ async def _judge(
         seen.codes += [violation.code for violation in found]
     if not order.allow_incomplete:
         try:
-            rules.of_completeness(seen.missing)
+            rules.of_completeness(seen.missing, seen.unread, order.psa)
         except Refused as refused:
             seen.take(refused)
 
@@ -155,7 +157,7 @@ def _shown(target: Target, seen: Seen, state: PreviewState) -> PreviewedRequest:
         lines=[_line(line, contract.currency) for line in lines],
         taxes=_taxes(picked.totals, contract.currency) if picked else [],
         excluded=[rules.excluded(left) for left in picked.left_out] if picked else [],
-        missing=seen.missing,
+        missing=[*seen.missing, *seen.unread],
         code=seen.codes[0] if seen.codes else None,
         violations=seen.violations,
         holds=seen.holds,

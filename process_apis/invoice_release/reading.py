@@ -11,8 +11,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.caller import INSTALLATION
 from gateway.errors import Refused
-from gateway.store import cross_references
+from gateway.store import cross_references, inbox
 from gateway.store.database import Store
+from gateway.store.inbox import Source
 from openapi.common.types import Code
 from openapi.process.invoice_release.v1 import MissingTime
 from process_apis.invoice_release.order import ReleaseOrder
@@ -22,7 +23,7 @@ from process_apis.ledger import contracts
 from process_apis.ledger.contracts import SignedContract, tb_contract
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.entries import UNDER_WAY, Approval, TimeEntry, Transfer, find_entries, tb_time_entry
-from process_apis.ledger.facts import Billing, Fact, Kind, Posting, find_facts, tb_fact
+from process_apis.ledger.facts import Billing, Fact, Kind, Posting, SourceType, find_facts, tb_fact
 from process_apis.ledger.holds import Scope, ScopeType, line_scope
 from process_apis.ledger.mappings import Mappings
 from process_apis.ledger.money import PLACES, money, net_of, total
@@ -182,6 +183,15 @@ async def missing_time(connection: AsyncConnection, order: ReleaseOrder, mapping
     return [
         _day(order.project, list(day), contract, mappings) for _, day in groupby(by_day, key=lambda one: one.work_date)
     ]
+
+
+async def unread_time(connection: AsyncConnection, order: ReleaseOrder) -> list[MissingTime]:
+    """Return the PSA's entries that wait to be taken over, as if of the last day: whose they are nobody knows yet."""
+    source = Source(connection=order.psa, object_type=SourceType.time_entry.value)
+    waiting = await inbox.unsettled(connection, source)
+    if not waiting:
+        return []
+    return [MissingTime(project=order.project, work_date=order.through, entries=waiting, minutes=0, net=None)]
 
 
 def _day(project: str, entries: Sequence[TimeEntry], contract: SignedContract, mappings: Mappings) -> MissingTime:

@@ -107,9 +107,9 @@ def of_customer(customer: Customer) -> list[Violation]:
     return []
 
 
-def of_completeness(missing: Sequence[MissingTime]) -> None:
-    """Return where nothing is missing; raises Refused with each day."""
-    if missing:
+def of_completeness(missing: Sequence[MissingTime], unread: Sequence[MissingTime], psa: str) -> None:
+    """Return where nothing is missing; raises Refused with each day, and with what of the PSA waits unread."""
+    if missing or unread:
         found = [
             Violation(
                 code=Code.dependency_not_ready,
@@ -118,6 +118,14 @@ def of_completeness(missing: Sequence[MissingTime]) -> None:
                 actual=day.net.amount if day.net else "not priced",
             )
             for day in missing
+        ]
+        found += [
+            Violation(
+                code=Code.dependency_not_ready,
+                pointer="#",
+                detail=f"{waiting.entries} time entries of {psa} wait to be taken over; some may be this project's.",
+            )
+            for waiting in unread
         ]
         detail = "Approved time is not in the books yet. Wait for it, or allow an incomplete release."
         raise Refused(Code.dependency_not_ready, detail, *found)

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import json
 
 from gateway.errors import Refused
+from gateway.store import processes
 from gateway.store.database import Store
-from openapi.common.types import Code
+from openapi.common.types import Code, Money
 from openapi.system.erp.v1 import NewInvoice
 from process_apis.invoice_release import documents, reading, rules
 from process_apis.invoice_release.fence import facts_on, refuse_held
@@ -48,10 +49,11 @@ async def check_completeness(store: Store, request_id: str, mappings: Mappings, 
     """Return how many days lack time that is approved; raises Refused with each, unless that is allowed."""
     async with store.begin() as connection:
         missing = await reading.missing_time(connection, order, mappings)
-        await move_request(connection, store, request_id, missing=json.encode(missing).decode())
+        unread = await reading.unread_time(connection, order)
+        await move_request(connection, store, request_id, missing=json.encode([*missing, *unread]).decode())
     if not order.allow_incomplete:
-        rules.of_completeness(missing)
-    return len(missing)
+        rules.of_completeness(missing, unread, order.psa)
+    return len(missing) + len(unread)
 
 
 @noting
@@ -128,5 +130,8 @@ async def validate(store: Store, request_id: str, order: ReleaseOrder, customer_
             payload=payload.decode(),
             snapshot_sha256=hashlib.sha256(payload).hexdigest(),
             **CLEARED,
+        )
+        await processes.put_at_risk(
+            connection, request.process_id, Money(amount=request.gross, currency=request.currency)
         )
     return msgspec.json.decode(payload, type=NewInvoice)

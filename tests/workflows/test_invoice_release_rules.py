@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from sqlalchemy import insert
 
 from gateway.errors import Refused
-from gateway.store import cross_references
+from gateway.store import cross_references, inbox
+from gateway.store.inbox import Change, Source
 from openapi.common.types import Code, Money
 from openapi.process.invoice_release.v1 import MilestoneState, PreviewState, ReleaseState, RequestState
 from openapi.system.erp.v1 import BillableTransactions, CreditStatus, CustomerState
@@ -100,6 +101,25 @@ async def test_incomplete_release_is_made_where_it_is_allowed_and_lists_what_is_
     assert (seen.state, seen.code) == (PreviewState.rejected, Code.dependency_not_ready)
     assert request.state is RequestState.posted
     assert len(request.missing) == 1
+
+
+async def test_time_that_waits_in_the_inbox_keeps_the_release_back_unless_that_is_allowed(working: Stage) -> None:
+    await working.work()
+    source = Source(connection="delivery", object_type="time_entry")
+    async with working.store.begin() as connection:
+        changes = [Change(external_id=one, version=version) for one, version in (("8", "1"), ("9", "1"), ("9", "2"))]
+        await inbox.put(connection, working.store, source, changes)
+        await inbox.claim(connection, source, "batch", 1)
+
+    seen = await working.preview()
+    refused = await working.released()
+    allowed = await working.released(allow_incomplete=True)
+
+    for shown in (seen, refused):
+        assert shown.code is Code.dependency_not_ready
+        assert ["2 time entries of delivery wait" in one.detail for one in shown.violations] == [True]
+    assert allowed.state is RequestState.posted
+    assert [(one.entries, one.net) for one in allowed.missing] == [(2, None)]
 
 
 @pytest.mark.parametrize(

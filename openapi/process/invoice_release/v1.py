@@ -264,14 +264,14 @@ class ExcludedFact(Struct, frozen=True, kw_only=True):
 
 class MissingTime(Struct, frozen=True, kw_only=True):
     """
-    A day's time up to `through` that is approved and not in the books yet.
+    A day's time up to `through` that is approved and not in the books yet. Entries of the PSA that still wait to be looked at are listed under `through`, without minutes and net: nobody knows yet whose they are.
     """
 
     project: str
     work_date: date_aliased
     entries: Annotated[int, Meta(ge=1)]
     minutes: Annotated[int, Meta(description="Of those entries that have any.", ge=0)]
-    net: Annotated[Money, Meta(description="What of it is already priced; null where nothing is.")] | None
+    net: Annotated[Money, Meta(description="What of it is already priced; null where nothing is, and for callers that are limited to customers or projects.")] | None
 
 
 class ReleaseRequest(Struct, frozen=True, kw_only=True):
