@@ -15,7 +15,7 @@ from process_apis.ledger.facts import Fact, Kind
 from process_apis.ledger.keys import LONGEST
 from process_apis.ledger.money import total
 from process_apis.ledger.requests import InvoiceRequest, RequestState
-from tests.unit.release_facts import fact
+from tests.fakes.delivered import fact
 from tests.workflows.release_stage import THROUGH
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)

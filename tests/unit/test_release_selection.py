@@ -15,7 +15,7 @@ from process_apis.invoice_release.selection import Priced, Selection, group, qua
 from process_apis.ledger.facts import Fact, Kind, SourceType
 from process_apis.ledger.holds import Hold, Scope, ScopeType
 from process_apis.ledger.money import total
-from tests.unit.release_facts import fact
+from tests.fakes.delivered import fact
 
 TITLES = {1: "Support", 2: "Design"}
 RATES = ["120.00", "150.00", "99.99"]

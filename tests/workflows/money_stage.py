@@ -17,7 +17,7 @@ from gateway.store.ids import new_id
 from openapi.common.types import Outcome
 from process_apis.ledger import contracts, customers, projects, schedules
 from process_apis.ledger.contracts import Contract, ContractLine, FundingSplit, Rate
-from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, SourceType, fact_id, write_facts
+from process_apis.ledger.facts import Fact, Kind, Posting, SourceType, fact_id, write_facts
 from process_apis.ledger.requests import (
     LIVE,
     InvoiceRequest,
@@ -26,6 +26,7 @@ from process_apis.ledger.requests import (
     tb_invoice_request_fact,
 )
 from process_apis.ledger.schedules import ScheduleLine
+from tests.fakes.delivered import HOUR
 
 WORKED_ON = date(2026, 11, 3)
 
@@ -219,54 +220,24 @@ def _line(number: int, method: str, item: str, *, value: str | None = None, rate
 
 
 def _hour(store: Store, contract: contracts.SignedContract, number: str) -> Fact:
-    return Fact(
+    return structs.replace(
+        HOUR,
         id=fact_id(store),
         business_key=f"tb_delivery_{number}_r1_sale",
-        kind=Kind.sale,
-        source_type=SourceType.time_entry,
-        source_instance="delivery",
         source_id=number,
-        revision=1,
         pair_id=f"tb_delivery_{number}_r1",
-        adjustment=Adjustment.original,
-        reverses=None,
         legal_entity=contract.legal_entity,
         customer=contract.customer,
         project=contract.project,
-        erp="books",
-        erp_project_id="1",
         contract=contract.id,
         contract_version=contract.contract_version,
-        contract_line=1,
-        split_percent=None,
-        resource="1",
-        resource_name="Ana Ruiz",
-        role="consultant",
-        task_name="Build",
         item="CONSULTING",
-        description="Wrote the loader",
         work_date=WORKED_ON,
         accounting_date=WORKED_ON,
-        minutes=60,
-        quantity="1",
-        unit="hour",
-        rate="120.00",
-        net="120.00",
-        currency="EUR",
-        contract_net="120.00",
-        contract_currency="EUR",
-        functional_net="120.00",
-        functional_currency="EUR",
-        fx_rate="1",
-        tax_category="standard",
         tax_code="IVA21",
-        tax_percent="21",
         debit_account="4300",
         credit_account="7050",
         revenue_account="7050",
-        mapping_digest="0" * 64,
-        posting=Posting.posted,
-        billing=Billing.ready,
     )
 
 

@@ -1,4 +1,4 @@
-"""Facts as releases find them; tests change what they are about."""
+"""An hour of work as a fact that is ready to be billed; tests change what they are about."""
 
 from datetime import date
 
