@@ -233,7 +233,6 @@ async def park_within(
     outcome, refusal, now = stop.outcome, stop.outcome.refusal, store.now()
     if refusal is None:
         raise TypeError("What parks says why.")
-    ends = process.pivot_at is None and not process.giving_up
     item = NewItem(
         step=stop.step,
         trace_key=stop.key or process.business_key,
@@ -241,7 +240,8 @@ async def park_within(
         detail=refusal.detail,
         facts=to_builtins(refusal),
         severity=_severity(outcome),
-        deadline=now + timedelta(seconds=settings.hold_forward_s) if ends else None,
+        # Until then somebody has answered; what can still be undone is undone then.
+        deadline=now + timedelta(seconds=settings.hold_forward_s),
     )
     await work_items.open_item(connection, store, process, item)
     values = {

@@ -213,3 +213,9 @@ async def change(connection: AsyncConnection, store: Store, process: Process, **
         .returning(tb_process_instance)
     )
     return Process.of((await connection.execute(changing)).one())
+
+
+async def put_at_risk(connection: AsyncConnection, process_id: str, amount: Money) -> None:
+    """Record what is at risk while the process does not go on, where that is known only under way."""
+    knowing = update(tb_process_instance).where(tb_process_instance.c.id == process_id)
+    await connection.execute(knowing.values(amount=json.encode(amount).decode()))

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from gateway.errors import Refused
-from openapi.common.types import Code, Money, Outcome
+from openapi.common.types import Code, Money, Outcome, OwnerQueue
 from openapi.process.invoice_release.v1 import PreviewState, ReleaseState, RequestState
 from openapi.system.erp.v1 import Invoice, InvoiceState
 from process_apis.ledger.facts import Billing, move_facts, tb_fact
@@ -230,7 +230,10 @@ async def test_tax_that_rounding_does_not_explain_is_not_posted(working: Stage) 
         Code.invoice_total_mismatch,
     )
     assert {violation.pointer for violation in request.violations} == {"#/taxes/VAT 21%/tax", "#/tax"}
-    assert [item.code for item in await working.open_items()] == [Code.invoice_total_mismatch]
+    (item,) = await working.open_items()
+    assert (item.code, item.owner_queue) == (Code.invoice_total_mismatch, OwnerQueue.Finance_Ops)
+    assert request.expected is not None
+    assert (item.amount_at_risk, item.deadline is not None) == (request.expected.gross, True)
     (invoice,) = working.erp.invoices
     assert invoice.state is InvoiceState.draft
 
