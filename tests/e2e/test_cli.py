@@ -20,7 +20,6 @@ from gateway.durable.worker_lock import worker_lock
 from gateway.settings import load
 from gateway.supervisor import Supervisor
 from openapi.system.erp.v1 import Rounding
-from openapi.system.erp.v1 import Rounding
 from tests.contracts.objects import objects
 from tests.fakes.composed import on_fakes
 from tests.fakes.erp import CAPABILITIES, FakeErp
