@@ -1,5 +1,6 @@
 """Preparing a batch: claimed, read back, judged, and its facts written with the caps they take, in one transaction."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.caller import INSTALLATION
 from gateway.durable import Process, get_process, process_id
 from gateway.errors import Refused
-from gateway.store import inbox
+from gateway.store import inbox, lasting_items
 from gateway.store.database import Store
 from openapi.common.types import Code
 from openapi.system.erp.v1 import BillableTransactions
@@ -25,6 +26,7 @@ from process_apis.time_transfer.batch import Batch
 from process_apis.time_transfer.building import Frame, Group, facts_of, groups_of, same_posting
 from process_apis.time_transfer.content import Act, History, Plan, is_known, plan
 from process_apis.time_transfer.histories import locked_histories
+from process_apis.time_transfer.isolating import item_of_broken, one_by_one
 from process_apis.time_transfer.known import Known
 from process_apis.time_transfer.looking_up import Around, look_up
 from process_apis.time_transfer.order import Counts, TransferOrder, counted
@@ -61,7 +63,33 @@ async def prepare(
     theirs = await psa.get_time_entries(ids)
     process = await get_process(store, INSTALLATION, process_id())
     async with store.begin() as connection:
-        return await Preparation(connection, store, landscape, process, order, around).carried_out(ids, theirs)
+
+        async def decide(some: Sequence[str]) -> Batch:
+            return await Preparation(connection, store, landscape, process, order, around).decided(some, theirs)
+
+        batches, broken = await one_by_one(connection, decide, order.connection, ids)
+        items = [item_of_broken(store, around, order, one, theirs.get(one)) for one in broken]
+        await lasting_items.report(connection, store, process, items)
+    return _prepared(landscape, around, batches, claimed=len(ids), broken=len(broken))
+
+
+def _prepared(landscape: Landscape, around: Around, batches: Sequence[Batch], *, claimed: int, broken: int) -> Prepared:
+    numbers, at_risk = Counter({"rejected": broken}), defaultdict[str, Decimal](Decimal)
+    for batch in batches:
+        numbers.update(batch.counted)
+        for currency, amount in batch.at_risk.items():
+            at_risk[currency] += amount
+    amounts = {currency: str(amount) for currency, amount in at_risk.items()}
+    to_post = [fact for batch in batches for fact in batch.to_post]
+    groups = groups_of(
+        to_post, lambda erp: landscape.erp(erp).capabilities.batch_size, lambda fact: _period_of(around, fact)
+    )
+    return Prepared(claimed=claimed, counts=counted(numbers, at_risk=amounts), groups=groups)
+
+
+def _period_of(around: Around, fact: Fact) -> str:
+    day, periods = fact.accounting_date, around.periods.get(fact.legal_entity, ())
+    return next((str(one.start) for one in periods if one.start <= day <= one.end), f"{day:%Y-%m}")
 
 
 class Preparation:
@@ -80,8 +108,8 @@ class Preparation:
         self._order, self._around = order, around
         self._batch = Batch(connection, store, process, order, around)
 
-    async def carried_out(self, ids: Sequence[str], theirs: Mapping[str, Theirs]) -> Prepared:
-        """Return what is to be posted."""
+    async def decided(self, ids: Sequence[str], theirs: Mapping[str, Theirs]) -> Batch:
+        """Return what was decided of the entries, and is written."""
         known = await locked_histories(self._connection, self._order.connection, ids)
         plans = {one: plan(theirs.get(one), known[one]) for one in ids}
         checked = [theirs[one] for one in ids if plans[one].act is Act.check]
@@ -89,11 +117,7 @@ class Preparation:
         for one in ids:
             await self._follow(one, plans[one], theirs.get(one), known[one], looked_up.get(one))
         await self._batch.write()
-        groups = groups_of(
-            self._batch.to_post, lambda erp: self._landscape.erp(erp).capabilities.batch_size, self._period_of
-        )
-        at_risk = {currency: str(amount) for currency, amount in self._batch.at_risk.items()}
-        return Prepared(claimed=len(ids), counts=counted(self._batch.counted, at_risk=at_risk), groups=groups)
+        return self._batch
 
     async def _follow(
         self, external_id: str, planned: Plan, theirs: Theirs | None, history: History, known: Known | None
@@ -270,10 +294,6 @@ class Preparation:
             await move_facts(self._connection, self._store, mine, **blocked)
         self._batch.ask(row, first.code, detail, verdict.violations, verdict.at_risk, verdict.currency)
         self._batch.counted["rejected"] += 1
-
-    def _period_of(self, fact: Fact) -> str:
-        day, periods = fact.accounting_date, self._around.periods.get(fact.legal_entity, ())
-        return next((str(one.start) for one in periods if one.start <= day <= one.end), f"{day:%Y-%m}")
 
 
 def _withdrawn(theirs: Theirs | None) -> Approval:

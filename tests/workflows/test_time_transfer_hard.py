@@ -14,17 +14,20 @@ from gateway.caller import INSTALLATION
 from gateway.errors import Refused
 from gateway.platform.operations import v1 as operations
 from gateway.store import inbox, work_items
-from openapi.common.types import Code
+from openapi.common.types import Code, OwnerQueue
 from openapi.platform.operations.v1 import Resumption
 from openapi.process.time_transfer.v1 import RecallState
 from openapi.system.erp.v1 import BillableTransactions, PeriodState
 from openapi.system.psa.v1 import TimeChanges, TimeTotal
 from process_apis.ledger import contracts
+from process_apis.ledger.caps import committed
 from process_apis.ledger.entries import tb_time_entry
 from process_apis.ledger.facts import Billing, move_facts, tb_fact
 from process_apis.ledger.requests import RequestState, tb_invoice_request_fact
-from process_apis.time_transfer import schedules
+from process_apis.time_transfer import preparing, schedules
+from process_apis.time_transfer.known import Known
 from process_apis.time_transfer.order import source_of
+from process_apis.time_transfer.rules import Verdict, judge
 from process_apis.time_transfer.workflow import transfer_time
 from tests.fakes.psa import CAPABILITIES
 from tests.fakes.vendor import Fault
@@ -147,6 +150,41 @@ async def test_item_of_an_entry_is_resumed_by_a_run(stage: TimeStage) -> None:
     closed = await work_items.get(stage.store, INSTALLATION, item.id)
     assert closed.state is work_items.ItemState.auto_resolved
     assert await stage.stands() == ["1 r1 approved posted ready"]
+
+
+async def test_entry_that_breaks_what_looks_at_it_is_somebody_s_question_and_stops_no_other(
+    stage: TimeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await stage.project()
+    good, poison = stage.booked(project), stage.booked(project, description="Poison")
+
+    def broken(known: Known) -> Verdict:
+        if known.entry.id == poison.id:
+            raise KeyError("XYZ")
+        return judge(known)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(preparing, "judge", broken)
+        run = await stage.transferred()
+
+    assert await stage.stands() == [f"{good.id} r1 approved posted ready"]
+    assert (run.counts.posted, run.counts.rejected) == (1, 1)
+    (item,) = await stage.items()
+    assert (item.code, item.owner_queue, item.trace_key) == (Code.internal, OwnerQueue.Integration, "tb_delivery_2")
+    sale = (await stage.facts())[-1]
+    async with stage.store.begin() as connection:  # What was taken back with the first try is not counted.
+        assert await committed(connection, sale.contract, 1) == Decimal("120.00")
+    await operations.resume_work_item(
+        store=stage.store,
+        engine=stage.engine,
+        workflows={"time_transfer": transfer_time},
+        caller=INSTALLATION,
+        work_item_id=item.id,
+        body=Resumption(decision={}),
+    )
+    await stage.run()
+    assert await stage.stands() == [f"{one.id} r1 approved posted ready" for one in (good, poison)]
+    assert await stage.items() == []
 
 
 async def test_closed_period_is_refused_or_moved_as_the_entity_says(idle: TimeStage) -> None:
