@@ -5,6 +5,7 @@ What only a worker brings about, a process that is parked for one, is written in
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from schemathesis import Case
 
@@ -20,12 +21,22 @@ LIKE_NOBODY = {
     "customer__no_tax_id_reason": "applied_for",
 }
 """No customer of the contracts' examples, for which it would be taken."""
-KEY = "0b8f7c1e-aaaa-bbbb-cccc"
 
 
 def list_from_the_start(case: Case) -> None:
     """Ask for a page, not for the one that a made-up cursor would show."""
     case.query = {"limit": 1}
+
+
+def new_key() -> dict[str, str]:
+    """Return the header with an idempotency key that nobody has used."""
+    return {"Idempotency-Key": f'"{uuid4()}"'}
+
+
+def give_new_key(case: Case) -> None:
+    """Through the edge, which wants a key, let it be one that nobody has used; a made-up one may have been."""
+    if "Idempotency-Key" in case.headers:
+        case.headers.update(new_key())
 
 
 class Customers:
@@ -152,12 +163,11 @@ class Onboardings:
 
     def _new(self, case: Case) -> None:
         case.body = self._signed()
-        if "Idempotency-Key" in case.headers:  # Through the edge; a made-up one may have been used already.
-            case.headers["Idempotency-Key"] = self._key()
+        give_new_key(case)
 
     def _name_accepted(self, case: Case) -> None:
-        headers = {"Idempotency-Key": self._key()}
-        case.path_parameters["onboarding_id"] = self._harness.ask("POST", "/onboardings", self._signed(), headers)["id"]
+        accepted = self._harness.ask("POST", "/onboardings", self._signed(), new_key())
+        case.path_parameters["onboarding_id"] = accepted["id"]
 
     def _name_parked(self, case: Case) -> None:
         self._name_accepted(case)
@@ -166,9 +176,6 @@ class Onboardings:
     def _signed(self) -> dict[str, Any]:
         number = next(self._numbers)
         return document(opportunity__id=f"0065-{number}", customer__account=f"4711-{number}", **LIKE_NOBODY)
-
-    def _key(self) -> str:
-        return f'"{KEY}-{next(self._numbers):012}"'
 
 
 class Statuses:

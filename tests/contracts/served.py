@@ -20,6 +20,9 @@ BASES = {
     "system/erp/v1": "/system/books/erp/v1",
     "system/psa/v1": "/system/delivery/psa/v1",
     "process/project_onboarding/v1": "/process/project-onboarding/v1",
+    "process/time_transfer/v1": "/process/time-transfer/v1",
+    "process/invoice_release/v1": "/process/invoice-release/v1",
+    "process/billing_holds/v1": "/process/billing-holds/v1",
     "process/status/v1": "/process/status/v1",
     "platform/operations/v1": "/platform/operations/v1",
 }

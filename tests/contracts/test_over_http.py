@@ -15,6 +15,7 @@ from tests.contracts.harness import THOROUGHLY, Harness, Prepare, schema_of
 from tests.contracts.objects import Objects, objects
 from tests.contracts.pools import Onboardings, Statuses, Waiting
 from tests.contracts.pools_books import Books, Delivery
+from tests.contracts.pools_money import Holds, Releases, Transfers
 from tests.contracts.served import BASES, Served, served
 
 BRIEFLY = settings(THOROUGHLY, max_examples=10)
@@ -22,6 +23,9 @@ POOLS: dict[str, Callable[[Harness, Objects], dict[str, Prepare]]] = {
     "system/erp/v1": lambda harness, _: Books(harness).prepare(),
     "system/psa/v1": lambda harness, _: Delivery(harness).prepare(),
     "process/project_onboarding/v1": lambda harness, made: Onboardings(harness, made).prepare(),
+    "process/time_transfer/v1": lambda harness, made: Transfers(harness, made).prepare(),
+    "process/invoice_release/v1": lambda harness, made: Releases(harness, made).prepare(),
+    "process/billing_holds/v1": lambda harness, made: Holds(harness, made).prepare(),
     "process/status/v1": lambda harness, made: Statuses(harness, made).prepare(),
     "platform/operations/v1": lambda harness, made: Waiting(harness, made).prepare(),
 }
@@ -63,6 +67,24 @@ def test_delivery_answers_as_its_contract_says(case: Case, harnesses: dict[str, 
 @BRIEFLY
 def test_onboarding_answers_as_its_contract_says(case: Case, harnesses: dict[str, Harness]) -> None:
     harnesses["process/project_onboarding/v1"].try_out(case)
+
+
+@SCHEMAS["process/time_transfer/v1"].parametrize()
+@BRIEFLY
+def test_transfers_answer_as_their_contract_says(case: Case, harnesses: dict[str, Harness]) -> None:
+    harnesses["process/time_transfer/v1"].try_out(case)
+
+
+@SCHEMAS["process/invoice_release/v1"].parametrize()
+@BRIEFLY
+def test_releases_answer_as_their_contract_says(case: Case, harnesses: dict[str, Harness]) -> None:
+    harnesses["process/invoice_release/v1"].try_out(case)
+
+
+@SCHEMAS["process/billing_holds/v1"].parametrize()
+@BRIEFLY
+def test_holds_answer_as_their_contract_says(case: Case, harnesses: dict[str, Harness]) -> None:
+    harnesses["process/billing_holds/v1"].try_out(case)
 
 
 @SCHEMAS["process/status/v1"].parametrize()
