@@ -7,6 +7,7 @@ from gateway.settings import Processes, Settings
 from gateway.writes import WriteSettings
 from process_apis.billing_holds.sweeps import HoldSettings
 from process_apis.ledger.entities import LegalEntity
+from process_apis.ledger.money import PLACES
 from process_apis.time_transfer.order import TransferSettings
 
 
@@ -26,6 +27,15 @@ def entities_of(settings: Settings) -> dict[str, LegalEntity]:
         )
         for code, entity in settings.entities.items()
     }
+
+
+def unknown_currencies(settings: Settings) -> list[str]:
+    """Return which legal entities keep their books in a currency whose decimals are not known, in words."""
+    return [
+        f"entities.{code}.currency: {entity.currency} is no currency of ISO 4217."
+        for code, entity in settings.entities.items()
+        if entity.currency not in PLACES
+    ]
 
 
 def write_settings(clocks: Processes) -> WriteSettings:

@@ -94,7 +94,9 @@ class Parts:
 
 
 def read(settings: Settings) -> Installation:
-    """Return the installation; raises CannotStart with all mistakes in policies, templates and mappings."""
+    """Return the installation; raises CannotStart with all mistakes in currencies, policies, templates and mappings."""
+    if mistakes := clocks.unknown_currencies(settings):
+        raise CannotStart("\n".join(mistakes))
     try:
         rows = policy_document.load(settings.path("policies"))
         upstreams = connection_policies(rows, Upstream, settings.connections)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import main
 from gateway.policy.plan import Plan
@@ -51,6 +52,15 @@ async def test_ports_of_workflows_always_ask_the_system(product: Product, monkey
     cached = await cached_ports(landscape, erp, psa)  # type: ignore[arg-type]  # Fakes.
 
     assert not cached, "Give workflows the bare port; what may be old is for status pages and the edge's cache."
+
+
+def test_entity_with_a_currency_that_nobody_knows_stops_the_start(product: Product) -> None:
+    settings = product.parts.installation.settings
+    code, entity = next(iter(settings.entities.items()))
+    strange = replace(settings, entities=settings.entities | {code: replace(entity, currency="XYZ")})
+
+    with pytest.raises(main.CannotStart, match=rf"entities\.{code}\.currency: XYZ"):
+        main.read(strange)
 
 
 class Remembering(FakePsa):
