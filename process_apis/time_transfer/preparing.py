@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.caller import INSTALLATION
 from gateway.durable import Process, get_process, process_id
 from gateway.errors import Refused
-from gateway.store import inbox, lasting_items
+from gateway.store import inbox, lasting_items, processes
 from gateway.store.database import Store
 from openapi.common.types import Code
 from openapi.system.erp.v1 import BillableTransactions
@@ -20,7 +20,7 @@ from openapi.system.psa.v1 import TimeEntry as Theirs
 from process_apis.ledger.caps import commit_cap
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, move_entries
 from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind, Posting, fact_id, move_facts, tb_fact
-from process_apis.ledger.money import total
+from process_apis.ledger.money import money, total
 from process_apis.time_transfer.asking import summary
 from process_apis.time_transfer.batch import Batch
 from process_apis.time_transfer.building import Frame, Group, facts_of, groups_of, same_posting
@@ -70,7 +70,17 @@ async def prepare(
         batches, broken = await one_by_one(connection, decide, order.connection, ids)
         items = [item_of_broken(store, around, order, one, theirs.get(one)) for one in broken]
         await lasting_items.report(connection, store, process, items)
+        await _put_at_risk(connection, process.id, [fact for batch in batches for fact in batch.to_post])
     return _prepared(landscape, around, batches, claimed=len(ids), broken=len(broken))
+
+
+async def _put_at_risk(connection: AsyncConnection, run: str, facts: Sequence[Fact]) -> None:
+    """Record what the batch will bring, should its posting stop; of several currencies no sum can be said."""
+    sales = [fact for fact in facts if fact.kind is Kind.sale]
+    currencies = {fact.currency for fact in sales}
+    if len(currencies) == 1:
+        amount = total([abs(Decimal(fact.net)) for fact in sales])
+        await processes.put_at_risk(connection, run, money(amount, *currencies))
 
 
 def _prepared(landscape: Landscape, around: Around, batches: Sequence[Batch], *, claimed: int, broken: int) -> Prepared:

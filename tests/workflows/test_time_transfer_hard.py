@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import update
 
 from gateway.caller import INSTALLATION
+from gateway.durable import get_process
 from gateway.errors import Refused
 from gateway.platform.operations import v1 as operations
 from gateway.store import inbox, work_items
@@ -22,7 +23,7 @@ from openapi.system.psa.v1 import TimeChanges, TimeTotal
 from process_apis.ledger import contracts
 from process_apis.ledger.caps import committed
 from process_apis.ledger.entries import tb_time_entry
-from process_apis.ledger.facts import Billing, move_facts, tb_fact
+from process_apis.ledger.facts import Billing, Kind, move_facts, tb_fact
 from process_apis.ledger.requests import RequestState, tb_invoice_request_fact
 from process_apis.time_transfer import preparing, schedules
 from process_apis.time_transfer.known import Known
@@ -72,6 +73,9 @@ async def test_entry_says_in_doubt_while_nobody_knows(stage: TimeStage) -> None:
     await until(doubted)
     run = await stage.run(wait_s=None)
     assert run.counts.in_doubt == 1
+    process = await get_process(stage.store, INSTALLATION, run.id)
+    assert process.amount is not None, "Should it park, its work item says how much is at risk."
+    assert [process.amount.amount] == [fact.net for fact in await stage.facts() if fact.kind is Kind.sale]
     stage.erp.forget_plans()
 
     await stage.transferred()
