@@ -25,6 +25,7 @@ from process_apis.invoice_release import closing, comparison, documents, reading
 from process_apis.invoice_release.fence import facts_on
 from process_apis.invoice_release.noting import CLEARED, noting
 from process_apis.invoice_release.order import ReleaseOrder
+from process_apis.invoice_release.redating import date_anew
 from process_apis.invoice_release.steps import request_of
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.facts import (
@@ -132,8 +133,14 @@ async def give_up(store: Store, request_id: str, order: ReleaseOrder) -> Told:
     return Told(note=documents.refused_note(order, await request_of(store, request_id)), psa_project_id=psa_project_id)
 
 
-async def record_invoice(store: Store, request_id: str, order: ReleaseOrder, invoice: Invoice) -> Recorded:
-    """Return what follows from a posted invoice; written down: facts, request, schedule, release facts, event."""
+async def record_invoice(
+    store: Store, request_id: str, erp: Erp, entities: Entities, order: ReleaseOrder, invoice: Invoice
+) -> Recorded:
+    """Return what follows from a posted invoice; written down: facts, request, schedule, release facts, event.
+
+    Run again after release facts were refused because their period is closed, it dates them anew.
+    """
+    await date_anew(store, request_id, erp, entities[order.legal_entity])
     async with store.begin() as connection:
         facts = await facts_on(connection, request_id)
         if (await find_request(connection, request_id)).state is not RequestState.posted:
@@ -181,11 +188,11 @@ def _known(invoice: Invoice) -> dict[str, object]:
 async def _have_releases(
     connection: AsyncConnection, store: Store, order: ReleaseOrder, request: InvoiceRequest, facts: Sequence[Fact]
 ) -> list[Fact]:
-    """Return the release facts, written now or in an earlier try."""
+    """Return the release facts as they stand, written now or in an earlier try."""
     made = documents.release_facts(order, request, facts, lambda: fact_id(store))
     known = await by_key(connection, [fact.business_key for fact in made])
     await write_facts(connection, store, [fact for fact in made if fact.business_key not in known])
-    return made
+    return [known.get(fact.business_key, fact) for fact in made]
 
 
 async def record_releases(store: Store, batch: Batch[BillableTransaction]) -> int:

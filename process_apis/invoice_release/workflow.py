@@ -89,7 +89,8 @@ async def release_invoice(
         return await give_up(run, compared)
 
     invoice = await post(run, compared)
-    recorded = await finish(step("record_invoice", finishing.record_invoice, store, request, order, invoice))
+    recording = partial(finishing.record_invoice, store, request, erp, entities, order, invoice)
+    recorded = await finish(step("record_invoice", recording, on=order.erp))
     await release_accrued_income(run, recorded)
     await write_note(run, recorded)
     await write_feedback(run, recorded)
@@ -151,8 +152,8 @@ async def release_accrued_income(run: Run, recorded: Recorded) -> None:
         serial=run.serial,
     )
     batch = await finish(posting)
-    again_from = "post_billable_transactions"
-    await finish(step("record_releases", finishing.record_releases, run.store, batch, again_from=again_from))
+    recording = step("record_releases", finishing.record_releases, run.store, batch, again_from="record_invoice")
+    await finish(recording)
 
 
 async def write_note(run: Run, told: Told) -> None:

@@ -316,3 +316,11 @@ async def move_facts(
         raise TypeError(f"A fact never changes its {', '.join(strange)}: write a reversal and a new one.")
     moving = update(tb_fact).where(wanted).values(**stands, updated_at=store.now()).returning(tb_fact.c.id)
     return sorted((await connection.execute(moving)).scalars())
+
+
+async def redate_facts(connection: AsyncConnection, store: Store, ids: Collection[str], on: date) -> None:
+    """Date facts anew that the ERP has refused for their day; what is in its books, or may be, keeps its own."""
+    refused = (tb_fact.c.posting == Posting.failed.value) & tb_fact.c.erp_ref.is_(None)
+    stands = {"posting": Posting.pending.value, "code": None, "detail": None, "updated_at": store.now()}
+    moving = update(tb_fact).where(tb_fact.c.id.in_(sorted(ids)), refused)
+    await connection.execute(moving.values(**stands, accounting_date=on))

@@ -19,7 +19,7 @@ from process_apis.ledger import contracts, schedules
 from process_apis.ledger.contracts import FundingSplit
 from process_apis.ledger.customers import NewCustomer, ensure_customer
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, tb_time_entry
-from process_apis.ledger.facts import Billing, Posting
+from process_apis.ledger.facts import Billing, Kind, Posting, find_facts, tb_fact
 from process_apis.ledger.holds import ScopeType
 from process_apis.ledger.schedules import ScheduleLine
 from tests.workflows.money_stage import WORKED_ON
@@ -479,8 +479,10 @@ async def test_systems_that_cannot_show_or_post_are_left_out(stage: Stage) -> No
 async def test_release_posting_that_the_erp_refuses_is_somebody_s_work(stage: Stage) -> None:
     await stage.work(work_date=date(2026, 10, 5))
 
+    times = iter(range(2))
+
     async def close(moment: str, step: str) -> None:
-        if (moment, step) == ("after", "record_invoice"):
+        if (moment, step) == ("after", "record_invoice") and not next(times):
             stage.erp.close_period(date(2026, 10, 1))
 
     async with stage.working(close):
@@ -492,6 +494,30 @@ async def test_release_posting_that_the_erp_refuses_is_somebody_s_work(stage: St
 
     assert [item.code for item in items] == [Code.period_closed]
     assert only(release).state is RequestState.posted
+    assert stage.accrued_income() == 0
+
+
+async def test_release_posting_whose_period_stays_closed_is_dated_into_the_next_as_the_entity_says(
+    stage: Stage,
+) -> None:
+    await stage.work(work_date=date(2026, 10, 5))
+
+    times = iter(range(2))
+
+    async def close(moment: str, step: str) -> None:
+        if (moment, step) == ("after", "record_invoice") and not next(times):
+            stage.erp.close_period(date(2026, 10, 1))
+
+    async with stage.working(close):
+        release = await stage.release(through="2026-10-31")
+        stage.entities["ES01"] = replace(stage.entities["ES01"], period_policy="next_open")
+        await stage.resume(only(release))
+        await stage.rested(release, ReleaseState.completed)
+
+    async with stage.store.begin() as connection:
+        (released,) = await find_facts(connection, tb_fact.c.kind == Kind.release.value)
+    assert (released.posting, released.accounting_date) == (Posting.posted, date(2026, 11, 1))
+    assert released.business_key.endswith("_rel")
     assert stage.accrued_income() == 0
 
 
