@@ -14,7 +14,8 @@ from gateway.store.inbox import Change, Source
 from openapi.common.types import Code, Money
 from openapi.process.invoice_release.v1 import MilestoneState, PreviewState, ReleaseState, RequestState
 from openapi.system.erp.v1 import BillableTransactions, CreditStatus, CustomerState
-from process_apis.invoice_release import v1
+from process_apis.invoice_release import documents, v1
+from process_apis.invoice_release.redating import date_anew
 from process_apis.ledger import contracts, schedules
 from process_apis.ledger.contracts import FundingSplit
 from process_apis.ledger.customers import NewCustomer, ensure_customer
@@ -519,6 +520,25 @@ async def test_release_posting_whose_period_stays_closed_is_dated_into_the_next_
     assert (released.posting, released.accounting_date) == (Posting.posted, date(2026, 11, 1))
     assert released.business_key.endswith("_rel")
     assert stage.accrued_income() == 0
+
+
+async def test_release_posting_that_the_erp_has_a_draft_of_keeps_its_day(stage: Stage) -> None:
+    await stage.work(work_date=date(2026, 10, 5))
+
+    async def close(moment: str, step: str) -> None:
+        if (moment, step) == ("after", "record_invoice"):
+            stage.erp.close_period(date(2026, 10, 1))
+
+    async with stage.working(close):
+        await stage.release(through="2026-10-31")
+    async with stage.store.begin() as connection:
+        (refused,) = await find_facts(connection, tb_fact.c.kind == Kind.release.value)
+    stage.erp.leave_draft(documents.to_post([refused])[0])
+    entity = replace(stage.entities["ES01"], period_policy="next_open")
+
+    await date_anew(stage.store, refused.source_id, stage.erp, entity)
+
+    assert await stage.facts(refused) == [refused]
 
 
 async def test_time_entry_that_is_gone_shows_nothing_and_stops_nothing(working: Stage) -> None:
