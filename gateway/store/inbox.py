@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from sqlalchemy import Column, Index, Integer, Select, String, Table, delete, exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.database import Store, metadata
 from gateway.store.inserts import insert_into
@@ -134,12 +135,13 @@ async def waits(connection: AsyncConnection, source: Source) -> bool:
     return bool((await connection.execute(select(exists(_waiting(source))))).scalar_one())
 
 
-async def unsettled(connection: AsyncConnection, source: Source) -> int:
-    """Return how many objects wait, or are being worked off."""
+async def unsettled(connection: AsyncConnection, source: Source, *wanted: ColumnElement[bool]) -> int:
+    """Return how many objects wait, or are being worked off, of those for which all conditions on `tb_inbox` hold."""
     asked = select(func.count(tb_inbox.c.external_id.distinct())).where(
         tb_inbox.c.connection == source.connection,
         tb_inbox.c.object_type == source.object_type,
         tb_inbox.c.settled_at.is_(None),
+        *wanted,
     )
     return int((await connection.execute(asked)).scalar_one())
 

@@ -13,7 +13,7 @@ from gateway.caller import INSTALLATION
 from gateway.errors import Refused
 from gateway.store import cross_references, inbox
 from gateway.store.database import Store
-from gateway.store.inbox import Source
+from gateway.store.inbox import Source, tb_inbox
 from openapi.common.types import Code
 from openapi.process.invoice_release.v1 import MissingTime
 from process_apis.invoice_release.order import ReleaseOrder
@@ -186,9 +186,16 @@ async def missing_time(connection: AsyncConnection, order: ReleaseOrder, mapping
 
 
 async def unread_time(connection: AsyncConnection, order: ReleaseOrder) -> list[MissingTime]:
-    """Return the PSA's entries that wait to be taken over, as if of the last day: whose they are nobody knows yet."""
+    """Return the PSA's entries that wait to be taken over, as if of the last day: whose they are nobody knows yet.
+
+    One that was taken over on another project before, and is looked at again, keeps nobody here waiting.
+    """
     source = Source(connection=order.psa, object_type=SourceType.time_entry.value)
-    waiting = await inbox.unsettled(connection, source)
+    columns = tb_time_entry.c
+    elsewhere = select(columns.id).where(
+        columns.psa == order.psa, columns.external_id == tb_inbox.c.external_id, columns.project != order.project
+    )
+    waiting = await inbox.unsettled(connection, source, ~elsewhere.exists())
     if not waiting:
         return []
     return [MissingTime(project=order.project, work_date=order.through, entries=waiting, minutes=0, net=None)]

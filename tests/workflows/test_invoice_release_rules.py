@@ -44,7 +44,7 @@ def euros(amount: str) -> Money:
     return Money(amount=amount, currency="EUR")
 
 
-async def late_entry(stage: Stage, *, email: str | None = "ana.ruiz@example.com") -> None:
+async def late_entry(stage: Stage, *, email: str | None = "ana.ruiz@example.com", project: str | None = None) -> None:
     """Plant approved time that is not in the books yet."""
     now = datetime(2026, 11, 4, tzinfo=UTC)
     entry = TimeEntry(
@@ -56,7 +56,7 @@ async def late_entry(stage: Stage, *, email: str | None = "ana.ruiz@example.com"
         psa_project_id="1",
         legal_entity="ES01",
         customer=stage.contract.customer,
-        project=stage.contract.project,
+        project=project or stage.contract.project,
         resource_id="1",
         resource_email=email,
         resource_name="Ana Ruiz",
@@ -102,6 +102,16 @@ async def test_incomplete_release_is_made_where_it_is_allowed_and_lists_what_is_
     assert (seen.state, seen.code) == (PreviewState.rejected, Code.dependency_not_ready)
     assert request.state is RequestState.posted
     assert len(request.missing) == 1
+
+
+async def test_time_of_another_project_that_is_looked_at_again_keeps_nothing_back(working: Stage) -> None:
+    await working.work()
+    await late_entry(working, project="prj_of_somebody_else")
+    async with working.store.begin() as connection:
+        again = Change(external_id="late-ana.ruiz@example.com", version="2")
+        await inbox.put(connection, working.store, Source(connection="delivery", object_type="time_entry"), [again])
+
+    assert (await working.released()).state is RequestState.posted
 
 
 async def test_time_that_waits_in_the_inbox_keeps_the_release_back_unless_that_is_allowed(working: Stage) -> None:
