@@ -102,8 +102,13 @@ class Killer:
         ConnectionHttp.call = call  # type: ignore[method-assign]  # in this process only
 
 
-def run(config: Path, folder: Path) -> None:
-    """Work until told to end, or struck; what is said goes to the folder's `log`."""
+def run(config: Path, folder: Path, schedules: bool) -> None:  # noqa: FBT001 - the target of a process
+    """Work until told to end, or struck; what is said goes to the folder's `log`.
+
+    Without schedules nothing runs that the story has not asked for: it would be struck in the story's place.
+    """
+    if not schedules:
+        main.schedules_of = lambda _built: []
     with (folder / "log").open("a") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

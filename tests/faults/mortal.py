@@ -46,8 +46,8 @@ Document = dict[str, Any]
 class Mortal:
     """The product on real systems, as a caller and a murderer meet it."""
 
-    def __init__(self, config: Path, folder: Path) -> None:
-        self._config, self._folder = config, folder
+    def __init__(self, config: Path, folder: Path, *, schedules: bool = True) -> None:
+        self._config, self._folder, self._schedules = config, folder, schedules
         settings = load(str(config))
         commands.prepare(settings)
         self._parts = main.parts(main.read(settings), Part.web)
@@ -179,7 +179,7 @@ class Mortal:
             self._worker = None
         if self._worker is None:
             self._worker = self._processes.Process(
-                target=killing_worker.run, args=(self._config, self._folder), daemon=True
+                target=killing_worker.run, args=(self._config, self._folder, self._schedules), daemon=True
             )
             self._worker.start()
 

@@ -113,7 +113,7 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
             in_service(servers, config)
         prepare(config)
         erp, psa = (servers.enter_context(closing(books(ready, database))) for database in ("erp", "psa"))
-        async with Mortal(config, folder) as product:
+        async with Mortal(config, folder, schedules=False) as product:
             yield World(
                 product=product,
                 ledger=TrytonLedger(erp),
