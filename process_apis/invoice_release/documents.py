@@ -8,10 +8,9 @@ from itertools import groupby
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from openapi.common.types import Money
 from openapi.decimals import text_of
 from openapi.system.erp.v1 import NewBillableTransaction, NewInvoice, NewInvoiceLine, TransactionKind
-from openapi.system.psa.v1 import NewBillingNote, NewEntryFeedback, TimeFeedback, TimeFeedbackState
+from openapi.system.psa.v1 import NewBillingNote, NewEntryFeedback, TimeFeedbackState
 from process_apis.invoice_release.order import ReleaseOrder
 from process_apis.ledger.contracts import SignedContract
 from process_apis.ledger.facts import Billing, Fact, Kind, Posting, SourceType
@@ -171,9 +170,3 @@ def _billed(request: InvoiceRequest, entry_id: str, facts: Sequence[Fact]) -> Ne
         reference=request.invoice_number or request.business_key,
         amount=money(net, request.currency),
     )
-
-
-def shows(shown: TimeFeedback, wanted: NewEntryFeedback) -> bool:
-    """Tell whether an entry shows what it is to show."""
-    amount = wanted.amount if isinstance(wanted.amount, Money) else None
-    return (shown.state, shown.reference, shown.amount) == (wanted.state, wanted.reference, amount)

@@ -1,6 +1,6 @@
 """What the steps of a release do after the pivot: compare, record, and keep what was posted. Nothing is undone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct, json
 from sqlalchemy import and_
@@ -18,7 +18,6 @@ from openapi.system.erp.v1 import (
     InvoiceState,
     NewBillableTransaction,
     NewInvoice,
-    TransactionState,
 )
 from openapi.system.psa.v1 import NewBillingNote, NewEntryFeedback, TimeFeedback
 from process_apis.invoice_release import closing, comparison, documents, reading
@@ -48,7 +47,7 @@ from process_apis.ledger.requests import (
 )
 from process_apis.ledger.schedules import mark_invoiced
 from process_apis.ledger.taxes import TaxGroup
-from system_apis.ports import Erp, Psa
+from system_apis.ports import Erp
 
 BILLED = (InvoiceState.posted, InvoiceState.paid)
 
@@ -210,14 +209,6 @@ async def record_releases(store: Store, batch: Batch[BillableTransaction]) -> in
     return len(batch.done)
 
 
-async def shown_as(
-    psa: Psa, wanted: Mapping[str, NewEntryFeedback], entry_ids: Sequence[str]
-) -> Mapping[str, TimeFeedback]:
-    """Return those of the time entries that show already what they are to show."""
-    shown = await psa.find_time_feedback(entry_ids)
-    return {entry_id: each for entry_id, each in shown.items() if documents.shows(each, wanted[entry_id])}
-
-
 async def weigh_feedback(batch: Batch[TimeFeedback]) -> int:
     """Return how many time entries show that they are billed; one that is gone shows nothing.
 
@@ -227,9 +218,3 @@ async def weigh_feedback(batch: Batch[TimeFeedback]) -> int:
         if refusal.code is not Code.resource_not_found:
             raise Refused(refusal.code, refusal.detail, *refusal.violations)
     return len(batch.done)
-
-
-async def posted_transactions(erp: Erp, keys: Sequence[str]) -> Mapping[str, BillableTransaction]:
-    """Return what of the keys is in the books; a draft is not."""
-    found = await erp.find_billable_transactions(keys)
-    return {key: one for key, one in found.items() if one.state is TransactionState.posted}

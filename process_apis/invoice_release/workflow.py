@@ -20,7 +20,8 @@ from process_apis.invoice_release.finishing import Compared, Recorded, Told
 from process_apis.invoice_release.order import KIND, ReleaseOrder
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.mappings import Mappings
-from system_apis.ports import Erp, Landscape, Psa
+from system_apis.looks import feedback_shown, posted_transactions
+from system_apis.ports import Erp, Landscape, Psa, posting_slot
 
 CAPABILITY = "capability"
 UNKNOWN = "unknown"
@@ -47,8 +48,7 @@ class Run(Struct, frozen=True, kw_only=True):
     @property
     def serial(self) -> str | None:
         """Return the slot through which postings go where the ERP takes one at a time."""
-        slot = f"{self.order.erp}/{self.order.legal_entity}"
-        return slot if self.erp.capabilities.postings_at_once == 1 else None
+        return posting_slot(self.erp, self.order.legal_entity)
 
 
 @workflow(name=KIND, refusals="undo", decision=ReleaseDecision)
@@ -146,7 +146,7 @@ async def release_accrued_income(run: Run, recorded: Recorded) -> None:
         "post_billable_transactions",
         on=erp,
         items=[Item(key=new.business_key, payload=new) for new in recorded.releases],
-        look=partial(finishing.posted_transactions, erp),
+        look=partial(posted_transactions, erp),
         act=erp.post_billable_transactions,
         agree=("legal_entity", "net"),
         serial=run.serial,
@@ -190,7 +190,7 @@ async def _write_feedback(psa: Psa, feedback: list[NewEntryFeedback]) -> None:
         "write_time_feedback",
         on=psa,
         items=[Item(key=entry_id, payload=one) for entry_id, one in wanted.items()],
-        look=partial(finishing.shown_as, psa, wanted),
+        look=partial(feedback_shown, psa, wanted),
         act=psa.write_time_feedback,
         makes=False,
     )

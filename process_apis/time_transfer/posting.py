@@ -9,10 +9,11 @@ from sqlalchemy import tuple_, update
 from gateway.errors import Refused, Uncertain
 from gateway.store.database import Store
 from openapi.common.types import Money
-from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction, TransactionState
+from openapi.system.erp.v1 import BillableTransaction, NewBillableTransaction
 from process_apis.ledger.entries import Transfer, tb_time_entry
 from process_apis.ledger.facts import Posting, by_id, by_key, move_facts, tb_fact
 from process_apis.time_transfer.building import ToPost, document_of
+from system_apis.looks import posted_transactions
 from system_apis.ports import Erp
 
 ENTRY = tb_time_entry.c
@@ -38,8 +39,7 @@ class Booked(Struct, frozen=True, array_like=True):
 
 async def posted_only(erp: Erp, keys: Sequence[str]) -> Mapping[str, Booked]:
     """Return what the books have: a draft is not there yet, and the post finishes it."""
-    found = await erp.find_billable_transactions(keys)
-    return {key: Booked.of(one) for key, one in found.items() if one.state is TransactionState.posted}
+    return {key: Booked.of(one) for key, one in (await posted_transactions(erp, keys)).items()}
 
 
 async def posted(store: Store, act: Act, facts: Sequence[ToPost]) -> Mapping[str, Booked | Refused]:

@@ -4,7 +4,7 @@ What it did not take, for whatever reason, is said again by a later run: an entr
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.database import Store
 from openapi.common.types import Money
-from openapi.system.psa.v1 import NewEntryFeedback, TimeFeedback, TimeFeedbackState
+from openapi.system.psa.v1 import NewEntryFeedback, TimeFeedbackState
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, move_entries, tb_time_entry
 from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind
 from process_apis.ledger.money import money, total
@@ -22,7 +22,6 @@ from process_apis.ledger.requests import InvoiceRequest, invoices_of
 from process_apis.time_transfer.content import History
 from process_apis.time_transfer.histories import histories, locked_histories
 from process_apis.time_transfer.order import Counts
-from system_apis.ports import Psa
 
 ENTRY: Final = tb_time_entry.c
 WORDS: Final = {
@@ -130,24 +129,6 @@ async def pending(store: Store, psa: str, limit: int) -> Pending:
     untold = [one for one in known.values() if one.latest and one.latest.told is None]
     said = (feedback_of(one.latest, one.facts, invoices) for one in untold if one.latest)
     return Pending(feedback=[feedback for feedback in said if feedback])
-
-
-def as_wanted(
-    psa: Psa, wanted: Mapping[str, NewEntryFeedback]
-) -> Callable[[Sequence[str]], Awaitable[Mapping[str, TimeFeedback]]]:
-    """Return the look for what shows already what is to be told."""
-
-    async def shown(ids: Sequence[str]) -> Mapping[str, TimeFeedback]:
-        found = await psa.find_time_feedback(ids)
-        return {one: feedback for one, feedback in found.items() if shows(feedback, wanted[one])}
-
-    return shown
-
-
-def shows(shown: TimeFeedback, wanted: NewEntryFeedback) -> bool:
-    """Tell whether the PSA shows it."""
-    pairs = ((shown.reference, wanted.reference), (shown.reason, wanted.reason), (shown.amount, wanted.amount))
-    return shown.state is wanted.state and all(seen == (None if said is UNSET else said) for seen, said in pairs)
 
 
 async def note_told(store: Store, psa: str, told: dict[str, str], refused: list[str]) -> Counts:

@@ -36,7 +36,8 @@ from process_apis.time_transfer.looking_up import Around
 from process_apis.time_transfer.order import RECALL, RUN, RecallOrder, TransferOrder
 from process_apis.time_transfer.posting import Booked
 from process_apis.time_transfer.settling import Work
-from system_apis.ports import Landscape, Psa
+from system_apis.looks import feedback_shown
+from system_apis.ports import Landscape, Psa, posting_slot
 
 CAPABILITY = "capability"
 AGREED = ("legal_entity", "project_id", "date", "net")
@@ -153,7 +154,7 @@ async def post_and_settle(tools: Tools, work: Work, groups: Sequence[Group]) -> 
             look=partial(posting.posted_only, erp),
             act=partial(posting.posted, tools.store, erp.post_billable_transactions),
             agree=AGREED,
-            serial=f"{group.erp}/{group.legal_entity}" if erp.capabilities.postings_at_once == 1 else None,
+            serial=posting_slot(erp, group.legal_entity),
             pivot=True,
         )
         done |= batch.done
@@ -176,7 +177,7 @@ async def tell(tools: Tools, connection: str) -> None:
             "write_time_feedback",
             on=psa,
             items=[Item(key=one, payload=feedback) for one, feedback in wanted.items()],
-            look=telling.as_wanted(psa, wanted),
+            look=partial(feedback_shown, psa, wanted),
             act=psa.write_time_feedback,
             makes=False,
         )

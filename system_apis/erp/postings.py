@@ -18,11 +18,11 @@ from openapi.system.erp.v1 import (
     NewBillableTransactions,
     PostingOutcome,
     PostingOutcomes,
-    TransactionState,
 )
 from system_apis.access import require, require_entity, sees_entity
 from system_apis.batches import error_of, repeated
 from system_apis.erp.agreement import differences_of_fact
+from system_apis.looks import posted_transactions
 from system_apis.ports import Erp, posting_slot
 
 NOTHING_POSTED: Final = "This ERP posts nothing before the invoice."
@@ -62,7 +62,7 @@ async def _posted(erp: Erp, writes: BoundWrites, batch: Sequence[NewBillableTran
         return await writes.many(
             operation="post_billable_transactions",
             items=[Item(key=fact.business_key, payload=fact) for fact in batch],
-            look=partial(_posted_ones, erp),
+            look=partial(posted_transactions, erp),
             act=erp.post_billable_transactions,
             agree=differences_of_fact,
             serial=posting_slot(erp, batch[0].legal_entity),
@@ -74,12 +74,6 @@ async def _posted(erp: Erp, writes: BoundWrites, batch: Sequence[NewBillableTran
             raise
         # "Nothing happened" would not be true of the batches before this one.
         raise Uncertain(Code.upstream_timeout_uncertain, PARTLY, retry_after_s=error.retry_after_s) from error
-
-
-async def _posted_ones(erp: Erp, keys: Sequence[str]) -> Mapping[str, BillableTransaction]:
-    """Return those that are posted; a draft is still to be finished, by the same call that makes one."""
-    found = await erp.find_billable_transactions(keys)
-    return {key: one for key, one in found.items() if one.state is TransactionState.posted}
 
 
 async def _batches(erp: Erp, facts: Sequence[NewBillableTransaction]) -> list[list[NewBillableTransaction]]:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from msgspec import UNSET
-
 from gateway.caller import Caller
 from gateway.errors import Refused
 from gateway.writes import BoundWrites, Item
@@ -13,13 +11,13 @@ from openapi.common.types import Code, Outcome
 from openapi.system.psa.v1 import (
     FeedbackOutcome,
     FeedbackOutcomes,
-    NewEntryFeedback,
     NewTimeFeedback,
     TimeFeedback,
     TimeFeedbackPage,
 )
 from system_apis.access import not_there, require, sees_entity
 from system_apis.batches import error_of, repeated
+from system_apis.looks import feedback_shown
 from system_apis.ports import Psa
 
 NO_FEEDBACK: Final = "This PSA cannot show on time what became of it."
@@ -49,7 +47,7 @@ async def write_time_feedback(
         outcomes = await writes.many(
             operation="write_time_feedback",
             items=[Item(key=entry_id, payload=one) for entry_id, one in wanted.items()],
-            look=partial(_shown_already, psa, wanted),
+            look=partial(feedback_shown, psa, wanted),
             act=psa.write_time_feedback,
             makes=False,
         )
@@ -59,20 +57,6 @@ async def write_time_feedback(
 async def _seen(psa: Psa, caller: Caller, entry_ids: Sequence[str]) -> list[str]:
     found = await psa.get_time_entries(entry_ids)
     return [key for key, entry in found.items() if sees_entity(caller, psa.capabilities, entry.legal_entity)]
-
-
-async def _shown_already(
-    psa: Psa, wanted: Mapping[str, NewEntryFeedback], entry_ids: Sequence[str]
-) -> Mapping[str, TimeFeedback]:
-    """Return those that show what is wanted."""
-    found = await psa.find_time_feedback(entry_ids)
-    return {entry_id: one for entry_id, one in found.items() if _shows(one, wanted[entry_id])}
-
-
-def _shows(found: TimeFeedback, wanted: NewEntryFeedback) -> bool:
-    """Tell whether it is the word that is wanted; what is left out is to be absent, since a new word replaces all."""
-    pairs = ((getattr(wanted, name), getattr(found, name)) for name in ("state", "reference", "amount", "reason"))
-    return all((None if asked is UNSET else asked) == shown for asked, shown in pairs)
 
 
 def _told(number: int, entry_id: str, outcome: TimeFeedback | Refused) -> FeedbackOutcome:

@@ -16,7 +16,8 @@ from process_apis.ledger.facts import Billing, Posting
 from process_apis.time_transfer.asking import cut_off, summary
 from process_apis.time_transfer.rules import judge
 from process_apis.time_transfer.sweeping import Bucket, differences, windows
-from process_apis.time_transfer.telling import digest, feedback_of, shows
+from process_apis.time_transfer.telling import digest, feedback_of
+from system_apis.looks import shows
 from tests.fakes.statement_of_work import ES01
 from tests.unit.test_entries_content import ours
 from tests.unit.test_facts_of_time import KNOWN, facts

@@ -15,6 +15,7 @@ from process_apis.ledger.facts import Fact, Kind
 from process_apis.ledger.keys import LONGEST
 from process_apis.ledger.money import total
 from process_apis.ledger.requests import InvoiceRequest, RequestState
+from system_apis.looks import shows
 from tests.fakes.delivered import fact
 from tests.workflows.release_stage import THROUGH
 
@@ -125,8 +126,8 @@ def test_entry_that_shows_something_else_is_told_again() -> None:
         entry_id="1", state=TimeFeedbackState.billed, reference=ORDER.key, amount=wanted.amount, reason=None
     )
 
-    assert documents.shows(shown, wanted)
-    assert not documents.shows(
+    assert shows(shown, wanted)
+    assert not shows(
         TimeFeedback(
             entry_id="1", state=TimeFeedbackState.posted, reference=ORDER.key, amount=wanted.amount, reason=None
         ),
