@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 from stdnum.es import cif
@@ -59,9 +59,17 @@ POLL_S: Final = 0.02
 PATIENCE_S: Final = 60.0
 
 
+class Running(NamedTuple):
+    """The product on a real Tryton, as somebody meets it who measures it."""
+
+    caller: aiohttp.ClientSession
+    log: Path
+    tryton: Mapping[str, Any]
+
+
 @asynccontextmanager
-async def measured() -> AsyncIterator[Measure]:
-    """Give the measure, its systems and the product running."""
+async def running() -> AsyncIterator[Running]:
+    """Give the product and its systems, running."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tiebeam-bench-")))
         tryton = start_tryton(folder / "tryton")
@@ -71,9 +79,16 @@ async def measured() -> AsyncIterator[Measure]:
         log = folder / "gateway.log"
         url = stack.enter_context(stage.serving(config, log))
         headers = {"Authorization": f"Bearer {stage.token(config)}"}
-        async with aiohttp.ClientSession(url, headers=headers) as crm:
-            await onboarded(crm, "warm")  # Sessions, companies and the like are read once for all.
-            yield lambda: _figures(crm, log)
+        async with aiohttp.ClientSession(url, headers=headers) as caller:
+            yield Running(caller, log, tryton.ready)
+
+
+@asynccontextmanager
+async def measured() -> AsyncIterator[Measure]:
+    """Give the measure, its systems and the product running."""
+    async with running() as product:
+        await onboarded(product.caller, "warm")  # Sessions, companies and the like are read once for all.
+        yield lambda: _figures(product.caller, product.log)
 
 
 async def _figures(crm: aiohttp.ClientSession, log: Path) -> Mapping[str, float]:
@@ -91,11 +106,15 @@ async def _figures(crm: aiohttp.ClientSession, log: Path) -> Mapping[str, float]
     }
 
 
-def upstream_calls(log: Path, correlation_id: str) -> int:
-    """Return how many requests went to a vendor for this call, from both processes, lost and repeated ones too."""
+def upstream_calls(log: Path, correlation_id: str, connection: str | None = None) -> int:
+    """Return how many requests went to a vendor, or over one connection, for this call.
+
+    From both processes, lost and repeated ones too.
+    """
     lines = log.read_text().splitlines()
     records = [json.loads(line) for line in lines if correlation_id in line and line.startswith("{")]
-    return sum(record["message"] == "upstream call" for record in records)
+    calls = [record for record in records if record["message"] == "upstream call"]
+    return sum(connection in {None, call.get("connection")} for call in calls)
 
 
 def least_calls(steps: Iterable[Mapping[str, Any]]) -> int:

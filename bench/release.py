@@ -5,22 +5,19 @@ caller's request and the connection that they went to.
 """
 
 import asyncio
-import json
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 
-from bench.product import PATIENCE_S, POLICIES, POLL_S, onboarded
+from bench.product import PATIENCE_S, POLL_S, onboarded, running, upstream_calls
 from bench.rounds import Measure
-from examples.demo import orders, stage
+from examples.demo import orders
 from examples.demo.people import TrytonDesks, Work
-from examples.servers.start import start_tryton
 
 Document = dict[str, Any]
 ERP: Final = "books"
@@ -39,20 +36,11 @@ RESTING: Final = frozenset({"completed", "cancelled", "parked"})
 @asynccontextmanager
 async def measured() -> AsyncIterator[Measure]:
     """Give the measure, its systems and the product running."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tiebeam-bench-")))
-        tryton = start_tryton(folder / "tryton")
-        stack.callback(tryton.stop)
-        config = stage.installation(folder / "installation", tryton.ready)
-        (config.parent / "policies/90-bench.yaml").write_text(POLICIES)
-        ready = tryton.ready
-        desks = stack.enter_context(closing(TrytonDesks(f"{ready['base_url']}/psa/rpc/", ready["admin_password"])))
-        log = folder / "gateway.log"
-        url = stack.enter_context(stage.serving(config, log))
-        headers = {"Authorization": f"Bearer {stage.token(config)}"}
-        async with aiohttp.ClientSession(url, headers=headers) as caller:
-            await _figures(caller, desks, log)  # Sessions, accounts and the like are read once for all.
-            yield lambda: _figures(caller, desks, log)
+    async with running() as product:
+        url = f"{product.tryton['base_url']}/psa/rpc/"
+        with closing(TrytonDesks(url, product.tryton["admin_password"])) as desks:
+            await _figures(product.caller, desks, product.log)  # Sessions, accounts and the like are read once for all.
+            yield lambda: _figures(product.caller, desks, product.log)
 
 
 async def _figures(caller: aiohttp.ClientSession, desks: TrytonDesks, log: Path) -> Mapping[str, float]:
@@ -67,16 +55,9 @@ async def _figures(caller: aiohttp.ClientSession, desks: TrytonDesks, log: Path)
         raise RuntimeError(f"The invoice is {request['state']}: {request['code']} {request['detail']}")
     return {
         "invoice_s": time.perf_counter() - began,
-        "invoice_erp_calls": erp_calls(log, correlation_id),
+        "invoice_erp_calls": upstream_calls(log, correlation_id, ERP),
         "invoice_erp_calls_least": sum(LEAST.values()),
     }
-
-
-def erp_calls(log: Path, correlation_id: str) -> int:
-    """Return how many requests went to the ERP for this call, from both processes, lost and repeated ones too."""
-    lines = log.read_text().splitlines()
-    records = [json.loads(line) for line in lines if correlation_id in line and line.startswith("{")]
-    return sum(record["message"] == "upstream call" and record["connection"] == ERP for record in records)
 
 
 def _work_on(desks: TrytonDesks, project_code: str) -> None:

@@ -43,7 +43,7 @@ def test_calls_of_the_erp_are_those_of_one_correlation_id_and_one_connection(tmp
     told = [("bench_1", "books"), ("bench_1", "delivery"), ("bench_2", "books")]
     log.write_text("".join(line % pair for pair in told))
 
-    assert release.erp_calls(log, "bench_1") == 1
+    assert upstream_calls(log, "bench_1", release.ERP) == 1
 
 
 @pytest.mark.parametrize(("entries", "calls"), [(1, 2), (25, 2), (26, 4), (1000, 80)])
