@@ -1,11 +1,13 @@
-"""What processes share and may lose: quota buckets and generations of cached answers. Three places, one interface.
+"""What processes share and may lose: quota buckets, places for calls under way, generations of cached answers.
 
 Buckets are GCRA (one number each, the "theoretical arrival time"): exact, without windows to straddle, and a call that
-is refused takes nothing, so it does not lengthen the wait.
+is refused takes nothing, so it does not lengthen the wait. All that one call draws is drawn in one atomic step.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 
 class CountersAway(Exception):
@@ -23,20 +25,65 @@ class Draw(NamedTuple):
     """When the bucket will be full again, if nobody takes any more."""
 
 
+class Limit(NamedTuple):
+    """One bucket that a call draws on: `rate` permits a second come back, at most `burst` are kept."""
+
+    bucket: str
+    rate: float
+    burst: float
+    cost: float = 1.0
+
+
+class Places(NamedTuple):
+    """How many calls of a name may be under way at once; who dies gives its place back after the lease."""
+
+    name: str
+    most: int
+    lease_s: float
+
+
+class Question(Struct, frozen=True, dict=True):
+    """All that one call asks: built once for each caller and operation, asked many times."""
+
+    limits: tuple[Limit, ...] = ()
+    places: tuple[Places, ...] = ()
+    topics: tuple[str, ...] = ()
+
+
+class Told(NamedTuple):
+    """The answer to a question."""
+
+    refused_by: int | None
+    """Index in the limits, then the places; None where everything was taken. One that refuses takes from none."""
+    wait_s: float
+    """When the one that refused has enough again."""
+    left: tuple[int, ...]
+    """Of each limit, whole permits."""
+    full_in_s: tuple[float, ...]
+    """Of each limit, when it is full again if nobody takes any more."""
+    generations: tuple[int, ...]
+    """Of each topic; one that never moved is 0."""
+    ticket: str | None = None
+    """Names the places that are held, for `leave`."""
+
+
 class Counters(Protocol):
-    """Buckets and generations, by name. Raises CountersAway and nothing else."""
+    """Buckets, places and generations, by name. Raises CountersAway and nothing else."""
 
     async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
         """Return 0.0 where `cost` permits were taken, otherwise how many seconds to wait; then nothing was taken.
 
-        `rate` permits a second come back, at most `burst` are kept.
+        For vendors' limits, which web processes and workers share.
         """
 
-    async def draw(self, name: str, rate: float, burst: float, cost: float = 1.0) -> Draw:
-        """Return the same as `take`, and what is left."""
+    def ask_now(self, question: Question) -> Told | None:
+        """Return the answer where it can be had without waiting for anybody, None otherwise."""
 
-    async def generations(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Return the present generation of each name; one that never moved is 0."""
+    async def ask(self, question: Question) -> Told:
+        """Return the answer: every limit and place was taken in one step, or none was."""
+
+    def leave(self, places: Sequence[Places], ticket: str) -> None:
+        """Give the places back; returns at once."""
 
     async def move(self, names: Sequence[str]) -> None:
         """Begin each name's next generation: what was kept under the one before is no longer used."""
