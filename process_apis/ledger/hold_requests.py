@@ -107,8 +107,10 @@ async def resolve_holds(connection: AsyncConnection, store: Store, request_id: s
     other = and_(tb_hold_request.c.request_id == request_id, tb_hold_request.c.effect != effect.value)
     telling = update(tb_hold_request).where(other).values(at=store.now(), **_known(row, effect))
     holds = (await connection.execute(telling.returning(tb_hold_request.c.hold_id))).scalars().all()
-    for hold_id in sorted(holds):
-        await _settle(connection, store, hold_id)
+    moved = [await _settle(connection, store, hold_id) for hold_id in sorted(holds)]
+    # Last: from the first event on the chain is locked, and who lifts one of the next holds would wait for it.
+    for hold in filter(None, moved):
+        await tell(connection, store, hold, hold.state)
 
 
 async def pending_requests(connection: AsyncConnection) -> list[str]:
@@ -117,17 +119,16 @@ async def pending_requests(connection: AsyncConnection) -> list[str]:
     return sorted((await connection.execute(asked)).scalars())
 
 
-async def _settle(connection: AsyncConnection, store: Store, hold_id: str) -> None:
-    """Move the hold to where its requests put it; one that is lifted stays lifted."""
+async def _settle(connection: AsyncConnection, store: Store, hold_id: str) -> Row[Any] | None:
+    """Return the hold, moved to where its requests put it, or None; one that is lifted stays lifted."""
     asked = select(tb_hold_request.c.effect).where(tb_hold_request.c.hold_id == hold_id)
     state = _state({Effect(effect) for effect in (await connection.execute(asked)).scalars()})
     columns = tb_billing_hold.c
     changed = and_(columns.id == hold_id, in_force(), columns.state != state.value)
     moving = update(tb_billing_hold).where(changed).returning(tb_billing_hold)
     moved = moving.values(state=state.value, version=columns.version + 1, updated_at=store.now())
-    row = (await connection.execute(moved)).one_or_none()
-    if row is not None:
-        await tell(connection, store, row, row.state)
+    row: Row[Any] | None = (await connection.execute(moved)).one_or_none()
+    return row
 
 
 async def tell(

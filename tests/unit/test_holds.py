@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import INSTALLATION
@@ -333,6 +333,26 @@ async def test_pending_hold_is_told_what_became_of_the_request(
     assert (await now(store, hold)).state is state
 
 
+async def test_chain_of_events_is_locked_after_every_hold_that_is_told_of_a_request(store: Store, money: Money) -> None:
+    contract = await money.contract(await money.project())
+    request = await money.request(contract, [await money.fact(contract)], RequestState.submitted)
+    holds = [await place(store, "project", contract.project, reference=f"case-{number}") for number in range(3)]
+    said: list[str] = []
+
+    @event.listens_for(store.engine.sync_engine, "before_cursor_execute")
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    async with store.begin() as connection:
+        await move_request(connection, store, request.id, state="posted", invoice_id="7", invoice_number="R1")
+        await resolve_holds(connection, store, request.id)
+
+    moves = [place for place, one in enumerate(said) if one.startswith("UPDATE tb_billing_hold ")]
+    chained = [place for place, one in enumerate(said) if "tb_event_writer" in one]
+    assert len(moves) == len(holds)
+    assert max(moves) < min(chained), "Who lifts a hold has its row and wants the chain: they would wait in a circle."
+
+
 async def test_lifted_hold_stays_lifted_whatever_becomes_of_the_request(store: Store, money: Money) -> None:
     contract = await money.contract(await money.project())
     request = await money.request(contract, [await money.fact(contract)], RequestState.submitted)
@@ -359,11 +379,11 @@ async def test_what_becomes_of_a_hold_is_told_as_events(store: Store, money: Mon
 
     listed = await business_events.list_all(store, INSTALLATION, Window(), subject=hold.id)
 
-    assert [(event.type, event.actor) for event in sorted(listed.items, key=lambda one: one.sequence)] == [
+    assert [(told.type, told.actor) for told in sorted(listed.items, key=lambda one: one.sequence)] == [
         ("tiebeam.billing_hold.placed.v1", "crm"),
         ("tiebeam.billing_hold.lifted.v1", "crm"),
     ]
-    assert {event.project for event in listed.items} == {ids["project"]}
+    assert {told.project for told in listed.items} == {ids["project"]}
 
 
 async def test_whoever_has_the_locks_is_waited_for(store: Store, money: Money) -> None:
