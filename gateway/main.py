@@ -23,7 +23,7 @@ from gateway.egress.limits import Part
 from gateway.egress.upstreams import Upstreams
 from gateway.identity import Verifier
 from gateway.installation_key import installation_key
-from gateway.key_ring import KeyRing, KeySetError, TrustedIssuer
+from gateway.keys import KeyRing, KeySetError, TrustedIssuer
 from gateway.platform.operations import v1 as operations_v1
 from gateway.policy import document as policy_document
 from gateway.policy.document import PolicyError, Row

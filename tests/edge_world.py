@@ -14,7 +14,7 @@ from gateway.edge import Edge
 from gateway.edge.answers import Send
 from gateway.edge.limits import Receive
 from gateway.identity import Verifier
-from gateway.key_ring import KeyRing, TrustedIssuer
+from gateway.keys import KeyRing, TrustedIssuer
 from gateway.policy.document import policies_of
 from gateway.policy.operation import Operation
 from gateway.policy.plan import plans_of

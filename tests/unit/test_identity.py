@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from gateway.errors import Refused
-from gateway.identity import LEEWAY_S, MAX_LIFETIME_S, REMEMBERED, Verifier
-from gateway.key_ring import KeyRing, KeySetError, TrustedIssuer
+from gateway.identity import Verifier
+from gateway.identity.verifier import LEEWAY_S, MAX_LIFETIME_S, REMEMBERED
+from gateway.keys import KeyRing, KeySetError, TrustedIssuer
 from gateway.token_minting import JWKS_FILE, KEY_FILE, Grant, claims_of, ensure_development_key, mint
 from openapi.common.types import Code
 
@@ -192,9 +193,9 @@ BAD: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_token_is_refused(desk: Desk, name: str) -> None:
+async def test_bad_token_is_refused(desk: Desk, name: str) -> None:
     with pytest.raises(Refused) as refused:
-        desk.verifier.verify(BAD[name]())
+        await desk.verifier.verify(BAD[name]())
 
     assert refused.value.code is Code.auth_invalid_token
     assert name not in refused.value.detail
@@ -203,8 +204,8 @@ def test_bad_token_is_refused(desk: Desk, name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "algorithm", "kid"), [(RSA_KEY, "RS256", "r"), (EC_KEY, "ES256", "e"), (ED_KEY, "EdDSA", "d")]
 )
-def test_token_of_each_algorithm_says_who_calls(desk: Desk, key: PrivateKey, algorithm: str, kid: str) -> None:
-    identity = desk.verifier.verify(token(key, algorithm, kid))
+async def test_token_of_each_algorithm_says_who_calls(desk: Desk, key: PrivateKey, algorithm: str, kid: str) -> None:
+    identity = await desk.verifier.verify(token(key, algorithm, kid))
 
     assert (identity.issuer, identity.caller.client_id) == (ISSUER, "crm")
     assert identity.caller.scopes == {"status:read", "onboardings:start"}
@@ -213,90 +214,90 @@ def test_token_of_each_algorithm_says_who_calls(desk: Desk, key: PrivateKey, alg
 
 
 @pytest.mark.parametrize("kind", ["AT+JWT", "application/at+jwt", "at+jwt"])
-def test_kind_is_read_in_any_case(desk: Desk, kind: str) -> None:
-    assert desk.verifier.verify(token(headers={"typ": kind})).caller.client_id == "crm"
+async def test_kind_is_read_in_any_case(desk: Desk, kind: str) -> None:
+    assert (await desk.verifier.verify(token(headers={"typ": kind}))).caller.client_id == "crm"
 
 
-def test_absent_entities_are_none_and_absent_customers_are_all(desk: Desk) -> None:
-    caller = desk.verifier.verify(token(legal_entities=None)).caller
+async def test_absent_entities_are_none_and_absent_customers_are_all(desk: Desk) -> None:
+    caller = (await desk.verifier.verify(token(legal_entities=None))).caller
 
     assert caller.legal_entities == frozenset()
     assert not caller.is_limited
 
 
 @pytest.mark.parametrize("limits", [{"customers": []}, {"projects": ["prj_1"]}, {"customers": ["17"], "projects": "*"}])
-def test_portal_is_limited(desk: Desk, limits: dict[str, Any]) -> None:
-    assert desk.verifier.verify(token(**limits)).caller.is_limited
+async def test_portal_is_limited(desk: Desk, limits: dict[str, Any]) -> None:
+    assert (await desk.verifier.verify(token(**limits))).caller.is_limited
 
 
-def test_partner_is_verified_with_their_own_key_of_the_same_name(desk: Desk) -> None:
-    assert desk.verifier.verify(token(STRANGE_KEY, iss=OTHER)).issuer == OTHER
+async def test_partner_is_verified_with_their_own_key_of_the_same_name(desk: Desk) -> None:
+    assert (await desk.verifier.verify(token(STRANGE_KEY, iss=OTHER))).issuer == OTHER
 
 
-def test_clocks_may_differ_a_little(desk: Desk) -> None:
-    desk.verifier.verify(token(iat=int(NOW) + LEEWAY_S, nbf=int(NOW) + LEEWAY_S))
-    assert desk.verifier.verify(token(iat=int(NOW) - 100, exp=int(NOW) - LEEWAY_S + 1))
+async def test_clocks_may_differ_a_little(desk: Desk) -> None:
+    await desk.verifier.verify(token(iat=int(NOW) + LEEWAY_S, nbf=int(NOW) + LEEWAY_S))
+    assert await desk.verifier.verify(token(iat=int(NOW) - 100, exp=int(NOW) - LEEWAY_S + 1))
 
 
-def test_signature_is_checked_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_signature_is_checked_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     good = token()
-    first = desk.verifier.verify(good)
+    first = await desk.verifier.verify(good)
     monkeypatch.setattr(jwt, "decode", None)
 
-    assert desk.verifier.verify(good) is first
+    assert await desk.verifier.verify(good) is first
 
 
-def test_remembered_token_expires(desk: Desk) -> None:
+async def test_remembered_token_expires(desk: Desk) -> None:
     good = token()
-    desk.verifier.verify(good)
+    await desk.verifier.verify(good)
     desk.clock.now += 600 + LEEWAY_S
 
     with pytest.raises(Refused):
-        desk.verifier.verify(good)
+        await desk.verifier.verify(good)
 
 
-def test_remembered_token_dies_with_its_key(desk: Desk) -> None:
+async def test_remembered_token_dies_with_its_key(desk: Desk) -> None:
     good = token()
-    desk.verifier.verify(good)
+    await desk.verifier.verify(good)
     desk.publish(ISSUER, KEYS[:2])
 
     with pytest.raises(Refused):
-        desk.verifier.verify(good)
+        await desk.verifier.verify(good)
 
 
-def test_remembered_token_dies_when_its_key_is_replaced_under_the_same_name(desk: Desk) -> None:
+async def test_remembered_token_dies_when_its_key_is_replaced_under_the_same_name(desk: Desk) -> None:
     good = token()
-    desk.verifier.verify(good)
+    await desk.verifier.verify(good)
     desk.publish(ISSUER, [jwk(STRANGE_KEY, "d")])
 
     with pytest.raises(Refused):
-        desk.verifier.verify(good)
+        await desk.verifier.verify(good)
 
 
-def test_new_key_is_used_and_the_others_go_on(desk: Desk) -> None:
+async def test_new_key_is_used_and_the_others_go_on(desk: Desk) -> None:
     good, new = token(), token(STRANGE_KEY, kid="new")
-    desk.verifier.verify(good)
+    await desk.verifier.verify(good)
     desk.publish(ISSUER, [*KEYS, jwk(STRANGE_KEY, "new")])
 
-    assert desk.verifier.verify(good).caller == desk.verifier.verify(new).caller
+    assert (await desk.verifier.verify(good).caller == (await desk.verifier.verify(new))).caller
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"keys": 1}', '{"keys": []}', '{"keys": [' + "{}," * 100 + "{}]}"])
-def test_keys_stay_as_they_were_while_their_file_cannot_be_used(
+async def test_keys_stay_as_they_were_while_their_file_cannot_be_used(
     desk: Desk, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.files[ISSUER].write_text(content)
     desk.clock.now += 2
 
-    assert desk.verifier.verify(token()).caller.client_id == "crm"
+    assert (await desk.verifier.verify(token())).caller.client_id == "crm"
     assert "stay as they were" in caplog.text
 
 
-def test_keys_stay_as_they_were_while_their_file_is_away(desk: Desk) -> None:
+async def test_keys_stay_as_they_were_while_their_file_is_away(desk: Desk) -> None:
     os.remove(desk.files[ISSUER])  # noqa: PTH107 - as an operator would.
     desk.clock.now += 2
 
-    assert desk.verifier.verify(token()).caller.client_id == "crm"
+    assert (await desk.verifier.verify(token())).caller.client_id == "crm"
 
 
 @pytest.mark.parametrize(
@@ -347,32 +348,32 @@ def test_issuer_given_twice_stops_the_start(tmp_path: Path) -> None:
         KeyRing([issuer, issuer])
 
 
-def test_memory_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.identity.REMEMBERED", 2)
+async def test_memory_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.identity.verifier.REMEMBERED", 2)
     first = token()
     for good in (first, token(), token()):
-        desk.verifier.verify(good)
+        await desk.verifier.verify(good)
 
     assert len(desk.verifier._remembered) == 2 < REMEMBERED  # noqa: SLF001
-    assert desk.verifier.verify(first).caller.client_id == "crm"
+    assert (await desk.verifier.verify(first)).caller.client_id == "crm"
 
 
-def test_minted_token_is_accepted_and_its_key_made_once(tmp_path: Path) -> None:
+async def test_minted_token_is_accepted_and_its_key_made_once(tmp_path: Path) -> None:
     minted = mint(tmp_path, GRANT, issuer=ISSUER, audience=AUDIENCE)
     again = ensure_development_key(tmp_path)
     ring = KeyRing([TrustedIssuer(issuer=ISSUER, audience=AUDIENCE, jwks_file=tmp_path / JWKS_FILE)])
 
     assert again == tmp_path / JWKS_FILE
-    assert Verifier(ring).verify(minted.encode()).caller.client_id == "crm"
+    assert (await Verifier(ring).verify(minted.encode())).caller.client_id == "crm"
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o077 == 0
     assert '"d"' not in again.read_text()
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_minting_beside_another_process_uses_the_key_that_was_there_first(tmp_path: Path) -> None:
+async def test_minting_beside_another_process_uses_the_key_that_was_there_first(tmp_path: Path) -> None:
     ensure_development_key(tmp_path)
     (tmp_path / JWKS_FILE).unlink()
 
     ring = KeyRing([TrustedIssuer(issuer=ISSUER, audience=AUDIENCE, jwks_file=ensure_development_key(tmp_path))])
 
-    assert Verifier(ring).verify(mint(tmp_path, GRANT, issuer=ISSUER, audience=AUDIENCE).encode())
+    assert await Verifier(ring).verify(mint(tmp_path, GRANT, issuer=ISSUER, audience=AUDIENCE).encode())

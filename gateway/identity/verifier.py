@@ -17,7 +17,8 @@ from msgspec import Meta, Struct
 
 from gateway.caller import Caller, Claim
 from gateway.errors import Refused
-from gateway.key_ring import Key, KeyRing
+from gateway.identity.denials import Denials
+from gateway.keys import Key, KeyRing
 from openapi.common.types import Code
 
 TYPES: Final = ("at+jwt", "application/at+jwt")
@@ -54,21 +55,24 @@ class Identity(Struct, frozen=True, kw_only=True):
 
     caller: Caller
     audiences: frozenset[str]
+    issuer: str
+    """The exact `iss`."""
+    jti: str
+    client_id: str
     not_before: float
     expires_at: float
     key: Key
-
-    @property
-    def issuer(self) -> str:
-        """Return the exact `iss`."""
-        return self.key.issuer.issuer
+    digest: bytes
+    """SHA-256 of the token as it came: what it is remembered by."""
 
 
 class Verifier:
-    """Tokens to identities, each signature checked once while its key is trusted."""
+    """Tokens to identities, each signature checked once while its key is trusted and nobody denies it."""
 
-    def __init__(self, keys: KeyRing, clock: Callable[[], float] = time.time) -> None:
-        self._keys, self._clock = keys, clock
+    def __init__(
+        self, keys: KeyRing, clock: Callable[[], float] = time.time, *, denials: Denials | None = None
+    ) -> None:
+        self._keys, self._clock, self._denials = keys, clock, denials or Denials()
         self._remembered: dict[bytes, Identity] = {}
 
     @property
@@ -76,17 +80,52 @@ class Verifier:
         """Return the names of the issuers whose tokens are accepted."""
         return tuple(issuer.issuer for issuer in self._keys.issuers)
 
-    def verify(self, token: bytes) -> Identity:
-        """Return whose token it is; raises Refused(auth_invalid_token), which tells nothing of the reason's detail."""
-        digest = hashlib.sha256(token).digest()
-        identity = self._remembered.get(digest)
+    async def start(self) -> None:
+        """Begin to fetch keys before they are due; returns at once, whether an issuer answers or not."""
+
+    async def close(self) -> None:
+        """End that, and hang up."""
+
+    def remembered(self, token: bytes) -> Identity | None:
+        """Return whose token it is where that is known and still holds; None says: `verify` it."""
+        identity = self._remembered.get(hashlib.sha256(token).digest())
         if identity is None or not self._keys.holds(identity.key):
-            identity = self._verify_signature(token)
-            self._remember(digest, identity)
+            return None
         if not identity.not_before - LEEWAY_S <= self._clock() < identity.expires_at + LEEWAY_S:
-            self._remembered.pop(digest, None)
-            raise _invalid()
+            return None
         return identity
+
+    async def verify(self, token: bytes) -> Identity:
+        """Return whose token it is; raises Refused(auth_invalid_token), which tells nothing of the reason's detail."""
+        if identity := self.remembered(token):
+            return identity
+        identity = self._verify_signature(token)
+        if not identity.not_before - LEEWAY_S <= self._clock() < identity.expires_at + LEEWAY_S:
+            raise _invalid()
+        self._remember(identity.digest, identity)
+        return identity
+
+    def denials_moved(self, generation: int | None) -> bool:
+        """Tell whether the denials in memory are of another generation of the topic `denials` than this.
+
+        None says that nobody can tell the generation just now: then once a second.
+        """
+        return self._denials.moved(generation)
+
+    async def reload_denials(self, generation: int | None) -> None:
+        """Return when the denials in memory are those of the database, at least as new as the generation."""
+        await self._denials.reload(generation)
+
+    def is_denied(self, identity: Identity) -> bool:
+        """Tell whether what is in memory denies a token that was accepted before."""
+        return self._denials.deny(identity)
+
+    def keys_moved(self, generation: int) -> bool:
+        """Tell whether somebody flushed the keys (the topic `keys`) since this process last did."""
+        return False
+
+    async def flush_keys(self, generation: int | None = None) -> None:
+        """Fetch every issuer's keys now, whatever is still fresh; what fails stays as it was, and is logged."""
 
     def _remember(self, digest: bytes, identity: Identity) -> None:
         if len(self._remembered) >= REMEMBERED:
@@ -106,7 +145,7 @@ class Verifier:
                 issuer=key.issuer.issuer,
                 options=options,
             )
-            return _identity(msgspec.convert(raw, Claims), key)
+            return _identity(msgspec.convert(raw, Claims), key, token)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError, RecursionError) as error:
             raise _invalid() from error
 
@@ -124,7 +163,7 @@ class Verifier:
         return key
 
 
-def _identity(claims: Claims, key: Key) -> Identity:
+def _identity(claims: Claims, key: Key, token: bytes) -> Identity:
     if not claims.iat < claims.exp <= claims.iat + MAX_LIFETIME_S:
         raise ValueError("a lifetime that is not accepted")
     caller = Caller(
@@ -138,6 +177,10 @@ def _identity(claims: Claims, key: Key) -> Identity:
     return Identity(
         caller=caller,
         audiences=frozenset([claims.aud] if isinstance(claims.aud, str) else claims.aud),
+        issuer=claims.iss,
+        jti=claims.jti,
+        client_id=claims.client_id,
+        digest=hashlib.sha256(token).digest(),
         not_before=max(claims.nbf, claims.iat),
         expires_at=claims.exp,
         key=key,
