@@ -13,7 +13,7 @@ import process_apis
 from gateway import clocks, health, lifecycle, portal, token_minting
 from gateway.contract import Api, ContractError, Mount, bind, build_application
 from gateway.counters import Counters
-from gateway.counters.file import FileCounters
+from gateway.counters.local import LocalCounters
 from gateway.counters.valkey import ValkeyCounters
 from gateway.cursors import Cursors
 from gateway.durable import Engine, Moments, Schedule, Worker, migrate, undisturbed
@@ -157,7 +157,7 @@ def tracing_of(settings: Settings, part: Part) -> "Tracing | None":
 
 def counters_of(settings: Settings) -> Counters:
     """Return where quotas are counted: Redis where there is one, a file that web and worker share otherwise."""
-    return ValkeyCounters(settings.redis.url) if settings.redis else FileCounters(settings.data / "counters.sqlite")
+    return ValkeyCounters(settings.redis.url) if settings.redis else LocalCounters(settings.data / "counters.sqlite")
 
 
 def ports(settings: Settings, family: str, upstreams: Upstreams, tracing: "Tracing | None" = None) -> dict[str, Any]:

@@ -1,22 +1,65 @@
-"""The arithmetic of a bucket. Pure; a place that counts by itself (SQL, Lua) repeats the one line in its own words."""
+"""The arithmetic of buckets. Pure; a place that counts by itself (SQL, Lua) repeats the one line in its own words.
 
-import math
+A bucket is one number: when it is full again. It is kept as an instant, hence nothing has to run while nobody asks.
+"""
 
-from gateway.counters import Draw
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from gateway.counters import Limit, Question, Told
+
+SLACK_S: Final = 1e-6
+"""Seconds are binary, permits are whole: the last permit of a bucket may seem to miss by less than this."""
+EPOCH: Final = 1_767_225_600.0
+"""1 January 2026. Instants that are kept count from here: since 1970, a double resolves a quarter of a microsecond."""
 
 
-def take(tat: float, now: float, rate: float, burst: float, cost: float) -> tuple[float, Draw]:
-    """Return the bucket's next arrival time and what became of the take; a refusal leaves the time as it was."""
-    full = burst / rate
-    taken = max(tat, now) + cost / rate
-    wait = taken - full - now
-    if wait > 0:
-        return tat, drawn(tat, now, rate, burst, wait)
-    return taken, drawn(taken, now, rate, burst, 0.0)
+class Pace(NamedTuple):
+    """A limit in seconds, as it is counted: how many one call takes, and how many a full bucket holds."""
+
+    bucket: str
+    step: float
+    full: float
+    rate: float
+    burst: float
 
 
-def drawn(tat: float, now: float, rate: float, burst: float, wait_s: float) -> Draw:
-    """Return the state of a bucket in words that headers can use."""
-    used_s = max(tat - now, 0.0)
-    left = math.floor(burst - used_s * rate + 1e-6)  # 1e-6: seconds are binary, permits are whole.
-    return Draw(wait_s=wait_s, left=max(left, 0), full_in_s=used_s)
+def pace_of(limit: Limit) -> Pace:
+    """Return the limit in seconds."""
+    bucket, rate, burst, cost = limit
+    return Pace(bucket, cost / rate, burst / rate, rate, burst)
+
+
+def paces_of(question: Question) -> tuple[Pace, ...]:
+    """Return the question's limits in seconds; worked out once, and kept on the question."""
+    kept = question.__dict__
+    found: tuple[Pace, ...] | None = kept.get("paces")
+    if found is None:
+        found = kept["paces"] = tuple(map(pace_of, question.limits))
+    return found
+
+
+def wait_of(pace: Pace, used_s: float) -> float:
+    """Return when a bucket that is used so far has enough for one more call; 0.0 where it has."""
+    wait = used_s + pace.step - pace.full
+    return wait if wait > SLACK_S else 0.0
+
+
+def left_of(pace: Pace, used_s: float) -> int:
+    """Return the whole permits that are left."""
+    return max(int(pace.burst - used_s * pace.rate + SLACK_S), 0)
+
+
+def refused(question: Question, used: Sequence[float], generations: tuple[int, ...]) -> Told:
+    """Return the refusal of that one of the limits that takes longest to have enough."""
+    waits = [wait_of(*both) for both in zip(paces_of(question), used, strict=True)]
+    worst = max(waits)
+    return told(question, used, generations, waits.index(worst), worst)
+
+
+def told(
+    question: Question, used: Sequence[float], generations: tuple[int, ...], refused_by: int, wait_s: float
+) -> Told:
+    """Return a refusal: nothing was taken, and this is how the buckets stand."""
+    left = tuple(left_of(*both) for both in zip(paces_of(question), used, strict=True))
+    return Told(refused_by, wait_s, left, tuple(used), generations)

@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gateway.counters import CountersAway, Draw, bucket
+from gateway.counters import CountersAway, Draw, Limit, bucket
 from gateway.secret import Secret
 
 BOUND_S: Final = 0.05
@@ -72,7 +72,9 @@ class ValkeyCounters:
         arguments = [round(cost / rate * 1e6), round(burst / rate * 1e6)]
         async with self._asking():
             wait, used = await self._take(keys=[f"tiebeam:bucket:{name}"], args=arguments)
-        return bucket.drawn(int(used) / 1e6, 0.0, rate, burst, int(wait) / 1e6)
+        used_s = int(used) / 1e6
+        left = bucket.left_of(bucket.pace_of(Limit(name, rate, burst, cost)), used_s)
+        return Draw(int(wait) / 1e6, left, used_s)
 
     async def generations(self, names: Sequence[str]) -> tuple[int, ...]:
         """Return the present generation of each name."""
