@@ -34,11 +34,18 @@ class Caller(Struct, frozen=True, kw_only=True):
         return self.customers != "*" or self.projects != "*"
 
     @property
+    def visibility(self) -> str:
+        """Return what tells this caller's view from another's: callers of one class are shown the same."""
+        return json.encode(self._view()).decode()  # JSON, so that no two views collide.
+
+    @property
     def partition(self) -> str:
-        """Return what tells this caller's view from another's, for caches, cursors and stored answers."""
+        """Return what tells this caller from every other, and from itself with other rights."""
+        return json.encode([self.client_id, self.subject, *self._view()]).decode()
+
+    def _view(self) -> list[object]:
         claims = (self.scopes, self.legal_entities, self.customers, self.projects)
-        sets = [claim if claim == "*" else sorted(claim) for claim in claims]
-        return json.encode([self.client_id, self.subject, *sets]).decode()  # JSON, so that no two views collide.
+        return [claim if claim == "*" else sorted(claim) for claim in claims]
 
 
 INSTALLATION = Caller(

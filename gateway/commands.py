@@ -129,7 +129,7 @@ def work(settings: Settings) -> None:
 def plans(settings: Settings, operation: str | None) -> str:
     """Return the plan of each operation whose name holds the text, as YAML."""
     parts = main.parts(main.read(settings), Part.whole)
-    found = shown(main.plans_for(parts, main.apis_of(parts)))
+    found = shown(main.policies_for(parts, main.apis_of(parts)).plans)
     wanted = {name: rows for name, rows in found.items() if operation is None or operation in name}
     if not wanted:
         raise CannotStart(f"No operation's name holds {operation!r}; `tiebeam plan` lists all.")

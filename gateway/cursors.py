@@ -1,4 +1,4 @@
-"""Where a list goes on, sealed: a cursor is good for the list, the filters and the caller that it was made for."""
+"""Where a list goes on, sealed: a cursor is good for the list, the filters and the view that it was made for."""
 
 import base64
 import binascii
@@ -44,7 +44,7 @@ class Cursors:
         return after
 
     def _mac(self, operation: str, caller: Caller, filters: Mapping[str, object], position: bytes) -> bytes:
-        bound = msgspec.json.encode([VERSION, operation, caller.partition, sorted(filters.items())])
+        bound = msgspec.json.encode([VERSION, operation, caller.visibility, sorted(filters.items())])
         message = len(bound).to_bytes(8, "big") + bound + position
         return hmac.digest(self._key.reveal().encode(), message, hashlib.sha256)[:MAC_BYTES]
 

@@ -1,6 +1,7 @@
 """What our code raises on purpose: a family says what happens next, a code what it was."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Self
 
 from msgspec import Struct
@@ -22,10 +23,12 @@ class ApiError(Exception):
         retry_after_s: int | None = None,
         candidates: Sequence[Candidate] = (),
         process_id: str | None = None,
+        violated_policies: Sequence[str] = (),
     ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.violations = code, detail, violations
         self.retry_after_s, self.candidates, self.process_id = retry_after_s, tuple(candidates), process_id
+        self.violated_policies = tuple(violated_policies)
 
 
 class Refused(ApiError):
@@ -38,6 +41,9 @@ class Unavailable(ApiError):
 
 class Uncertain(ApiError):
     """It may have happened: the guard looks before anything is sent again."""
+
+    since: datetime | None = None
+    """When the first send was made whose outcome is unknown, where the guard knows."""
 
 
 class Overdue(Uncertain):

@@ -48,7 +48,7 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
     ]
     async with contextlib.aclosing(parts):
         try:
-            plans = main.plans_for(parts, main.apis_of(parts))
+            plans = main.policies_for(parts, main.apis_of(parts)).plans
         except CannotStart as error:
             return [*found, Finding(subject="contracts", holds=False, detail=str(error))]
         found.append(Finding(subject="contracts", holds=True, detail=f"{len(plans)} operations, each with its plan."))

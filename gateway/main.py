@@ -5,7 +5,7 @@ before anything is served, and every mistake is named.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +17,7 @@ from gateway.counters.local import LocalCounters
 from gateway.counters.valkey import ValkeyCounters
 from gateway.cursors import Cursors
 from gateway.durable import Engine, Moments, Schedule, Worker, migrate, undisturbed
-from gateway.edge import Edge, operations_of
+from gateway.edge import Edge, kit_of, operations_of
 from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.egress.upstreams import Upstreams
@@ -28,7 +28,7 @@ from gateway.platform.operations import v1 as operations_v1
 from gateway.policy import document as policy_document
 from gateway.policy.document import PolicyError, Row
 from gateway.policy.kinds.upstream import Upstream
-from gateway.policy.plan import Plan, connection_policies, plans_of
+from gateway.policy.plan import PolicySet, compiled, connection_policies
 from gateway.settings import ConnectionSettings, Settings, SettingsError, convert
 from gateway.store.database import Store, create_engine
 from gateway.telemetry.metrics import Metrics
@@ -240,11 +240,11 @@ def apis_of(built: Parts) -> tuple[Api, ...]:
     return apis
 
 
-def plans_for(built: Parts, apis: tuple[Api, ...]) -> dict[str, Plan]:
-    """Return each operation's plan; raises CannotStart with every row that does not fit."""
+def policies_for(built: Parts, apis: tuple[Api, ...], rows: Sequence[Row] | None = None) -> PolicySet:
+    """Return what the rows say of each operation; raises CannotStart with every row that does not fit."""
     issuers = [issuer.issuer for issuer in built.installation.settings.issuers]
     try:
-        return plans_of(built.installation.rows, operations_of(apis), issuers)
+        return compiled(built.installation.rows if rows is None else rows, operations_of(apis), issuers)
     except PolicyError as error:
         raise CannotStart(str(error)) from error
 
@@ -267,13 +267,15 @@ def verifier_of(settings: Settings) -> Verifier:
 def web(built: Parts) -> App:
     """Return the web process's application: the edge, and behind it the framework that only routes."""
     apis = apis_of(built)
-    plans = plans_for(built, apis)
+    policies = policies_for(built, apis)
     checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built)}
     pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
     application = cast("App", build_application(apis, pages))
     served = built.tracing.operation(application) if built.tracing else application
     verifier = verifier_of(built.installation.settings)
-    edge = Edge(served, plans, verifier=verifier, counters=built.counters, store=built.store)
+    kit = kit_of(verifier=verifier, counters=built.counters, store=built.store, metrics=built.upstreams.metrics)
+    http = built.installation.settings.http
+    edge = Edge(served, policies, kit, trusted_proxies=http.trusted_proxies, most_under_way=http.most_under_way)
     return built.tracing.edge(edge) if built.tracing else edge
 
 

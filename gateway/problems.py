@@ -88,6 +88,7 @@ def _problem(error: ApiError, entry: Entry, context: Context) -> Problem:
         owner_queue=entry.owner or UNSET,
         errors=list(error.violations) or UNSET,
         candidates=list(error.candidates) or UNSET,
+        violated_policies=list(error.violated_policies) or UNSET,
     )
 
 

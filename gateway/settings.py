@@ -7,6 +7,7 @@ stand as `{file: …}` or `{env: …}` and are read from there.
 import os
 from collections.abc import Mapping
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -50,6 +51,12 @@ class HttpServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    public_url: Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+$")] | None = None
+    """How callers reach it, where that is not host and port; what it says of itself begins so."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of proxies whose `X-Forwarded-For` is believed, such as 10.0.0.0/8."""
+    most_under_way: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    """How many calls are worked on at once; who comes beyond gets 503 and when to come again."""
 
 
 class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -286,9 +293,19 @@ def _secret(kind: type, value: Mapping[str, str], *, base: Path, environ: Mappin
         raise SettingsError(f"{path}, which a secret is read from, cannot be read.") from error
 
 
+def _network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def contradictions(settings: Settings) -> list[str]:
     """Return what is well formed and still cannot be meant."""
-    found = []
+    found = [
+        f"http.trusted_proxies: {each} is no network." for each in settings.http.trusted_proxies if not _network(each)
+    ]
     for code, entity in settings.entities.items():
         for family, name in (("erp", entity.erp), ("psa", entity.psa)):
             connection = settings.connections.get(name)

@@ -10,14 +10,14 @@ import yaml
 from gateway.contract.model import CALLER
 from gateway.counters import Counters
 from gateway.counters.memory import MemoryCounters
-from gateway.edge import Edge
+from gateway.edge import Edge, kit_of
 from gateway.edge.answers import Send
 from gateway.edge.limits import Receive
 from gateway.identity import Verifier
 from gateway.keys import KeyRing, TrustedIssuer
 from gateway.policy.document import policies_of
 from gateway.policy.operation import Operation
-from gateway.policy.plan import plans_of
+from gateway.policy.plan import compiled
 from gateway.policy.responses import Responses
 from gateway.store import audit, idempotency_records
 from gateway.store.database import Store, create_engine
@@ -90,6 +90,9 @@ CUSTOMER, CUSTOMERS = "/system/books/erp/v1/customers/17", "/system/books/erp/v1
 Respond = Callable[["Seen"], Awaitable[tuple[int, dict[str, str], bytes]]]
 
 
+EVERYBODY: dict[str, Any] = {"kind": "consumer", "client_id": "*", "owner": "Tests"}
+
+
 class Seen:
     """A request as the framework got it."""
 
@@ -155,15 +158,15 @@ class World:
         issuer = TrustedIssuer(issuer=ISSUER, audience=AUDIENCE, jwks_file=ensure_development_key(folder))
         self.verifier = Verifier(KeyRing([issuer]), clock=self.seconds)
         self.counters = counters or MemoryCounters(self.seconds)
-        plans = plans_of(policies_of("test.yaml", yaml.safe_load(policies)), OPERATIONS, self.verifier.issuers)
-        self.edge = Edge(
-            self.framework,
-            plans,
+        rows = policies_of("test.yaml", [*yaml.safe_load(policies), EVERYBODY])
+        self.policies = compiled(rows, OPERATIONS, self.verifier.issuers)
+        self.kit = kit_of(
             verifier=self.verifier,
             counters=self.counters,
             store=store,
             responses=Responses(clock=self.seconds),
         )
+        self.edge = Edge(self.framework, self.policies, self.kit)
 
     def seconds(self) -> float:
         """Return the moment as a number."""

@@ -26,9 +26,25 @@ class Answer:
 
 
 class Call:
-    """One request. `path` is the normalised one, `caller` is there once `authenticate` has let the call through."""
+    """One request. `path` is the normalised one, `caller` is there once the token was accepted.
 
-    __slots__ = ("_body", "_caller", "_decision_id", "_read", "correlation_id", "operation", "path", "scope")
+    `generations` are those of the topics that the plan's kinds asked for, in their order; None while nobody can tell.
+    """
+
+    __slots__ = (
+        "_body",
+        "_caller",
+        "_decision_id",
+        "_fields",
+        "_read",
+        "correlation_id",
+        "generations",
+        "operation",
+        "partition",
+        "path",
+        "scope",
+        "visibility",
+    )
 
     def __init__(
         self,
@@ -38,7 +54,10 @@ class Call:
         read: Callable[["Call"], Awaitable[bytes]],
     ) -> None:
         self.operation, self.scope, self.correlation_id, self.path = operation, scope, correlation_id, ""
+        self.partition = self.visibility = ""
+        self.generations: tuple[int, ...] | None = None
         self._read = read
+        self._fields: dict[bytes, bytes] | None = None
         self._body: bytes | None = None
         self._caller: Caller | None = None
         self._decision_id: str | None = None
@@ -83,8 +102,9 @@ class Call:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the field of the name (lower case), or None; several are joined, as RFC 9110 §5.2 has it."""
-        found = self.all(name)
-        return b", ".join(found) if found else None
+        if self._fields is None:
+            self._fields = _joined(self.headers)
+        return self._fields.get(name)
 
     def all(self, name: bytes) -> list[bytes]:
         """Return every field of the name (lower case)."""
@@ -93,6 +113,13 @@ class Call:
 
 Proceed = Callable[[Call], Awaitable[Answer]]
 """The rest of the plan, the framework at its end."""
+
+
+def _joined(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    fields = dict(headers)
+    if len(fields) < len(headers):
+        fields = {name: b", ".join(value for field, value in headers if field == name) for name in fields}
+    return fields
 
 
 def _too_early() -> NoReturn:

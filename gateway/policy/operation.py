@@ -1,6 +1,6 @@
 """What policies know of an operation: its name, its place, what the contract asks for; never what a body means."""
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -33,6 +33,11 @@ class Operation(Struct, frozen=True, kw_only=True):
         """Return the API version at its place: what a write may change, and what a generation belongs to."""
         contract = self.name.partition(":")[0]
         return f"{contract}@{self.connection}" if self.connection else contract
+
+    @property
+    def effect(self) -> Literal["read", "write"]:
+        """Return the class of the operation, as rows match it."""
+        return "read" if self.is_safe else "write"
 
     @property
     def is_safe(self) -> bool:

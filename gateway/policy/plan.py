@@ -1,7 +1,8 @@
 """Which rows an operation has. Pure: rows and operations in, plans out; `tests/policies` holds golden pairs.
 
-For each slot of a plan the most specific row wins, and among equals the last: an exact operation before a glob before a
-row for everything; then an exact connection before a glob before every connection.
+For each slot of a plan the most specific row wins, and among equals the last. A row that names the client stands before
+one that names its tier, and that before one for everybody; then an exact operation before a glob before a row for
+everything; then an exact connection before a glob before every connection; then a row for a class of operations.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,33 +11,73 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from gateway.policy.consumers import Consumers
 from gateway.policy.document import PolicyError, Row
 from gateway.policy.kinds import KINDS
-from gateway.policy.kinds.base import Policy, fields_of
+from gateway.policy.kinds.base import Match, Policy, fields_of
 from gateway.policy.operation import UNMATCHED, Operation
 
 ORDER: Final = {str(kind.__struct_config__.tag): place for place, kind in enumerate(KINDS)}
 ALWAYS: Final = ("authenticate", "authorize")
 """What no operation goes without, unless its contract says that it is public."""
 
-Rank = tuple[int, int]
+Rank = tuple[int, int, int, int, int]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """One operation and its policies, outermost first."""
+    """One operation and every row that is for it, for whomever; outermost first."""
 
     operation: Operation
-    policies: tuple[Policy, ...]
+    rows: tuple[Row, ...]
+
+    def chosen(self, client_id: str | None = None, tier: str | None = None) -> tuple[Row, ...]:
+        """Return the rows that hold for a caller, one for each slot; without a caller, those that ask for none."""
+        best: dict[str, tuple[Rank, Row]] = {}
+        for row in self.rows:
+            rank = _rank(row.policy, self.operation, client_id, tier)
+            if rank is not None and (row.policy.slot not in best or rank >= best[row.policy.slot][0]):
+                best[row.policy.slot] = (rank, row)
+        return tuple(sorted((row for _, row in best.values()), key=_order))
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Return the policies for a caller whom no row names."""
+        return tuple(row.policy for row in self.chosen())
+
+
+class PolicySet(Struct, frozen=True, kw_only=True):
+    """All that one set of policy files says of operations and consumers."""
+
+    plans: Mapping[str, Plan]
+    consumers: Consumers
+
+
+def compiled(rows: Sequence[Row], operations: Sequence[Operation], issuers: Iterable[str]) -> PolicySet:
+    """Return the set; raises PolicyError with every mistake in it."""
+    mistakes: list[str] = []
+    plans: dict[str, Plan] = {}
+    try:
+        plans = plans_of(rows, operations, issuers)
+    except PolicyError as error:
+        mistakes.append(str(error))
+    consumers = Consumers(rows)
+    if not consumers.tiers:
+        mistakes.append("No row of the kind consumer is for any client; give 05-consumers.yaml one.")
+    mistakes += _unknown_tiers(rows, consumers)
+    if mistakes:
+        raise PolicyError("\n".join(mistakes))
+    return PolicySet(plans=plans, consumers=consumers)
 
 
 def plans_of(rows: Sequence[Row], operations: Sequence[Operation], issuers: Iterable[str]) -> dict[str, Plan]:
     """Return each operation's plan by its place, that of UNMATCHED too; raises PolicyError with every mistake."""
     planned = [row for row in rows if row.policy.belongs_to == "operation"]
-    mistakes = _unknown(planned, operations, frozenset(issuers))
+    named = [row for row in rows if row.policy.belongs_to != "connection"]
+    mistakes = _unknown(named, operations, frozenset(issuers))
     plans = {}
     for operation in (*operations, UNMATCHED):
-        policies = () if operation.public else _policies(planned, operation)
-        plans[operation.place] = Plan(operation=operation, policies=policies)
+        own = [] if operation.public else [row for row in planned if _is_for(row.policy, operation)]
+        plans[operation.place] = Plan(operation=operation, rows=tuple(sorted(own, key=_order)))
         mistakes += _gaps(plans[operation.place])
     if mistakes:
         raise PolicyError("\n".join(mistakes))
@@ -66,26 +107,50 @@ def connection_policies(rows: Sequence[Row], kind: type[Policy], connections: It
 
 
 def shown(plans: Mapping[str, Plan]) -> dict[str, list[dict[str, Any]]]:
-    """Return plans as plain rows, for people and golden files."""
-    return {place: [fields_of(policy) for policy in plan.policies] for place, plan in plans.items()}
+    """Return plans as plain rows, for people and golden files; a row for some callers only says for whom."""
+    return {place: [_row_shown(row) for row in _shown_rows(plan)] for place, plan in plans.items()}
 
 
-def _policies(rows: Sequence[Row], operation: Operation) -> tuple[Policy, ...]:
-    best: dict[str, tuple[Rank, Policy]] = {}
-    for row in rows:
-        rank = _rank(row.policy, operation)
-        if rank is None or not row.policy.concerns(operation):
-            continue
-        if row.policy.slot not in best or rank >= best[row.policy.slot][0]:
-            best[row.policy.slot] = (rank, row.policy)
-    return tuple(sorted((policy for _, policy in best.values()), key=lambda policy: (ORDER[policy.kind], policy.slot)))
+def _shown_rows(plan: Plan) -> list[Row]:
+    """Return the rows for everybody that hold, and those for some callers that may."""
+    general = plan.chosen()
+    return sorted([*general, *(row for row in plan.rows if _asks_for_caller(row.policy))], key=_order)
 
 
-def _rank(policy: Policy, operation: Operation) -> Rank | None:
-    """Return how closely the row names the operation, or None where it does not."""
-    by_operation = _specific(policy.match.operations, operation.name)
-    by_connection = _specific(policy.match.connections, operation.connection)
-    return None if by_operation is None or by_connection is None else (by_operation, by_connection)
+def _row_shown(row: Row) -> dict[str, Any]:
+    for_whom = {"tiers": list(row.policy.match.tiers), "clients": list(row.policy.match.clients)}
+    asked = {name: globs for name, globs in for_whom.items() if globs}
+    return fields_of(row.policy) | ({"for": asked} if asked else {})
+
+
+def _order(row: Row) -> tuple[int, str]:
+    return ORDER[row.policy.kind], row.policy.slot
+
+
+def _asks_for_caller(policy: Policy) -> bool:
+    return bool(policy.match.tiers or policy.match.clients)
+
+
+def _is_for(policy: Policy, operation: Operation) -> bool:
+    """Tell whether the row is for the operation, whoever calls."""
+    match = policy.match
+    return (
+        _specific(match.operations, operation.name) is not None
+        and _specific(match.connections, operation.connection) is not None
+        and (not match.classes or operation.effect in match.classes)
+        and policy.concerns(operation)
+    )
+
+
+def _rank(policy: Policy, operation: Operation, client_id: str | None, tier: str | None) -> Rank | None:
+    """Return how closely the row names the caller, then the operation; None where it does not name the caller."""
+    match = policy.match
+    by_client, by_tier = _specific(match.clients, client_id), _specific(match.tiers, tier)
+    if by_client is None or by_tier is None:
+        return None
+    by_operation = _specific(match.operations, operation.name) or 0
+    by_connection = _specific(match.connections, operation.connection) or 0
+    return by_client, by_tier, by_operation, by_connection, int(bool(match.classes))
 
 
 def _specific(globs: Sequence[str], name: str | None) -> Literal[0, 1, 2] | None:
@@ -104,6 +169,7 @@ def _unknown(rows: Sequence[Row], operations: Sequence[Operation], issuers: froz
     connections = frozenset(operation.connection for operation in operations if operation.connection)
     mistakes = []
     for row in rows:
+        mistakes += _misplaced(row)
         mistakes += _unknown_globs(row, "operations", names) + _unknown_globs(row, "connections", connections)
         mistakes += [
             f"{row.where}, field {field}: nothing is named {name!r}."
@@ -122,6 +188,25 @@ def _unknown_globs(row: Row, field: Literal["operations", "connections"], names:
         f"{row.where}, field match.{field}: nothing is named {glob!r}."
         for glob in getattr(row.policy.match, field)
         if not any(fnmatchcase(name, glob) for name in names)
+    ]
+
+
+def _misplaced(row: Row) -> list[str]:
+    """Return what a row cannot match, because it is chosen before that is known, or is not about calls at all."""
+    policy = row.policy
+    if policy.belongs_to == "consumer" and policy.match != Match():
+        return [f"{row.where}, field match: rows of this kind are for clients; `apis` says what they may call."]
+    if policy.before_caller and _asks_for_caller(policy):
+        return [f"{row.where}, field match: this row is chosen before anybody knows who calls."]
+    return []
+
+
+def _unknown_tiers(rows: Sequence[Row], consumers: Consumers) -> list[str]:
+    return [
+        f"{row.where}, field match.tiers: no consumer is of a tier {glob!r}."
+        for row in rows
+        for glob in row.policy.match.tiers
+        if not any(fnmatchcase(tier, glob) for tier in consumers.tiers)
     ]
 
 

@@ -8,6 +8,8 @@ UPSTREAM_CALLS: Final = "tiebeam_upstream_calls_total"
 """Requests that were sent to a vendor, those that got no answer too."""
 RETRIES: Final = "tiebeam_retries_total"
 """Requests that will be sent once more."""
+COUNTERS_AWAY: Final = "tiebeam_counters_away_total"
+"""Calls that met no shared counters, and went on as their policies say for then."""
 
 Labels = tuple[tuple[str, str], ...]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 Currency: TypeAlias = Annotated[
     str, Meta(description="ISO 4217.", pattern="^[A-Z]{3}\\Z")
@@ -140,6 +140,8 @@ class Code(StrEnum):
     auth_invalid_token = "auth.invalid_token"
     auth_scope_missing = "auth.scope_missing"
     auth_entity_not_allowed = "auth.entity_not_allowed"
+    auth_consumer_unknown = "auth.consumer_unknown"
+    auth_api_not_allowed = "auth.api_not_allowed"
     auth_system_api_closed = "auth.system_api_closed"
     resource_not_found = "resource.not_found"
     request_method_not_allowed = "request.method_not_allowed"
@@ -152,6 +154,7 @@ class Code(StrEnum):
     idempotency_key_reuse_mismatch = "idempotency.key_reuse_mismatch"
     process_payload_conflict = "process.payload_conflict"
     process_illegal_transition = "process.illegal_transition"
+    policy_set_no_previous = "policy_set.no_previous"
     amendment_conflict = "amendment.conflict"
     customer_duplicate_candidate = "customer.duplicate_candidate"
     project_code_collision = "project.code_collision"
@@ -189,6 +192,7 @@ class Code(StrEnum):
     upstream_conflict_stale = "upstream.conflict_stale"
     gateway_overloaded = "gateway.overloaded"
     limits_unavailable = "limits.unavailable"
+    audit_unavailable = "audit.unavailable"
     upstream_unavailable = "upstream.unavailable"
     upstream_rate_limited = "upstream.rate_limited"
     upstream_maintenance_window = "upstream.maintenance_window"
@@ -289,6 +293,15 @@ class Problem(Struct, frozen=True, kw_only=True):
     owner_queue: OwnerQueue | UnsetType = UNSET
     errors: list[Violation] | UnsetType = UNSET
     candidates: list[Candidate] | UnsetType = UNSET
+    violated_policies: (
+        Annotated[
+            list[str],
+            Meta(
+                description="The quotas that are used up, by the names that `RateLimit-Policy` gives them."
+            ),
+        ]
+        | UnsetType
+    ) = field(name="violated-policies", default=UNSET)
 
 
 class Money(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -7,9 +7,21 @@ from gateway.policy.kinds.authenticate import Authenticate
 from gateway.policy.kinds.authorize import Authorize
 from gateway.policy.kinds.base import Policy
 from gateway.policy.kinds.cache import Cache
+from gateway.policy.kinds.concurrency import Concurrency
+from gateway.policy.kinds.consumer import Consumer
 from gateway.policy.kinds.idempotency import Idempotency
 from gateway.policy.kinds.rate_limit import RateLimit
 from gateway.policy.kinds.upstream import Upstream
 
-KINDS: Final[tuple[type[Policy], ...]] = (Audit, Authenticate, Authorize, RateLimit, Idempotency, Cache, Upstream)
+KINDS: Final[tuple[type[Policy], ...]] = (
+    Audit,
+    Authenticate,
+    Consumer,
+    Authorize,
+    RateLimit,
+    Concurrency,
+    Idempotency,
+    Cache,
+    Upstream,
+)
 """The order in which they meet a call; the audit stands outside so that it sees every refusal."""

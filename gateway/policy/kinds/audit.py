@@ -1,27 +1,27 @@
 """The kind `audit`: what is written down of a call. Never a body, a token or a query: those may hold secrets."""
 
+from typing import Final
+
 from msgspec import DecodeError, Struct, json
 
-from gateway.errors import ApiError
-from gateway.policy.call import Answer, Call, Proceed
+from gateway.policy.call import Answer, Call
 from gateway.policy.kinds.base import Kit, Policy
 from gateway.store.audit import Entry
+
+REFUSED: Final = 400
 
 
 class Audit(Policy, tag="audit", frozen=True, kw_only=True):
     """A row for each write and each refusal, there before the answer is; reads are counted."""
 
-    async def apply(self, call: Call, kit: Kit, proceed: Proceed) -> Answer:
-        """Return the answer, written down."""
-        try:
-            answer = await proceed(call)
-        except ApiError as error:
-            answer = kit.problem(call, error)
-        if call.operation.is_safe and answer.status < 400:  # noqa: PLR2004 — from here on it is a refusal.
-            kit.auditor.count_read(call.operation.place)
-        else:
-            await kit.auditor.record(_entry(call, answer))
-        return answer
+    @property
+    def before_caller(self) -> bool:
+        """Tell that strangers are written down too."""
+        return True
+
+    async def note(self, call: Call, kit: Kit, answer: Answer) -> None:
+        """Write the call down."""
+        await kit.auditor.record(_entry(call, answer))
 
 
 class _Problem(Struct):
@@ -43,13 +43,13 @@ def _entry(call: Call, answer: Answer) -> Entry:
         path=call.path,
         status=answer.status,
         code=problem.code,
-        outcome=problem.outcome if answer.status >= 400 else "applied",  # noqa: PLR2004
+        outcome=problem.outcome if answer.status >= REFUSED else "applied",
         correlation_id=call.correlation_id,
     )
 
 
 def _problem(answer: Answer) -> _Problem:
-    if answer.status < 400:  # noqa: PLR2004
+    if answer.status < REFUSED:
         return _Problem()
     try:
         return json.decode(answer.body, type=_Problem)

@@ -43,21 +43,27 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
         """Return the operations that do not exist."""
         return [("changed_by", name) for name in self.changed_by if name not in operations]
 
+    def topics(self, operation: Operation) -> tuple[str, ...]:
+        """Return what an answer tells of: its own API, and what the row names."""
+        return (operation.api, *self.changed_by)
+
+    def find(self, call: Call, kit: Kit, proceed: Proceed) -> Answer | None:  # noqa: ARG002
+        """Return the kept answer while it is fresh; as 304 where the caller has it already."""
+        asked = call.header(b"cache-control")
+        if call.generations is None or (asked and (b"no-cache" in asked.lower() or b"no-store" in asked.lower())):
+            return None
+        stored = kit.responses.find(key_of(call), call.generations)
+        return _conditional(call, _revived(stored, kit.responses.clock())) if stored else None
+
     async def apply(self, call: Call, kit: Kit, proceed: Proceed) -> Answer:
-        """Return the kept answer, or the framework's; as 304 where the caller has it already."""
-        topics = (call.operation.api, *self.changed_by)
-        try:
-            generations = await kit.counters.generations(topics)
-        except CountersAway:
-            return _marked(await proceed(call), b"fwd=bypass")  # Nobody can tell whether it is still true.
-        key, asked = key_of(call), (call.header(b"cache-control") or b"").lower()
-        stored = None if b"no-cache" in asked or b"no-store" in asked else kit.responses.find(key, generations)
-        if stored:
-            return _conditional(call, _revived(stored, kit.responses.clock()))
+        """Return the framework's answer, kept where it may be."""
         answer = await proceed(call)
+        if call.generations is None:
+            return _marked(answer, b"fwd=bypass")  # Nobody can tell whether it will still be true.
+        asked = (call.header(b"cache-control") or b"").lower()
         if answer.status != OK or not _is_json(answer) or b"no-store" in asked or answer.header(b"vary"):
             return _marked(answer, b"fwd=uri-miss")
-        return _conditional(call, self._kept(key, answer, generations, kit))
+        return _conditional(call, self._kept(key_of(call), answer, call.generations, kit))
 
     def _kept(self, key: Hashable, answer: Answer, generations: tuple[int, ...], kit: Kit) -> Answer:
         if answer.header(b"etag") is None:
@@ -80,7 +86,7 @@ async def note_write(call: Call, kit: Kit, status: int) -> None:
 
 def key_of(call: Call) -> Hashable:
     """Return what tells this answer from every other: a tuple, so that no two spellings can run together."""
-    return call.operation.place, call.path, call.query, call.caller.partition, call.header(b"accept")
+    return call.operation.place, call.path, call.query, call.partition, call.header(b"accept")
 
 
 def _revived(stored: Stored, now: float) -> Answer:

@@ -46,7 +46,7 @@ async def _request(call: Call) -> Request:
         operation=call.operation.place,
         idempotency_key=key_of(call.all(b"idempotency-key")),
     )
-    parts = (call.path.encode(), call.query, await call.body(), call.caller.partition.encode())
+    parts = (call.path.encode(), call.query, await call.body(), call.partition.encode())
     return Request(key=key, fingerprint=fingerprint_of(*parts))
 
 

@@ -1,0 +1,108 @@
+"""What is decided once for a caller and an operation, and then only looked up: rights, limits, the way onward."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.caller import Caller
+from gateway.counters import Question, Told
+from gateway.edge.standing import TOPICS
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.policy.call import Answer, Call, Proceed
+from gateway.policy.consumers import Consumers, KnownConsumer
+from gateway.policy.document import Row
+from gateway.policy.kinds.authenticate import Authenticate
+from gateway.policy.kinds.base import Kit, Policy
+from gateway.policy.kinds.counted import Counted
+from gateway.policy.plan import Plan
+from openapi.common.types import Code
+
+UNKNOWN: Final = "This client is not known here; ask the gateway's team to enter it."
+
+
+class Counting:
+    """The rows that count one caller's calls of one operation, and the question that asks for all of them at once."""
+
+    __slots__ = ("policy_field", "question", "rows")
+
+    def __init__(self, rows: Sequence[Counted], caller: Caller, tier: str, plan: Plan, topics: tuple[str, ...]) -> None:
+        operation = plan.operation
+        drawn = [(row, limit) for row in rows if (limit := row.drawn(caller, tier, operation))]
+        held = [(row, places) for row in rows if (places := row.held(caller, tier, operation))]
+        self.rows: tuple[Counted, ...] = (*(row for row, _ in drawn), *(row for row, _ in held))
+        self.question = Question(tuple(limit for _, limit in drawn), tuple(places for _, places in held), topics)
+        self.policy_field = b", ".join(row.policy_item for row in self.rows)
+
+    def told(self, answer: Answer, told: Told) -> Answer:
+        """Return the answer with the fields of draft-ietf-httpapi-ratelimit-headers-10, one item for each limit."""
+        if not self.policy_field:
+            return answer
+        answer.headers.append((b"ratelimit-policy", self.policy_field))
+        items = []
+        for place, (row, left, full_in_s) in enumerate(zip(self.rows, told.left, told.full_in_s, strict=False)):
+            until_s = (
+                told.wait_s if place == told.refused_by else full_in_s
+            )  # A refusal's is no later than Retry-After.
+            items.append(row.item % (left, -int(-until_s // 1)))
+        if items:
+            answer.headers.append((b"ratelimit", b", ".join(items)))
+        return answer
+
+
+class Admission:
+    """One caller at one operation, under one set of policies."""
+
+    __slots__ = ("alone", "caller", "consumer", "counting", "finds", "partition", "refusal", "rest", "visibility")
+
+    def __init__(self, identity: Identity, plan: Plan, consumers: Consumers, kit: Kit, end: Proceed) -> None:
+        self.consumer = consumers.find(identity.caller.client_id)
+        self.caller = self.consumer.policy.narrowed(identity.caller) if self.consumer else identity.caller
+        tier = self.consumer.policy.tier if self.consumer else ""
+        rows = plan.chosen(self.caller.client_id, tier)
+        self.refusal = refusal_of(identity, self.caller, self.consumer, rows, plan)
+        self.partition, self.visibility = self.caller.partition, self.caller.visibility
+        policies = [row.policy for row in rows]
+        counted = [policy for policy in policies if isinstance(policy, Counted) and policy.per != "address"]
+        if self.refusal:  # It is nobody else's quota that a call draws on which goes nowhere.
+            counted = [policy for policy in counted if policy.per == "client"]
+        topics = tuple(topic for policy in policies for topic in policy.topics(plan.operation))
+        self.counting = Counting(counted, self.caller, tier, plan, (*TOPICS, *topics))
+        by_itself = [policy for policy in counted if policy.when_unavailable == "count_alone"]
+        self.alone = Counting(by_itself, self.caller, tier, plan, ())
+        self.finds = next((policy for policy in policies if policy.finds()), None)
+        self.rest = _way([policy for policy in policies if policy.stands_around()], kit, end)
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether a row wants nothing to go on while nobody can count."""
+        return any(row.when_unavailable == "refuse" for row in self.counting.rows)
+
+
+def refusal_of(
+    identity: Identity, caller: Caller, consumer: KnownConsumer | None, rows: Sequence[Row], plan: Plan
+) -> Refused | None:
+    """Return the first refusal of a verified token at an operation, in the order of the plan; None if it may go on."""
+    for row in rows:
+        if isinstance(row.policy, Authenticate) and (refused := row.policy.accepts(identity)):
+            return refused
+    if consumer is None:
+        return Refused(Code.auth_consumer_unknown, UNKNOWN)
+    for policy in (consumer.policy, *(row.policy for row in rows)):
+        if refused := policy.judge(caller, plan.operation):
+            return refused
+    return None
+
+
+def _way(policies: Sequence[Policy], kit: Kit, end: Proceed) -> Proceed:
+    """Return the policies as one function, the first of them outermost."""
+    way = end
+    for policy in reversed(policies):
+        way = _link(policy, kit, way)
+    return way
+
+
+def _link(policy: Policy, kit: Kit, proceed: Proceed) -> Proceed:
+    async def link(call: Call) -> Answer:
+        return await policy.apply(call, kit, proceed)
+
+    return link

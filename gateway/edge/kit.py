@@ -1,0 +1,42 @@
+"""What the edge's policies work with, put together; and how a refusal becomes an answer."""
+
+from gateway.counters import Counters
+from gateway.counters.memory import MemoryCounters
+from gateway.identity import Verifier
+from gateway.policy.call import Answer, Call
+from gateway.policy.kinds.base import Kit
+from gateway.policy.responses import Responses
+from gateway.problems import Context, render
+from gateway.store.audit import Auditor
+from gateway.store.database import Store
+from gateway.store.idempotency_records import IdempotencyRecords
+from gateway.telemetry.metrics import Metrics
+
+
+def kit_of(
+    *,
+    verifier: Verifier,
+    counters: Counters,
+    store: Store,
+    responses: Responses | None = None,
+    metrics: Metrics | None = None,
+) -> Kit:
+    """Return the kit of one process."""
+    return Kit(
+        verifier=verifier,
+        counters=counters,
+        alone=MemoryCounters(),
+        records=IdempotencyRecords(store),
+        auditor=Auditor(store),
+        responses=responses or Responses(),
+        metrics=metrics or Metrics(),
+        problem=problem,
+    )
+
+
+def problem(call: Call, error: Exception) -> Answer:
+    """Return the refusal or failure as its answer, which carries the call's decision id."""
+    scopes = tuple(sorted(call.operation.scopes))
+    context = Context(correlation_id=call.correlation_id, decision_id=call.decision_id, scopes=scopes)
+    status, headers, body = render(error, context)
+    return Answer(status, [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers], body)

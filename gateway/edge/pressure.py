@@ -1,0 +1,29 @@
+"""How much may be under way in this process: what would wait longer than its caller does is sent away at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from gateway.errors import Unavailable
+from openapi.common.types import Code
+
+MOST: Final = 200
+AGAIN_S: Final = 1
+
+
+class Pressure:
+    """Counts the calls that somebody works on; answers that are here already do not count."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self.under_way, self._most = 0, most
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place; raises Unavailable where there is none."""
+        if self.under_way >= self._most:
+            raise Unavailable(Code.gateway_overloaded, "More is under way than can be done.", retry_after_s=AGAIN_S)
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
