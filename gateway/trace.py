@@ -1,11 +1,11 @@
 """Where a call belongs: its correlation id, and its place in a trace (W3C Trace Context), for whoever runs below it."""
 
+import os
 import re
 import secrets
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Final, Self
-from uuid import uuid4
 
 from msgspec import Struct
 
@@ -59,4 +59,4 @@ def correlation_id_of(fields: Sequence[bytes]) -> str:
     """Return the caller's correlation id where it is safe to repeat, otherwise a new one."""
     if len(fields) == 1 and CORRELATION(fields[0]):
         return fields[0].decode("ascii")
-    return f"cor_{uuid4().hex}"
+    return f"cor_{os.urandom(16).hex()}"

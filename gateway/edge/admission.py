@@ -1,6 +1,7 @@
 """What is decided once for a caller and an operation, and then only looked up: rights, limits, the way onward."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Final
 
 from gateway.caller import Caller
@@ -23,7 +24,7 @@ UNKNOWN: Final = "This client is not known here; ask the gateway's team to enter
 class Counting:
     """The rows that count one caller's calls of one operation, and the question that asks for all of them at once."""
 
-    __slots__ = ("policy_field", "question", "rows")
+    __slots__ = ("_field", "_policy_field", "question", "rows")
 
     def __init__(self, rows: Sequence[Counted], caller: Caller, tier: str, plan: Plan, topics: tuple[str, ...]) -> None:
         operation = plan.operation
@@ -31,21 +32,22 @@ class Counting:
         held = [(row, places) for row in rows if (places := row.held(caller, tier, operation))]
         self.rows: tuple[Counted, ...] = (*(row for row, _ in drawn), *(row for row, _ in held))
         self.question = Question(tuple(limit for _, limit in drawn), tuple(places for _, places in held), topics)
-        self.policy_field = b", ".join(row.policy_item for row in self.rows)
+        self._policy_field = b", ".join(row.policy_item for row in self.rows)
+        self._field = b", ".join(b'"%s";r=%%d;t=%%d' % row.label.encode() for row, _ in drawn)
 
     def told(self, answer: Answer, told: Told) -> Answer:
-        """Return the answer with the fields of draft-ietf-httpapi-ratelimit-headers-10, one item for each limit."""
-        if not self.policy_field:
-            return answer
-        answer.headers.append((b"ratelimit-policy", self.policy_field))
-        items = []
-        for place, (row, left, full_in_s) in enumerate(zip(self.rows, told.left, told.full_in_s, strict=False)):
-            until_s = (
-                told.wait_s if place == told.refused_by else full_in_s
-            )  # A refusal's is no later than Retry-After.
-            items.append(row.item % (left, -int(-until_s // 1)))
-        if items:
-            answer.headers.append((b"ratelimit", b", ".join(items)))
+        """Return the answer with the fields of draft-ietf-httpapi-ratelimit-headers-10, one item for each limit.
+
+        The limit that refuses names the same moment as Retry-After.
+        """
+        if self._policy_field:
+            answer.headers.append((b"ratelimit-policy", self._policy_field))
+        if self._field:
+            until_s = told.full_in_s
+            if told.refused_by is not None and told.refused_by < len(until_s):
+                until_s = (*until_s[: told.refused_by], told.wait_s, *until_s[told.refused_by + 1 :])
+            values = [ceil(value) for pair in zip(told.left, until_s, strict=True) for value in pair]
+            answer.headers.append((b"ratelimit", self._field % tuple(values)))
         return answer
 
 

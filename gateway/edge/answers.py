@@ -26,7 +26,8 @@ async def collect(app: App, scope: Scope, body: bytes) -> Answer:
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
-            answer.status, answer.headers = message["status"], list(message["headers"])
+            answer.status = message["status"]
+            answer.headers = [field for field in message["headers"] if field[0] != b"content-length"]
         elif message["type"] == "http.response.body":
             parts.append(message.get("body", b""))
 
@@ -37,8 +38,7 @@ async def collect(app: App, scope: Scope, body: bytes) -> Answer:
 
 async def send_answer(send: Send, answer: Answer, *, with_body: bool = True) -> None:
     """Send the answer; without its body to a HEAD, but with the length it would have."""
-    headers = [field for field in answer.headers if field[0] != b"content-length"]
     if answer.status not in (204, 304):
-        headers.append((b"content-length", b"%d" % len(answer.body)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        answer.headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": answer.body if with_body else b""})

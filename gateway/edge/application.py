@@ -111,13 +111,13 @@ def operations_of(apis: Iterable[Api]) -> list[Operation]:
 
 
 def _call_of(scope: Scope, receive: Receive) -> Call:
-    headers = scope["headers"]
-    correlation_id = correlation_id_of([value for name, value in headers if name == b"x-correlation-id"])
-
     async def read(call: Call) -> bytes:
         return await read_body(receive, call.header(b"content-length"), call.operation.max_body_bytes)
 
-    return Call(PAGE, scope, correlation_id, read)
+    call = Call(PAGE, scope, read)
+    field = call.header(b"x-correlation-id")
+    call.correlation_id = correlation_id_of([field] if field else ())
+    return call
 
 
 def _told(call: Call) -> Scope:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.counters import CountersAway, Question, Told
-from gateway.edge.admission import Admission, Counting
+from gateway.edge.admission import Admission
 from gateway.edge.standing import TOPICS, Standing
 from gateway.errors import ApiError, Refused, Unavailable
 from gateway.identity import Identity
@@ -69,7 +69,11 @@ class Way:
         if identity is None:
             identity = await self._stranger(call)
         admission = self._admissions.get(identity.digest) or self._admit(identity)
-        told, counting = await self._told(admission)
+        counting = admission.counting
+        try:
+            told = self._kit.counters.ask_now(counting.question) or await self._kit.counters.ask(counting.question)
+        except CountersAway as error:
+            told, counting = self._alone(admission, error), admission.alone
         if told.generations:
             standing = told.generations[:STANDING]
             if not self._standing.holds(standing):
@@ -106,21 +110,12 @@ class Way:
         self._admissions[identity.digest] = admission
         return admission
 
-    async def _told(self, admission: Admission) -> tuple[Told, Counting]:
-        """Return what the counters say; while they are away, what the rows want then."""
-        counting = admission.counting
-        try:
-            return self._kit.counters.ask_now(counting.question) or await self._kit.counters.ask(
-                counting.question
-            ), counting
-        except CountersAway as error:
-            self._kit.metrics.count(COUNTERS_AWAY)
-            if admission.closed:
-                raise Unavailable(
-                    Code.limits_unavailable, "Nobody can count just now.", retry_after_s=AWAY_S
-                ) from error
-        told = self._kit.alone.ask_now(admission.alone.question)
-        return told._replace(generations=()), admission.alone
+    def _alone(self, admission: Admission, error: CountersAway) -> Told:
+        """Return what this process says by itself while the shared counters are away; raises Unavailable."""
+        self._kit.metrics.count(COUNTERS_AWAY)
+        if admission.closed:
+            raise Unavailable(Code.limits_unavailable, "Nobody can count just now.", retry_after_s=AWAY_S) from error
+        return self._kit.alone.ask_now(admission.alone.question)._replace(generations=())
 
     def _recheck(self, identity: Identity) -> None:
         """Return where the token still holds after the withdrawn ones were read; raises Refused."""

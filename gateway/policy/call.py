@@ -18,7 +18,10 @@ class Answer:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first field of the name (lower case), or None."""
-        return next((value for field, value in self.headers if field == name), None)
+        for field, value in self.headers:
+            if field == name:
+                return value
+        return None
 
     def add(self, name: bytes, value: bytes) -> None:
         """Add a field; a list may come in several."""
@@ -50,11 +53,10 @@ class Call:
         self,
         operation: Operation,
         scope: MutableMapping[str, Any],
-        correlation_id: str,
         read: Callable[["Call"], Awaitable[bytes]],
     ) -> None:
-        self.operation, self.scope, self.correlation_id, self.path = operation, scope, correlation_id, ""
-        self.partition = self.visibility = ""
+        self.operation, self.scope = operation, scope
+        self.correlation_id = self.path = self.partition = self.visibility = ""
         self.generations: tuple[int, ...] | None = None
         self._read = read
         self._fields: dict[bytes, bytes] | None = None
@@ -103,7 +105,7 @@ class Call:
     def header(self, name: bytes) -> bytes | None:
         """Return the field of the name (lower case), or None; several are joined, as RFC 9110 §5.2 has it."""
         if self._fields is None:
-            self._fields = _joined(self.headers)
+            self._fields = _joined(self.scope["headers"])
         return self._fields.get(name)
 
     def all(self, name: bytes) -> list[bytes]:

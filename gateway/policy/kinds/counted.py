@@ -38,11 +38,6 @@ class Counted(Policy, frozen=True, kw_only=True):
         """Return the limit as an item of `RateLimit-Policy`; each kind has its own parameters."""
         return b'"%s"' % self.label.encode()
 
-    @cached_property
-    def item(self) -> bytes:
-        """Return the template of the limit's item of `RateLimit`: what is left, and when it is all there again."""
-        return b'"%s";r=%%d;t=%%d' % self.label.encode()
-
     @property
     def slot(self) -> str:
         """Return the kind, whose quota it is and its name: a client's limit does not lift a connection's."""
