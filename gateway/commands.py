@@ -98,7 +98,7 @@ def server(settings: Settings, application: str) -> Server:
         application,
         address=settings.http.host,
         port=settings.http.port,
-        interface=Interfaces.ASGINL,
+        interface=Interfaces.ASGI,
         loop=Loops.uvloop,
         factory=True,
         websockets=False,

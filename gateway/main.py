@@ -7,7 +7,10 @@ before anything is served, and every mistake is named.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+
+from msgspec import structs
 
 import process_apis
 from gateway import clocks, health, lifecycle, portal, token_minting
@@ -21,15 +24,16 @@ from gateway.edge import Edge, kit_of, operations_of
 from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.egress.upstreams import Upstreams
-from gateway.identity import Verifier
+from gateway.identity import Denials, Verifier
 from gateway.installation_key import installation_key
-from gateway.keys import KeyRing, KeySetError, TrustedIssuer
+from gateway.keys import KeyRing, KeySetError, KeyTimes, TrustedIssuer
 from gateway.platform.operations import v1 as operations_v1
 from gateway.policy import document as policy_document
 from gateway.policy.document import PolicyError, Row
 from gateway.policy.kinds.upstream import Upstream
 from gateway.policy.plan import PolicySet, compiled, connection_policies
 from gateway.settings import ConnectionSettings, Settings, SettingsError, convert
+from gateway.store import denials
 from gateway.store.database import Store, create_engine
 from gateway.telemetry.metrics import Metrics
 from gateway.writes import Moments as WriteMoments
@@ -125,7 +129,7 @@ def parts(
     """Return what a process is built from; raises CannotStart where a connection's settings do not hold."""
     settings = installation.settings
     settings.data.mkdir(parents=True, exist_ok=True)
-    store, counters = Store(create_engine(settings.database_url)), counters_of(settings)
+    store, counters = Store(create_engine(settings.database_url)), counters_of(settings, metrics)
     terms = {name: policy.terms for name, policy in installation.upstreams.items()}
     tracing = tracing_of(settings, part)
     traced = tracing.transport if tracing else None
@@ -155,9 +159,11 @@ def tracing_of(settings: Settings, part: Part) -> "Tracing | None":
     return tracing.start(settings.telemetry.otlp_endpoint, f"tiebeam-{part}")
 
 
-def counters_of(settings: Settings) -> Counters:
+def counters_of(settings: Settings, metrics: Metrics | None = None) -> Counters:
     """Return where quotas are counted: Redis where there is one, a file that web and worker share otherwise."""
-    return ValkeyCounters(settings.redis.url) if settings.redis else LocalCounters(settings.data / "counters.sqlite")
+    if settings.redis:
+        return ValkeyCounters(settings.redis.url, metrics)
+    return LocalCounters(settings.data / "counters.sqlite")
 
 
 def ports(settings: Settings, family: str, upstreams: Upstreams, tracing: "Tracing | None" = None) -> dict[str, Any]:
@@ -249,19 +255,30 @@ def policies_for(built: Parts, apis: tuple[Api, ...], rows: Sequence[Row] | None
         raise CannotStart(str(error)) from error
 
 
-def verifier_of(settings: Settings) -> Verifier:
-    """Return what verifies tokens; raises CannotStart where an issuer's keys cannot be read."""
+def keys_of(settings: Settings) -> KeyRing:
+    """Return the issuers' keys; raises CannotStart where a file with keys cannot be used."""
     for issuer in settings.issuers:
         if issuer.development:
             token_minting.ensure_development_key(settings.data)
     trusted = [
-        TrustedIssuer(issuer=one.issuer, audience=one.audience, jwks_file=settings.path(one.jwks_file))
+        TrustedIssuer(
+            issuer=one.issuer,
+            audience=one.audience,
+            jwks_file=settings.path(one.jwks_file) if one.jwks_file else None,
+            jwks_url=one.jwks_url,
+            times=KeyTimes(**structs.asdict(one.keys)),
+        )
         for one in settings.issuers
     ]
     try:
-        return Verifier(KeyRing(trusted))
+        return KeyRing(trusted)
     except KeySetError as error:
         raise CannotStart(str(error)) from error
+
+
+def verifier_of(settings: Settings, store: Store) -> Verifier:
+    """Return what verifies tokens; raises CannotStart where a file with keys cannot be used."""
+    return Verifier(keys_of(settings), denials=Denials(partial(denials.list_standing, store)))
 
 
 def web(built: Parts) -> App:
@@ -270,9 +287,9 @@ def web(built: Parts) -> App:
     policies = policies_for(built, apis)
     checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built)}
     pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
-    application = cast("App", build_application(apis, pages))
+    verifier = verifier_of(built.installation.settings, built.store)
+    application = cast("App", build_application(apis, pages, begin=[verifier.start], end=[verifier.close]))
     served = built.tracing.operation(application) if built.tracing else application
-    verifier = verifier_of(built.installation.settings)
     kit = kit_of(verifier=verifier, counters=built.counters, store=built.store, metrics=built.upstreams.metrics)
     http = built.installation.settings.http
     edge = Edge(served, policies, kit, trusted_proxies=http.trusted_proxies, most_under_way=http.most_under_way)

@@ -5,11 +5,13 @@ stand as `{file: …}` or `{env: …}` and are read from there.
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import jsonschema_rs
 import msgspec
@@ -21,6 +23,8 @@ from gateway.secret import Secret
 PREFIX = "TIEBEAM__"
 CONFIG_VARIABLE = "TIEBEAM_CONFIG"
 DEFAULT_FILE = "tiebeam.yaml"
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+VISIBLE: Final = re.compile(r"[\x21-\x7e]+\Z").match
 
 T = TypeVar("T")
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -59,13 +63,30 @@ class HttpServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many calls are worked on at once; who comes beyond gets 503 and when to come again."""
 
 
-class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose access tokens are accepted (RFC 9068), and with which keys."""
+class IssuerKeys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When keys at a `jwks_url` are fetched again."""
 
-    issuer: Annotated[str, Meta(min_length=1)]
+    fresh_at_least_s: Annotated[float, Meta(ge=1, le=3600)] = 300.0
+    fresh_at_most_s: Annotated[float, Meta(ge=1, le=3600)] = 900.0
+    """`Cache-Control: max-age` is honoured between the two. So long a key may be used after it was withdrawn."""
+    stale_s: Annotated[float, Meta(ge=0, le=86400)] = 3600.0
+    """How long after that they are still used while the issuer cannot be asked; then its tokens are refused."""
+    refetch_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    """At most once in so many seconds a key that is not there is a reason to fetch."""
+
+
+class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose access tokens are accepted (RFC 9068), and with which keys: a file or an address, one of them."""
+
+    issuer: Annotated[str, Meta(min_length=1, max_length=500)]
+    """The exact `iss` of its tokens."""
     audience: Annotated[str, Meta(min_length=1)]
-    jwks_file: str
+    """What `aud` must name."""
+    jwks_file: Annotated[str, Meta(min_length=1)] | None = None
     """A JWK set (RFC 7517), relative to the settings file; read again when it changes."""
+    jwks_url: Annotated[str, Meta(min_length=1)] | None = None
+    """Where the issuer publishes its JWK set: https, and no redirect; http on this machine outside production."""
+    keys: IssuerKeys = IssuerKeys()
     development: bool = False
     """Its key lies in the data directory, for `tiebeam token`. Refused in production."""
 
@@ -325,10 +346,31 @@ def contradictions(settings: Settings) -> list[str]:
             for code in connection.legal_entities
             if code not in settings.entities
         ]
-    if settings.environment == "production":
-        found += [
-            f"issuers: {issuer.issuer} is for development; production refuses it."
-            for issuer in settings.issuers
-            if issuer.development
-        ]
+    for number, issuer in enumerate(settings.issuers):
+        found += [f"issuers.{number}{mistake}" for mistake in _issuer_mistakes(issuer, settings.environment)]
     return found
+
+
+def _issuer_mistakes(issuer: Issuer, environment: str) -> Iterator[str]:
+    if issuer.development and environment == "production":
+        yield f": {issuer.issuer} is for development; production refuses it."
+    if (issuer.jwks_file is None) == (issuer.jwks_url is None):
+        yield f": {issuer.issuer} needs jwks_file or jwks_url, one of them."
+    if issuer.keys.fresh_at_least_s > issuer.keys.fresh_at_most_s:
+        yield ".keys: fresh_at_least_s is more than fresh_at_most_s."
+    if issuer.jwks_url is not None and not _may_fetch(issuer.jwks_url, environment):
+        yield ".jwks_url: write https://host/path, without a user or fragment; http is for this machine, in a sandbox."
+
+
+def _may_fetch(url: str, environment: str) -> bool:
+    """Tell whether keys may come from there: what is read on the way can be replaced on the way."""
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and "@" not in parts.netloc and "#" not in url and (parts.port or 1) > 0
+    except ValueError:
+        return False
+    if not usable or not VISIBLE(url):
+        return False
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname in LOOPBACK and environment != "production"
+    )

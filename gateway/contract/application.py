@@ -1,6 +1,6 @@
 """The ASGI application: Litestar routes, and does nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -17,14 +17,25 @@ from openapi.common.types import Code
 AnyRequest = Request[Any, Any, Any]
 
 
-def build_application(apis: Sequence[Api], pages: Sequence[HTTPRouteHandler] = ()) -> Litestar:
-    """Return the application that serves the APIs, and the pages beside them."""
+def build_application(
+    apis: Sequence[Api],
+    pages: Sequence[HTTPRouteHandler] = (),
+    *,
+    begin: Sequence[Callable[[], Awaitable[None]]] = (),
+    end: Sequence[Callable[[], Awaitable[None]]] = (),
+) -> Litestar:
+    """Return the application that serves the APIs, and the pages beside them.
+
+    `begin` is called in the process that serves, before the first request; `end` after the last one.
+    """
     return Litestar(
         [*(route for api in apis for route in map(_route, api.operations)), *pages],
         exception_handlers={HTTPException: _answer_framework, Exception: _answer},
         openapi_config=None,  # Ours are written by hand and served as they are.
         logging_config=None,
         debug=False,
+        on_startup=list(begin),
+        on_shutdown=list(end),
     )
 
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 
 from gateway.counters import Counters
 from gateway.counters.memory import MemoryCounters
@@ -15,7 +13,7 @@ from gateway.egress.circuit import Circuit
 from gateway.egress.connection import ConnectionHttp, Sends, Tools
 from gateway.egress.limits import Limiter, Part, places_of
 from gateway.egress.terms import Quota, Terms
-from gateway.egress.transport import Transport
+from gateway.egress.transport import Transport, tls_context
 from gateway.telemetry.metrics import Metrics
 
 
@@ -70,7 +68,7 @@ class Upstreams:
             connections=places_of(terms.quota, self._part).all,
             connect_s=terms.patience.connect_s,
             max_answer_bytes=terms.max_answer_bytes,
-            tls=_tls(),
+            tls=tls_context(),
         )
         self._transports.append(transport)
         return ConnectionHttp(
@@ -88,12 +86,6 @@ class Upstreams:
                 scope, quota, self._part, self._counters, self._tools.clock, self._tools.sleep
             )
         return self._limiters[scope]
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return one context for all: reading the system's certificates takes 40 ms."""
-    return ssl.create_default_context()
 
 
 def _untraced(_connection: str, transport: Sends) -> Sends:

@@ -1,53 +1,31 @@
-"""From an access token (RFC 9068, checked as RFC 8725 asks) to the caller.
+"""Tokens to identities: each signature is checked once, and remembered while its key is held and nobody denies it.
 
 Everything in a token is a stranger's word until its signature is verified; afterwards it is remembered by its hash.
-
-What absent claims mean is decided here, and closed where it can be: without `legal_entities` a token sees no entity.
-Without `customers` or `projects` it is not limited to any, for only portals' tokens are; they carry them.
 """
 
+import asyncio
 import hashlib
+import logging
 import time
-from collections.abc import Callable
-from typing import Annotated, Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
-import jwt
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from gateway.caller import Caller, Claim
-from gateway.errors import Refused
-from gateway.identity.denials import Denials
+from gateway.caller import Caller
+from gateway.errors import ApiError, Refused
+from gateway.identity.claims import Claims, caller_of, claims_in
+from gateway.identity.compact import Compact, NotTaken, taken_apart
+from gateway.identity.denials import Denials, none_denied
 from gateway.keys import Key, KeyRing
 from openapi.common.types import Code
 
-TYPES: Final = ("at+jwt", "application/at+jwt")
-REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub", "client_id", "jti")
+log = logging.getLogger(__name__)
+
 LEEWAY_S: Final = 30
-MAX_LIFETIME_S: Final = 86_400
-"""A token that outlives a day cannot be called back in time."""
 REMEMBERED: Final = 10_000
-TOKEN_BYTES: Final = 8_192
-
-Id = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+\Z")]
-Moment = Annotated[float, Meta(ge=0, le=2**53)]
-
-
-class Claims(Struct, frozen=True):
-    """What is read of a token; its types are checked, for a signature vouches for the sender alone."""
-
-    iss: str
-    aud: str | list[str]
-    sub: Annotated[str, Meta(min_length=1, max_length=200)]
-    client_id: Id
-    jti: Id
-    iat: Moment
-    exp: Moment
-    nbf: Moment = 0
-    scope: str = ""
-    legal_entities: str | list[str] = []
-    customers: str | list[str] = "*"
-    projects: str | list[str] = "*"
+READ_AGAIN_S: Final = 30.0
+"""So often the denials are read although nothing moved: whoever moved them may have failed to say so."""
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -59,139 +37,163 @@ class Identity(Struct, frozen=True, kw_only=True):
     """The exact `iss`."""
     jti: str
     client_id: str
-    not_before: float
     expires_at: float
+    until: float
+    """When it is no longer taken: its end, and the leeway."""
     key: Key
     digest: bytes
     """SHA-256 of the token as it came: what it is remembered by."""
 
 
 class Verifier:
-    """Tokens to identities, each signature checked once while its key is trusted and nobody denies it."""
+    """What the edge asks of each token: first `remembered`, which does not wait, then `verify`, which may."""
 
     def __init__(
-        self, keys: KeyRing, clock: Callable[[], float] = time.time, *, denials: Denials | None = None
+        self,
+        keys: KeyRing,
+        clock: Callable[[], float] = time.time,
+        *,
+        denials: Denials | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._keys, self._clock, self._denials = keys, clock, denials or Denials()
+        self.keys = keys
+        self._clock, self._sleep = clock, sleep
+        self._denials = denials or Denials(none_denied, wall=clock)
+        self._keys_generation: int | None = None
         self._remembered: dict[bytes, Identity] = {}
+        self._reading: asyncio.Task[None] | None = None
 
     @property
     def issuers(self) -> tuple[str, ...]:
         """Return the names of the issuers whose tokens are accepted."""
-        return tuple(issuer.issuer for issuer in self._keys.issuers)
+        return tuple(issuer.issuer for issuer in self.keys.issuers)
 
     async def start(self) -> None:
-        """Begin to fetch keys before they are due; returns at once, whether an issuer answers or not."""
+        """Begin to fetch keys before they are due, and to read denials; returns at once, whoever answers or not."""
+        await self.keys.start()
+        self._reading = asyncio.create_task(self._keep_reading())
 
     async def close(self) -> None:
         """End that, and hang up."""
+        if self._reading:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        await self.keys.close()
 
     def remembered(self, token: bytes) -> Identity | None:
         """Return whose token it is where that is known and still holds; None says: `verify` it."""
         identity = self._remembered.get(hashlib.sha256(token).digest())
-        if identity is None or not self._keys.holds(identity.key):
+        if identity is None:
             return None
-        if not identity.not_before - LEEWAY_S <= self._clock() < identity.expires_at + LEEWAY_S:
-            return None
-        return identity
+        self.keys.look()  # Ends `held` where it has to; those who are denied are forgotten when denials are read.
+        return identity if identity.key.held and self._clock() < identity.until else None
 
     async def verify(self, token: bytes) -> Identity:
-        """Return whose token it is; raises Refused(auth_invalid_token), which tells nothing of the reason's detail."""
-        if identity := self.remembered(token):
-            return identity
-        identity = self._verify_signature(token)
-        if not identity.not_before - LEEWAY_S <= self._clock() < identity.expires_at + LEEWAY_S:
-            raise _invalid()
-        self._remember(identity.digest, identity)
-        return identity
+        """Return whose token it is; raises Refused(auth_invalid_token), which tells nothing of the reason.
 
-    def denials_moved(self, generation: int | None) -> bool:
-        """Tell whether the denials in memory are of another generation of the topic `denials` than this.
-
-        None says that nobody can tell the generation just now: then once a second.
+        Waits where its key is not known, and its issuer may be asked for it.
         """
-        return self._denials.moved(generation)
-
-    async def reload_denials(self, generation: int | None) -> None:
-        """Return when the denials in memory are those of the database, at least as new as the generation."""
-        await self._denials.reload(generation)
+        digest = hashlib.sha256(token).digest()
+        self._remembered.pop(digest, None)
+        try:
+            identity = await self._verified(token, digest)
+        except NotTaken as reason:
+            log.debug("A token was refused: %s.", reason)
+            raise not_accepted() from reason
+        self._remember(identity)
+        return identity
 
     def is_denied(self, identity: Identity) -> bool:
         """Tell whether what is in memory denies a token that was accepted before."""
-        return self._denials.deny(identity)
+        return self._denials.deny(identity.issuer, identity.jti, identity.client_id)
+
+    def denials_moved(self, generation: int) -> bool:
+        """Tell whether the denials in memory are of another generation of the topic `denials` than this.
+
+        While nobody can tell the generation, ask with `denials.UNKNOWN`: then they have moved once a second.
+        """
+        return self._denials.moved(generation)
+
+    async def reload_denials(self, generation: int) -> None:
+        """Return when the denials in memory are at least as new as the generation; raises Unavailable."""
+        await self._denials.reload(generation)
+        self._forget_denied()
 
     def keys_moved(self, generation: int) -> bool:
         """Tell whether somebody flushed the keys (the topic `keys`) since this process last did."""
-        return False
+        return generation != self._keys_generation
 
     async def flush_keys(self, generation: int | None = None) -> None:
-        """Fetch every issuer's keys now, whatever is still fresh; what fails stays as it was, and is logged."""
+        """Return when every issuer's keys were read again, however fresh; what failed stays as it was, and is logged.
 
-    def _remember(self, digest: bytes, identity: Identity) -> None:
-        if len(self._remembered) >= REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]  # The oldest: it is the next to expire, mostly.
-        self._remembered[digest] = identity
+        The generation is noted at once, so that one call flushes for all.
+        """
+        if generation is not None:
+            self._keys_generation = generation
+        await self.keys.refresh()
 
-    def _verify_signature(self, token: bytes) -> Identity:
-        try:
-            key = self._key_of(token)
-            # Moments are checked by the caller, on every call and by our clock.
-            options: Any = {"require": REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
-            raw = jwt.decode(
-                token,
-                key.public,
-                algorithms=[key.algorithm],
-                audience=key.issuer.audience,
-                issuer=key.issuer.issuer,
-                options=options,
-            )
-            return _identity(msgspec.convert(raw, Claims), key, token)
-        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, RecursionError) as error:
-            raise _invalid() from error
+    async def _verified(self, token: bytes, digest: bytes) -> Identity:
+        compact = taken_apart(token)
+        key = await self._key_of(compact)
+        if compact.header.alg != key.algorithm:
+            raise NotTaken("another algorithm than the key's")
+        if not key.verifies(compact.signed, compact.signature):
+            raise NotTaken("a signature that is not the key's")
+        claims = claims_in(compact.payload)
+        self._check(claims, key)
+        return Identity(
+            caller=caller_of(claims),
+            audiences=claims.audiences,
+            issuer=claims.iss,
+            jti=claims.jti,
+            client_id=claims.client_id,
+            expires_at=claims.exp,
+            until=claims.exp + LEEWAY_S,
+            key=key,
+            digest=digest,
+        )
 
-    def _key_of(self, token: bytes) -> Key:
-        """Return the key that the token must be signed with; header and claims select it, and decide nothing."""
-        if len(token) > TOKEN_BYTES or token.count(b".") != 2:  # noqa: PLR2004 — a signed token has three parts.
-            raise ValueError("no signed token")
-        header = jwt.get_unverified_header(token)
-        claims = jwt.decode(token, options={"verify_signature": False})
-        if str(header.get("typ", "")).lower() not in TYPES:
-            raise ValueError("another kind of token")
-        key = self._keys.find(claims.get("iss"), header.get("kid"))
+    async def _key_of(self, compact: Compact) -> Key:
+        """Return the key of that name in the set of the issuer that the token names; no other set is looked at."""
+        issuer, kid = compact.claimed.get("iss"), compact.header.kid
+        key = self.keys.find(issuer, kid)
+        if key is None and isinstance(issuer, str):
+            key = await self.keys.seek(issuer, kid)
         if key is None:
-            raise ValueError("no such key")
+            raise NotTaken("no such issuer, or no such key of it")
         return key
 
+    def _check(self, claims: Claims, key: Key) -> None:
+        """Return where the claims are for us and for now; raises NotTaken."""
+        now = self._clock()
+        if claims.iss != key.issuer.issuer:
+            raise NotTaken("another issuer than the key's")
+        if key.issuer.audience not in claims.audiences:
+            raise NotTaken("another audience")
+        if not max(claims.nbf, claims.iat) - LEEWAY_S <= now < claims.exp + LEEWAY_S:
+            raise NotTaken("too early or too late")
+        if self._denials.deny(claims.iss, claims.jti, claims.client_id):
+            raise NotTaken("denied")
 
-def _identity(claims: Claims, key: Key, token: bytes) -> Identity:
-    if not claims.iat < claims.exp <= claims.iat + MAX_LIFETIME_S:
-        raise ValueError("a lifetime that is not accepted")
-    caller = Caller(
-        client_id=claims.client_id,
-        subject=claims.sub,
-        scopes=frozenset(claims.scope.split()),
-        legal_entities=_claim(claims.legal_entities),
-        customers=_claim(claims.customers),
-        projects=_claim(claims.projects),
-    )
-    return Identity(
-        caller=caller,
-        audiences=frozenset([claims.aud] if isinstance(claims.aud, str) else claims.aud),
-        issuer=claims.iss,
-        jti=claims.jti,
-        client_id=claims.client_id,
-        digest=hashlib.sha256(token).digest(),
-        not_before=max(claims.nbf, claims.iat),
-        expires_at=claims.exp,
-        key=key,
-    )
+    def _remember(self, identity: Identity) -> None:
+        if len(self._remembered) >= REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]  # The oldest: it is the next to expire, mostly.
+        self._remembered[identity.digest] = identity
+
+    def _forget_denied(self) -> None:
+        for identity in [one for one in self._remembered.values() if self.is_denied(one)]:
+            self._remembered.pop(identity.digest, None)
+
+    async def _keep_reading(self) -> None:
+        while True:
+            try:
+                await self._denials.reload_anyway()
+                self._forget_denied()
+            except ApiError as error:
+                log.warning("The denials stay as they were. %s", error.detail)
+            await self._sleep(READ_AGAIN_S)
 
 
-def _claim(value: str | list[str]) -> Claim:
-    if isinstance(value, str) and value != "*":
-        raise ValueError('a claim is a list or "*"')
-    return "*" if value == "*" else frozenset(value)
-
-
-def _invalid() -> Refused:
+def not_accepted() -> Refused:
+    """Return the refusal of a token, the same whatever is wrong with it: nobody learns from it how to forge one."""
     return Refused(Code.auth_invalid_token, "Fetch a fresh token for this audience; this one is not accepted.")

@@ -1,139 +1,94 @@
-"""The issuers' public keys, from JWK sets (RFC 7517) in files. One key has one algorithm, whatever a token says."""
+"""The keys of all issuers: each one found in the set of its own issuer, and nowhere else."""
 
-import json
-import logging
+import asyncio
+import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from msgspec import Struct
 
-log = logging.getLogger(__name__)
+from gateway.egress.documents import Documents, Fetch
+from gateway.keys.from_file import FileKeys
+from gateway.keys.from_url import UrlKeys
+from gateway.keys.issuer import KeySetError, KeyState, TrustedIssuer
+from gateway.keys.jwk import Key
+from gateway.keys.key_set import SET_BYTES
 
-ALGORITHMS: Final[Mapping[tuple[str, str | None], str]] = {
-    ("RSA", None): "RS256",
-    ("EC", "P-256"): "ES256",
-    ("OKP", "Ed25519"): "EdDSA",
-}
-"""By key type and curve. A key whose `alg` names another one is not used: it was made for something else."""
-PRIVATE: Final = ("d", "p", "q", "k")
-RSA_BITS: Final = 2048
-SET_BYTES: Final = 262_144
-SET_KEYS: Final = 100
+LOOK_S: Final = 1.0
+"""So often it is looked whether a file has changed, or a set has become too old."""
 
 
-class KeySetError(Exception):
-    """An issuer's keys cannot be used; the text names the file and what to do."""
+class Tools(Struct, frozen=True, kw_only=True):
+    """What tests replace: time, chance, and the way to an issuer."""
 
-
-class TrustedIssuer(Struct, frozen=True, kw_only=True):
-    """Whose tokens are accepted: the exact `iss`, the audience that names us, and where the keys lie."""
-
-    issuer: str
-    audience: str
-    jwks_file: Path
-
-
-class Key(NamedTuple):
-    """One public key, bound to its issuer and its algorithm."""
-
-    issuer: TrustedIssuer
-    kid: str
-    algorithm: str
-    public: Any
-    jwk: Mapping[str, Any]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    fraction: Callable[[], float] = random.SystemRandom().random
+    fetch: Fetch | None = None
+    """Left out, over HTTP."""
 
 
 class KeyRing:
-    """The keys of all issuers. A file that changed is read again; if that fails, the keys stay as they were."""
+    """Finds keys. `look` before `find`; `seek` for what is not there and may have been published since."""
 
-    def __init__(self, issuers: Sequence[TrustedIssuer], clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._look_again_at = clock, 0.0
-        self._sets = {issuer.issuer: (_stamp(issuer.jwks_file), read_keys(issuer)) for issuer in issuers}
+    def __init__(self, issuers: Sequence[TrustedIssuer], tools: Tools | None = None) -> None:
+        tools = tools or Tools()
+        self.issuers = tuple(issuers)
+        self._clock, self._look_again_at = tools.clock, 0.0
+        self._documents = Documents(SET_BYTES)
+        self._sets = {one.issuer: self._source(one, tools) for one in issuers}
+        self._tasks: list[asyncio.Task[None]] = []
         if len(self._sets) != len(issuers):
             raise KeySetError("Two issuers have the same name; each may stand once in `issuers`.")
-        self.issuers = tuple(issuers)
 
-    def find(self, issuer: object, kid: object) -> Key | None:
-        """Return the issuer's key of that name. Both come from the token: they select, and open nothing."""
-        self._look_again()
-        if not isinstance(issuer, str) or not isinstance(kid, str) or issuer not in self._sets:
-            return None
-        return self._sets[issuer][1].get(kid)
+    @property
+    def states(self) -> list[KeyState]:
+        """Return what is known of each issuer's keys."""
+        return [keys.state for keys in self._sets.values()]
 
-    def holds(self, key: Key) -> bool:
-        """Tell whether the key has not been withdrawn, nor its name given to another one."""
-        present = self.find(key.issuer.issuer, key.kid)
-        return present is key or (present is not None and present.jwk == key.jwk)
+    async def start(self) -> None:
+        """Begin to fetch keys before they are due; returns at once, whether an issuer answers or not."""
+        self._tasks = [
+            asyncio.create_task(keys.keep_fresh()) for keys in self._sets.values() if isinstance(keys, UrlKeys)
+        ]
 
-    def _look_again(self) -> None:
+    async def close(self) -> None:
+        """End that, and hang up."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for keys in self._sets.values():
+            if isinstance(keys, UrlKeys):
+                await keys.close()
+        await self._documents.close()
+
+    def look(self) -> None:
+        """Withdraw what may no longer be trusted; costs nothing but the time of day, mostly."""
         now = self._clock()
         if now < self._look_again_at:
             return
-        self._look_again_at = now + 1.0
-        for issuer in self.issuers:
-            stamp = _stamp(issuer.jwks_file)
-            if stamp != self._sets[issuer.issuer][0]:
-                self._sets[issuer.issuer] = (stamp, self._read_or_keep(issuer))
+        self._look_again_at = now + LOOK_S
+        for keys in self._sets.values():
+            keys.look()
 
-    def _read_or_keep(self, issuer: TrustedIssuer) -> Mapping[str, Key]:
-        try:
-            return read_keys(issuer)
-        except KeySetError as error:
-            log.error("The keys of %s stay as they were. %s", issuer.issuer, error)  # noqa: TRY400 — it says it all.
-            return self._sets[issuer.issuer][1]
+    def find(self, issuer: object, kid: object) -> Key | None:
+        """Return the issuer's key of that name. Both come from the token: they select, and open nothing."""
+        self.look()
+        if not isinstance(issuer, str) or not isinstance(kid, str) or issuer not in self._sets:
+            return None
+        return self._sets[issuer].find(kid)
 
+    async def seek(self, issuer: str, kid: str) -> Key | None:
+        """Return the issuer's key of that name, fetched if it has to be and may be; waits for seconds at most."""
+        keys = self._sets.get(issuer)
+        return await keys.seek(kid) if keys else None
 
-def read_keys(issuer: TrustedIssuer) -> Mapping[str, Key]:
-    """Return the usable keys by name; one that is of no use is passed over, a name given twice stops the reading."""
-    keys: dict[str, Key] = {}
-    for jwk in _read_set(issuer.jwks_file):
-        key = _key_of(issuer, jwk)
-        if key is None:
-            continue
-        if key.kid in keys and keys[key.kid].jwk != key.jwk:
-            raise KeySetError(f"{issuer.jwks_file}: two keys are named {key.kid!r}; a `kid` names one.")
-        keys[key.kid] = key
-    if not keys:
-        raise KeySetError(f"{issuer.jwks_file}: there is no key for RS256, ES256 or EdDSA with a `kid` in it.")
-    return keys
+    async def refresh(self) -> None:
+        """Return when every issuer's keys were read again; what failed stays as it was, and is logged."""
+        await asyncio.gather(*(keys.refresh() for keys in self._sets.values()))
 
-
-def _read_set(path: Path) -> list[Any]:
-    try:
-        text = path.read_bytes()
-        found = json.loads(text)["keys"] if len(text) <= SET_BYTES else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KeySetError(f"{path}: this is no JWK set that can be read: {type(error).__name__}.") from error
-    if not isinstance(found, list) or len(found) > SET_KEYS:
-        raise KeySetError(f"{path}: a JWK set holds at most {SET_KEYS} keys in {SET_BYTES} bytes.")
-    return found
-
-
-def _key_of(issuer: TrustedIssuer, jwk: object) -> Key | None:
-    """Return the key, or None where it is of no use: RFC 7517 §5 wants such ones passed over."""
-    if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), str) or any(name in jwk for name in PRIVATE):
-        return None
-    algorithm = ALGORITHMS.get((str(jwk.get("kty")), jwk.get("crv")))
-    if algorithm is None or jwk.get("alg", algorithm) != algorithm or jwk.get("use", "sig") != "sig":
-        return None
-    if "verify" not in jwk.get("key_ops", ["verify"]):
-        return None
-    try:
-        public = jwt.PyJWK(jwk, algorithm).key
-    except (jwt.PyJWTError, ValueError, TypeError):
-        return None
-    if isinstance(public, RSAPublicKey) and public.key_size < RSA_BITS:
-        return None
-    return Key(issuer, jwk["kid"], algorithm, public, jwk)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    def _source(self, issuer: TrustedIssuer, tools: Tools) -> FileKeys | UrlKeys:
+        if issuer.jwks_file is not None:
+            return FileKeys(issuer, issuer.jwks_file, tools.clock)
+        return UrlKeys(issuer, tools.fetch or self._documents.fetch, tools.clock, tools.sleep, tools.fraction)

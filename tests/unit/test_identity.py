@@ -16,8 +16,9 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from gateway.errors import Refused
 from gateway.identity import Verifier
-from gateway.identity.verifier import LEEWAY_S, MAX_LIFETIME_S, REMEMBERED
-from gateway.keys import KeyRing, KeySetError, TrustedIssuer
+from gateway.identity.claims import MAX_LIFETIME_S
+from gateway.identity.verifier import LEEWAY_S, REMEMBERED
+from gateway.keys import KeyRing, KeySetError, Tools, TrustedIssuer
 from gateway.token_minting import JWKS_FILE, KEY_FILE, Grant, claims_of, ensure_development_key, mint
 from openapi.common.types import Code
 
@@ -75,7 +76,7 @@ def desk(tmp_path: Path) -> Desk:
     files[OTHER].write_text(json.dumps({"keys": [jwk(STRANGE_KEY, "d")]}))
     issuers = [TrustedIssuer(issuer=name, audience=AUDIENCE, jwks_file=file) for name, file in files.items()]
     clock = Clock()
-    return Desk(Verifier(KeyRing(issuers, clock), clock), clock, files)
+    return Desk(Verifier(KeyRing(issuers, Tools(clock=clock)), clock), clock, files)
 
 
 def claims(**changes: object) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""Small documents at fixed addresses, such as an issuer's keys: read whole, or an error in words; no redirects."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import httpx
+from msgspec import Struct
+
+from gateway.egress.connection import USER_AGENT
+from gateway.egress.transport import Transport, tls_context
+from gateway.egress.verdict import LOST, Unreadable
+
+CONNECTIONS: Final = 4
+CONNECT_S: Final = 3.0
+WITHIN_S: Final = 5.0
+"""From the first byte that is sent to the last one that is read: somebody may wait for it."""
+OK: Final = 200
+LONGEST_S: Final = 31_536_000
+MAX_AGE: Final = re.compile(r'(?:^|,)\s*max-age\s*=\s*"?(\d+)"?\s*(?=,|$)', re.IGNORECASE).search
+UNCACHED: Final = re.compile(r"(?:^|,)\s*(?:no-store|no-cache)\s*(?=,|=|$)", re.IGNORECASE).search
+
+
+class DocumentError(Exception):
+    """The document cannot be had; the text completes "The address …", and holds nothing of what was answered."""
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """What was answered."""
+
+    body: bytes
+    fresh_s: float | None
+    """For how long it may be kept (RFC 9111 §4.2), less what a cache on the way has used up; None says nothing."""
+
+
+Fetch = Callable[[str], Awaitable[Document]]
+
+
+class Documents:
+    """The way to documents of at most so many bytes."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._transport: Transport | None = None
+
+    async def fetch(self, url: str) -> Document:
+        """Return the document; raises DocumentError within seconds."""
+        request = httpx.Request("GET", url)
+        request.headers.update({"accept": "application/json, application/jwk-set+json", "user-agent": USER_AGENT})
+        request.headers["accept-encoding"] = "gzip"
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                answer = await self._way().send(request)
+        except Unreadable as error:
+            raise DocumentError(f"{error}") from error
+        except LOST as error:
+            raise DocumentError(f"did not answer: {type(error.__cause__ or error).__name__}") from error
+        if answer.status_code != OK:
+            raise DocumentError(f"answered with the status {answer.status_code}; only {OK} is taken")
+        return Document(body=answer.content, fresh_s=fresh_s(answer.headers))
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._transport:
+            await self._transport.close()
+
+    def _way(self) -> Transport:
+        if self._transport is None:
+            self._transport = Transport(
+                connections=CONNECTIONS, connect_s=CONNECT_S, max_answer_bytes=self._most, tls=tls_context()
+            )
+        return self._transport
+
+
+def fresh_s(headers: httpx.Headers) -> float | None:
+    """Return how long an answer with these fields may be kept; of two that differ the first counts."""
+    control = headers.get("cache-control", "")
+    if UNCACHED(control):
+        return 0.0
+    found = MAX_AGE(control)
+    if not found:
+        return None
+    age = headers.get("age", "0").strip()
+    used_s = int(age[:9]) if age.isascii() and age.isdigit() else 0
+    return float(max(min(int(found[1][:9]), LONGEST_S) - used_s, 0))
