@@ -13,7 +13,7 @@ from gateway.egress.limits import Part
 from gateway.errors import ApiError
 from gateway.main import CannotStart, Parts
 from gateway.settings import Entity, Settings
-from gateway.store.audit import broken_rows
+from gateway.store.audit_verification import verify
 from gateway.store.business_events import broken_events
 from openapi.system.erp.v1 import TaxCode
 from process_apis.ledger.mappings import Mappings
@@ -74,13 +74,14 @@ def _of_connection(name: str, finding: Finding) -> Finding:
 
 async def _followed(parts: Parts) -> list[Finding]:
     """Return whether the hash chains hold; a broken one names its first rows."""
-    broken = {"audit": await broken_rows(parts.store), "events": await broken_events(parts.store)}
+    audit = await verify(parts.store, parts.installation.settings.data)
+    broken = {"audit": [str(fault) for fault in audit.faults], "events": await broken_events(parts.store)}
     mend = "Somebody changed the database by hand, or a row is lost: compare it with a backup."
     return [
         Finding(
             subject=f"chain of {name}",
             holds=not rows,
-            detail=f"Broken at {', '.join(rows[:SHOWN_BROKEN])}." if rows else "Every row is as it was written.",
+            detail=f"Broken at {'; '.join(rows[:SHOWN_BROKEN])}" if rows else "Every row is as it was written.",
             mend=mend,
         )
         for name, rows in broken.items()

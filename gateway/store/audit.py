@@ -1,24 +1,27 @@
 """Who did what, and who was refused: one row each, only ever added, each bound to the one before by its hash.
 
-A process writes a chain of its own, so that processes need not wait for each other. A row holds no body, no query and
-no token.
+A process writes a chain of its own, so that processes need not wait for each other; `gateway.store.audit_seals` seals
+all chains together. A row holds no body, no query and no token.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections import Counter
-from datetime import datetime
-from typing import Final
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Column, Index, Integer, String, Table, UniqueConstraint, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.errors import Unavailable
 from gateway.store.database import Store, metadata
 from gateway.store.instant import Instant
+from openapi.common.types import Code
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,11 @@ TABLE: Final = Table(
 )
 GENESIS: Final = "0" * 64
 """What the first row of a chain is bound to."""
+KEPT: Final = 10_000
+"""How many rows wait in memory while the database is away; what comes beyond stands in the log alone."""
+REST: Final = timedelta(seconds=1)
+"""How long nobody waits for a database that was away."""
+UNWRITTEN: Final = "This is in no audit row yet."
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -62,63 +70,128 @@ class Entry(Struct, frozen=True, kw_only=True):
     correlation_id: str
 
 
+ORDER: Final = (*Entry.__struct_fields__, "at", "writer", "sequence", "prev_hash")
+"""What a row's hash is made of, in this order for ever."""
+LENGTHS: Final = {name: column.type.length or 0 for name, column in TABLE.c.items() if isinstance(column.type, String)}
+
+
 class Auditor:
-    """The chain of this process. Rows that come together are written together, in one transaction."""
+    """The chain of this process. Rows that come together are written together, in one transaction.
+
+    What cannot be written is logged, kept, and tried again with the next row; no write is begun until it is written.
+    """
 
     def __init__(self, store: Store) -> None:
         self.reads: Counter[str] = Counter()
         """Answered reads by operation: they are counted, not written."""
-        self._store, self._writer = store, uuid4().hex
-        self._sequence, self._hash = 0, GENESIS
-        self._waiting: list[Entry] = []
+        self._store = store
+        self._begin_chain()
+        self._waiting: list[dict[str, Any]] = []
+        self._next: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._again_at: datetime | None = None
+        """When the database is tried again; None where the last rows were written."""
 
     def count_read(self, operation: str) -> None:
         """Count a read."""
         self.reads[operation] += 1
 
+    async def ready(self) -> None:
+        """Return where the next row can be written, as far as anybody knows; else raise Unavailable.
+
+        To be asked before a write is begun: one that nobody could write down afterwards is not carried out.
+        """
+        if self._again_at and not self._rests:
+            await self._written()
+        if self._again_at:
+            detail = "What is done here has to be written down, and just now it cannot be. Nothing was done."
+            raise Unavailable(Code.audit_unavailable, detail, retry_after_s=2)
+
     async def record(self, entry: Entry) -> None:
-        """Return when the row is there. Where it cannot be written that is logged: what happened, has happened."""
-        self._waiting.append(entry)
-        async with self._turn:
-            batch, self._waiting = self._waiting, []
-            if batch:
-                await self._write(batch)
-
-    async def _write(self, batch: list[Entry]) -> None:
-        at, last = self._store.now(), self._hash
-        rows = []
-        for sequence, entry in enumerate(batch, self._sequence + 1):
-            row = msgspec.structs.asdict(entry) | {"at": at, "writer": self._writer, "sequence": sequence}
-            row |= {"prev_hash": last, "hash": hash_of(entry, at, self._writer, sequence, last)}
-            last = row["hash"]
-            rows.append(row)
-        try:
-            async with self._store.begin() as connection:
-                await connection.execute(insert(TABLE), rows)
-        except SQLAlchemyError:
-            log.exception("Audit rows could not be written: %s", ", ".join(entry.id for entry in batch))
+        """Return when the row is there, or is kept until it can be written: what happened, has happened."""
+        row = _row(entry) | {"at": self._store.now()}
+        if len(self._waiting) >= KEPT:
+            log.error("More rows wait than are kept: this one will not be in the audit.", extra={"audit": row})
             return
-        self._sequence, self._hash = self._sequence + len(batch), last
+        self._waiting.append(row)
+        if self._again_at:
+            log.error(UNWRITTEN, extra={"audit": row})
+        if not self._rests:
+            await self._written()
+
+    @property
+    def _rests(self) -> bool:
+        return self._again_at is not None and self._store.now() < self._again_at
+
+    async def _written(self) -> None:
+        """Return once what waits was tried; by a task of its own, so that a caller who hangs up takes no rows along."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._write_waiting(), name="audit")
+        await asyncio.shield(self._next)
+
+    async def _write_waiting(self) -> None:
+        async with self._turn:
+            self._next = None
+            if self._rests:  # Those before us have just found out.
+                return
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._write(batch)
+            except Exception:  # Whatever it was: the rows are kept, and the answers given.
+                log.exception("Audit rows could not be written: %d wait.", len(batch) + len(self._waiting))
+                self._keep(batch)
+            else:
+                self._again_at = None
+
+    async def _write(self, batch: list[dict[str, Any]]) -> None:
+        async with self._store.begin() as connection:
+            if self._again_at:
+                batch = await _missing(connection, batch)
+            rows = self._bound(batch)
+            if rows:
+                await connection.execute(insert(TABLE), rows)
+        if rows:
+            self._sequence, self._hash = rows[-1]["sequence"], rows[-1]["hash"]
+
+    def _bound(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the rows with their places in the chain."""
+        last, rows = self._hash, []
+        for sequence, row in enumerate(batch, self._sequence + 1):
+            placed = row | {"writer": self._writer, "sequence": sequence, "prev_hash": last}
+            last = hash_of(placed[name] for name in ORDER)
+            rows.append(placed | {"hash": last})
+        return rows
+
+    def _keep(self, batch: list[dict[str, Any]]) -> None:
+        self._waiting = batch + self._waiting
+        if self._again_at is None:  # Those that came since it was away are in the log.
+            for row in self._waiting:
+                log.error(UNWRITTEN, extra={"audit": row})
+        self._again_at = self._store.now() + REST
+        self._begin_chain()
+
+    def _begin_chain(self) -> None:
+        """Begin anew: of a transaction that broke off nobody knows whether its rows are there."""
+        self._writer, self._sequence, self._hash = uuid4().hex, 0, GENESIS
 
 
-def hash_of(entry: Entry, at: datetime, writer: str, sequence: int, prev_hash: str) -> str:
-    """Return what binds a row to everything in it and to the row before."""
-    content = [*msgspec.structs.astuple(entry), at, writer, sequence, prev_hash]
-    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
+def hash_of(content: Iterable[object]) -> str:
+    """Return what binds a row to everything in it and to the row before; `content` is in ORDER."""
+    return hashlib.sha256(msgspec.json.encode(tuple(content))).hexdigest()
 
 
-async def broken_rows(store: Store) -> list[str]:
-    """Return the ids of the rows that are not as they were written, or do not follow on the one before."""
-    async with store.begin() as connection:
-        rows = (await connection.execute(select(TABLE).order_by(TABLE.c.writer, TABLE.c.sequence))).mappings().all()
-    broken, writer, last, expected = [], "", GENESIS, 1
-    for row in rows:
-        if row["writer"] != writer:
-            writer, last, expected = row["writer"], GENESIS, 1
-        entry = Entry(**{name: row[name] for name in Entry.__struct_fields__})
-        own = hash_of(entry, row["at"], writer, row["sequence"], row["prev_hash"])
-        if own != row["hash"] or row["prev_hash"] != last or row["sequence"] != expected:
-            broken.append(entry.id)
-        last, expected = row["hash"], row["sequence"] + 1
-    return broken
+def _row(entry: Entry) -> dict[str, Any]:
+    """Return the entry, each text such that both databases take it: one that is refused would hold up all others."""
+    values = msgspec.structs.asdict(entry)
+    return {name: _taken(value, LENGTHS[name]) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _taken(value: str, length: int) -> str:
+    return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")[:length]
+
+
+async def _missing(connection: AsyncConnection, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of the rows that are not there: the transaction that broke off may have been committed."""
+    once = {row["id"]: row for row in batch}
+    there = set((await connection.execute(select(TABLE.c.id).where(TABLE.c.id.in_(once)))).scalars())
+    return [row for one, row in once.items() if one not in there]
