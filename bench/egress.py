@@ -20,7 +20,7 @@ import httpx
 
 from bench.rounds import Measure
 from gateway.correlation import belonging
-from gateway.counters.file import FileCounters
+from gateway.counters.local import LocalCounters
 from gateway.egress.limits import Part
 from gateway.egress.terms import Breaker, Patience, Quota, Terms
 from gateway.egress.transport import Transport
@@ -57,7 +57,7 @@ async def measured() -> AsyncIterator[Measure]:
     async with _echo() as url:
         with tempfile.TemporaryDirectory() as folder:
             start_logging("info", Nowhere())
-            counters = FileCounters(Path(folder, "counters.sqlite"))
+            counters = LocalCounters(Path(folder, "counters.sqlite"))
             egress = Upstreams({"books": TERMS}, part=Part.web, counters=counters)
             tls = ssl.create_default_context()
             bare = Transport(connections=IN_FLIGHT, connect_s=2, max_answer_bytes=1 << 20, tls=tls)

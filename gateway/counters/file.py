@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.counters import CountersAway, Draw, Limit, bucket
+from gateway.counters import CountersAway, Limit, bucket
 
 BUSY_S: Final = 0.25
 """How long a take waits for the other process; longer, and the event loop would stand still for its callers."""
@@ -54,12 +54,6 @@ class FileCounters:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
         return self._take(bucket.pace_of(Limit(name, rate, burst, cost)))[0]
 
-    async def draw(self, name: str, rate: float, burst: float, cost: float = 1.0) -> Draw:
-        """Return what became of one take."""
-        pace = bucket.pace_of(Limit(name, rate, burst, cost))
-        wait_s, used_s = self._take(pace)
-        return Draw(wait_s, bucket.left_of(pace, used_s), used_s)
-
     def _take(self, pace: bucket.Pace) -> tuple[float, float]:
         """Return how long to wait, and in how many seconds the bucket is full again."""
         now, full = self._clock(), pace.full + bucket.SLACK_S
@@ -73,10 +67,6 @@ class FileCounters:
             row = self._file.execute(READ, (pace.bucket,)).fetchone()
         used = max(row[0] - now, 0.0) if row else 0.0
         return bucket.wait_of(pace, used), used
-
-    async def generations(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Return the present generation of each name."""
-        return self.generations_now(tuple(names))
 
     def generations_now(self, topics: tuple[str, ...]) -> tuple[int, ...]:
         """Return the present generation of each topic; asking whether another process wrote costs 2 µs."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.counters import CountersAway, Draw, Places, Question, Told, bucket
+from gateway.counters import CountersAway, Places, Question, Told, bucket
 from gateway.counters.file import FileCounters, since_epoch
 from gateway.counters.memory import MemoryCounters
 
@@ -49,14 +49,6 @@ class LocalCounters:
     async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
         return await self._file.take(name, rate, burst, cost)
-
-    async def draw(self, name: str, rate: float, burst: float, cost: float = 1.0) -> Draw:
-        """Return what became of one take."""
-        return await self._file.draw(name, rate, burst, cost)
-
-    async def generations(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Return the present generation of each name."""
-        return await self._file.generations(names)
 
     async def move(self, names: Sequence[str]) -> None:
         """Begin each name's next generation."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
-from gateway.counters import Draw, Limit, Places, Question, Told, bucket
+from gateway.counters import Limit, Places, Question, Told, bucket
 
 MOST: Final = 100_000
 """Buckets that are kept, some 30 MB. Anybody can be a stranger, and each has a bucket of its own."""
@@ -70,15 +70,6 @@ class MemoryCounters:
     async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
         return self.answer(Question((Limit(name, rate, burst, cost),)), ()).wait_s
-
-    async def draw(self, name: str, rate: float, burst: float, cost: float = 1.0) -> Draw:
-        """Return what became of one take."""
-        told = self.answer(Question((Limit(name, rate, burst, cost),)), ())
-        return Draw(told.wait_s, told.left[0], told.full_in_s[0])
-
-    async def generations(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Return the present generation of each name."""
-        return self._generations_of(tuple(names))
 
     async def move(self, names: Sequence[str]) -> None:
         """Begin each name's next generation."""

@@ -1,106 +1,198 @@
-"""Counters in Redis or Valkey: exact across replicas, in one round trip, and never waited for longer than 50 ms."""
+"""Counters in Redis or Valkey: exact across replicas, one round trip a call, and 40 ms lost once while it is away.
+
+What is asked in one turn of the event loop leaves together. An answer that is not there in time opens the circuit: all
+that wait fail at once, all that ask fail at once, and a probe on nobody's time finds out when it may be closed.
+"""
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections import deque
+from collections.abc import Sequence
+from contextvars import Context
+from itertools import count
 from typing import Any, Final
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
-from gateway.counters import CountersAway, Draw, Limit, bucket
+from gateway.counters import CountersAway, Limit, Places, Question, Told
+from gateway.counters.valkey_link import Asked, Batch, Link, connect
+from gateway.counters.valkey_wire import Answers, Packed, packed_leave, packed_move, packed_question, told_of
 from gateway.secret import Secret
+from gateway.telemetry.metrics import COUNTERS_LOST, Metrics
 
-BOUND_S: Final = 0.05
+BOUND_S: Final = 0.04
+LAST_LOOK_S: Final = 0.004
+"""Part of the bound. Where the event loop itself was held up, the answer may lie there unread: that is no silence."""
 OPEN_S: Final = 1.0
-"""How long nobody asks after a failure, so that an outage costs its 50 ms once and not for each call."""
-
-TAKE: Final = """
-local t = redis.call('TIME'); local now = t[1] * 1000000 + t[2]
-local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local cost, full = tonumber(ARGV[1]), tonumber(ARGV[2])
-local wait = tat + cost - full - now
-if wait > 0 then return {math.ceil(wait), string.format('%.0f', tat - now)} end
-tat = tat + cost
-redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1)
-return {0, string.format('%.0f', tat - now)}
-"""
-"""Microseconds by the server's clock: replicas' clocks need not agree."""
-
-
-class Circuit:
-    """Lets a call through, unless one has just failed; then one a while, as a probe."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, open_s: float = OPEN_S) -> None:
-        self._clock, self._open_s, self._opens_at = clock, open_s, 0.0
-
-    def check(self) -> None:
-        """Return where a call may try; raises CountersAway while the circuit is open."""
-        if self._opens_at > self._clock():
-            raise CountersAway("The last call failed; nobody asks again just yet.")
-        if self._opens_at:
-            self._opens_at = self._clock() + self._open_s  # This call is the probe; the others still wait.
-
-    def fail(self) -> None:
-        """Open the circuit."""
-        self._opens_at = self._clock() + self._open_s
-
-    def succeed(self) -> None:
-        """Close the circuit."""
-        self._opens_at = 0.0
+"""How long nobody asks a server that was silent."""
+RETRY_S: Final = 0.25
+"""How often one is called that cannot be reached: a refused connection costs nobody anything."""
+TOGETHER: Final = 128
+"""Things in one batch, at most: the server does nothing else meanwhile, for about a millisecond."""
+LEAVING: Final = 10_000
+"""Places that are given back once the server can be reached again, at most; others are when their lease is over."""
 
 
 class ValkeyCounters:
     """Counters shared by every replica that has the same URL."""
 
-    def __init__(self, url: Secret, circuit: Circuit | None = None) -> None:
-        self._redis = Redis.from_url(
-            url.reveal(), socket_timeout=BOUND_S, socket_connect_timeout=BOUND_S, retry=Retry(NoBackoff(), 0)
-        )
-        self._take = self._redis.register_script(TAKE)  # Loads itself again where a restart forgot it.
-        self._circuit = circuit or Circuit()
+    def __init__(self, url: Secret, metrics: Metrics | None = None, open_s: float = OPEN_S) -> None:
+        self._url, self._metrics, self._open_s = url, metrics, open_s
+        self._queue: deque[Asked] = deque()
+        self._asked = asyncio.Event()
+        self._away = self._closed = self._is_proved = False
+        self._link: Link | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._tickets = (f"{prefix}.{number}" for prefix in [os.urandom(6).hex()] for number in count())
+
+    def ask_now(self, question: Question) -> Told | None:  # noqa: ARG002 - the protocol's
+        """Return None: the answer lies elsewhere."""
+        return None
+
+    async def ask(self, question: Question) -> Told:
+        """Return the answer; raises CountersAway, after 40 ms at most."""
+        waiting = self._put(packed_question(question), question)
+        try:
+            answer = await waiting
+        except asyncio.CancelledError:
+            if not waiting.cancelled() and (answer := waiting.result()):  # It came in the same moment.
+                self._give_back(question, answer)
+            raise
+        return told_of(question, _there(answer))
 
     async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
-        return (await self.draw(name, rate, burst, cost)).wait_s
+        return (await self.ask(Question((Limit(name, rate, burst, cost),)))).wait_s
 
-    async def draw(self, name: str, rate: float, burst: float, cost: float = 1.0) -> Draw:
-        """Return what became of one take."""
-        arguments = [round(cost / rate * 1e6), round(burst / rate * 1e6)]
-        async with self._asking():
-            wait, used = await self._take(keys=[f"tiebeam:bucket:{name}"], args=arguments)
-        used_s = int(used) / 1e6
-        left = bucket.left_of(bucket.pace_of(Limit(name, rate, burst, cost)), used_s)
-        return Draw(int(wait) / 1e6, left, used_s)
-
-    async def generations(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Return the present generation of each name."""
-        async with self._asking():
-            numbers: list[Any] = await self._redis.mget([f"tiebeam:generation:{name}" for name in names])
-        return tuple(int(number or 0) for number in numbers)
+    def leave(self, places: Sequence[Places], ticket: str) -> None:
+        """Give the places back, with what is asked next."""
+        if len(self._queue) < LEAVING and not self._closed:
+            self._queue.append(Asked(packed_leave(places, ticket), None, None))
+            self._asked.set()
 
     async def move(self, names: Sequence[str]) -> None:
-        """Begin each name's next generation."""
-        async with self._asking():
-            pipeline = self._redis.pipeline()
-            for name in names:
-                pipeline.incr(f"tiebeam:generation:{name}")
-            await pipeline.execute()
+        """Begin each name's next generation: it has begun when this returns."""
+        _there(await self._put(packed_move(names), None))
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
+        """Fail what waits, and hang up."""
+        self._closed = True
+        self._fail()
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
 
-    @contextlib.asynccontextmanager
-    async def _asking(self) -> AsyncIterator[None]:
-        self._circuit.check()
+    def _put(self, packed: Packed, question: Question | None) -> "asyncio.Future[Any]":
+        if self._away or self._closed:
+            raise CountersAway("The shared counters did not answer; nobody asks again just yet.")
+        if self._keeper is None:
+            self._begin()
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.append(Asked(packed, question, waiting))
+        self._asked.set()
+        return waiting
+
+    def _begin(self) -> None:
+        """Connect while the first caller waits, and no longer than it may."""
+        loop = asyncio.get_running_loop()
+        self._keeper = loop.create_task(self._keep(), context=Context())  # It outlives that caller, and its trace.
+        loop.call_later(BOUND_S, self._open_unless_proved)
+
+    async def _keep(self) -> None:
+        """Send what is asked while the server answers, and find out when it does again."""
         try:
-            async with asyncio.timeout(BOUND_S):
-                yield
-        except (RedisError, OSError, TimeoutError) as error:
-            self._circuit.fail()
-            raise CountersAway("The shared counters do not answer.") from error
-        self._circuit.succeed()
+            while True:
+                pause_s = RETRY_S
+                with contextlib.suppress(Exception):  # Whatever a client raises on a dying connection: it is gone.
+                    link = await self._proved()
+                    if link:
+                        self._is_proved, self._away, pause_s = True, False, 0.0
+                        await self._serve(link)
+                        pause_s = 0.0 if link.is_lost else self._open_s
+                self._open()
+                await asyncio.sleep(pause_s)
+        finally:
+            await self._drop()
+
+    async def _proved(self) -> Link | None:
+        """Return a connection whose server answers in time; what is late is waited for, and then asked again."""
+        if self._link is None or self._link.is_lost or self._link.sent:
+            await self._drop()
+            self._link = Link(await connect(self._url.reveal()), self._settle, self._lost)
+        return self._link if await self._link.probe() <= BOUND_S else None
+
+    async def _serve(self, link: Link) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._away:
+            if things := self._next_things():
+                batch = Batch(things, next(self._tickets))
+                batch.timer = loop.call_later(BOUND_S - LAST_LOOK_S, self._look, batch)
+                await link.send(batch)
+            elif not self._queue:
+                self._asked.clear()
+                await self._asked.wait()
+
+    def _next_things(self) -> list[Asked]:
+        things = [self._queue.popleft() for _ in range(min(len(self._queue), TOGETHER))]
+        return [thing for thing in things if thing.waiting is None or not thing.waiting.done()]
+
+    async def _drop(self) -> None:
+        link, self._link = self._link, None
+        if link:
+            unsure = [thing for batch in link.sent for thing in batch.things if thing.waiting is None]
+            self._queue.extend(unsure)  # A place that is given back twice is free as well.
+            await link.close()
+
+    def _settle(self, batch: Batch, answers: Answers) -> None:
+        if batch.timer:
+            batch.timer.cancel()
+        for thing, answer in zip(batch.things, answers, strict=True):
+            if thing.waiting is None:
+                continue
+            if thing.waiting.done():
+                self._give_back(thing.question, answer)
+            else:
+                thing.waiting.set_result(answer)
+
+    def _look(self, batch: Batch) -> None:
+        loop = asyncio.get_running_loop()
+        batch.timer = loop.call_later(LAST_LOOK_S, loop.call_soon, self._judge, batch)
+
+    def _judge(self, batch: Batch) -> None:
+        """Open the circuit where the answer is not there: what had arrived was read before this was called."""
+        if not batch.is_answered:
+            self._open()
+
+    def _lost(self, link: Link) -> None:
+        if link is self._link:
+            self._open()
+
+    def _open_unless_proved(self) -> None:
+        if not self._is_proved:
+            self._open()
+
+    def _open(self) -> None:
+        """Let nobody wait any longer, and nobody ask."""
+        if not self._away and not self._closed:
+            self._away = True
+            if self._metrics:
+                self._metrics.count(COUNTERS_LOST)
+            self._fail()
+
+    def _fail(self) -> None:
+        sent = [thing for batch in self._link.sent for thing in batch.things] if self._link else []
+        for thing in (*sent, *self._queue):
+            if thing.waiting and not thing.waiting.done():
+                thing.waiting.set_result(None)
+        self._queue = deque(thing for thing in self._queue if thing.waiting is None)
+        self._asked.set()
+
+    def _give_back(self, question: Question | None, answer: Sequence[Any]) -> None:
+        """Give the places back of a call that no longer waits for them."""
+        if question and question.places and answer[0] == 0:
+            self.leave(question.places, answer[-1])
+
+
+def _there(answer: Sequence[Any] | None) -> Sequence[Any]:
+    if answer is None:
+        raise CountersAway("The shared counters do not answer.")
+    return answer

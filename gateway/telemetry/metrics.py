@@ -10,6 +10,8 @@ RETRIES: Final = "tiebeam_retries_total"
 """Requests that will be sent once more."""
 COUNTERS_AWAY: Final = "tiebeam_counters_away_total"
 """Calls that met no shared counters, and went on as their policies say for then."""
+COUNTERS_LOST: Final = "tiebeam_counters_lost_total"
+"""How often the shared counters stopped answering: once each time, however many calls met nobody then."""
 
 Labels = tuple[tuple[str, str], ...]
 
