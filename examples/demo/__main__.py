@@ -4,13 +4,18 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import Final
 
-from examples.demo import break_it, money, proof, stage, story
+from examples.demo import break_it, edge, money, proof, stage, story
 from examples.demo.books import Redmine, Tryton
 from examples.demo.crm import Crm
 from examples.demo.people import Desks, RedmineDesks, TrytonDesks
 from examples.demo.stage import Scene
 from examples.demo.telling import paint, progress, say
+
+CHAPTERS: Final[dict[str, Callable[..., bool]]] = {"break-it": break_it.play, "edge": edge.play}
+"""What is told instead of the story, by the name that `make demo CHAPTER=…` takes."""
 
 
 def main() -> int:
@@ -18,12 +23,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--psa", choices=("tryton", "redmine"), default="tryton", help="who plays the PSA")
     parser.add_argument("--once", action="store_true", help="end after the story")
-    parser.add_argument("--chapter", choices=break_it.CHAPTERS, help="tell this instead of the story, and end")
+    parser.add_argument("--chapter", choices=CHAPTERS, help="tell this instead of the story, and end")
     parser.add_argument("--verbose", action="store_true", help="show what the gateway logs")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if arguments.chapter:
-        return 0 if break_it.CHAPTERS[arguments.chapter](verbose=arguments.verbose) else 1
+        return 0 if CHAPTERS[arguments.chapter](verbose=arguments.verbose) else 1
     with stage.scene(arguments.psa, verbose=arguments.verbose) as scene:
         went_well = tell(scene)
         if not arguments.once:

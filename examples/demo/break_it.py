@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -174,7 +173,3 @@ def _one_invoice(stage: Hazards, request: Document) -> bool:
 def _number(request: Document) -> str:
     invoice = request["invoice"] or {}
     return f"invoice {invoice.get('number')}"
-
-
-CHAPTERS: Final[dict[str, Callable[..., bool]]] = {"break-it": play}
-"""What is told instead of the story, by the name that `make demo CHAPTER=…` takes."""

@@ -37,13 +37,13 @@ class Hazards(NamedTuple):
     desks: TrytonDesks
     erp: Tryton
     line: TcpProxy
-    lock: Path
-    """The worker's lock, which names its process."""
+    config: Path
+    """The installation's settings."""
 
     @property
     def worker(self) -> int:
         """Return the id of the process that carries out what was accepted."""
-        return int(self.lock.read_text())
+        return int((self.config.parent / "data" / "tiebeam.sqlite.worker.lock").read_text())
 
     def look_until(self, path: str, states: frozenset[str] = ENDED) -> Document:
         """Return what is there once it is in one of the states; nothing is shown meanwhile."""
@@ -74,8 +74,7 @@ def hazards(*, verbose: bool) -> Iterator[Hazards]:
         desks = TrytonDesks(f"{ready['base_url']}/psa/rpc/", ready["admin_password"])
         for one in (caller, erp, desks):
             stack.callback(one.close)
-        lock = config.parent / "data" / "tiebeam.sqlite.worker.lock"
-        yield Hazards(caller, desks, erp, line, lock)
+        yield Hazards(caller, desks, erp, line, config)
 
 
 def _through(line: str, config: Path) -> Path:
