@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from gateway.policy.consumers import Consumers
-from gateway.policy.document import PolicyError, Row
+from gateway.policy.document import Mistake, PolicyError, Row
 from gateway.policy.kinds import KINDS
 from gateway.policy.kinds.base import Match, Policy, fields_of
 from gateway.policy.operation import UNMATCHED, Operation
@@ -32,12 +32,21 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def chosen(self, client_id: str | None = None, tier: str | None = None) -> tuple[Row, ...]:
         """Return the rows that hold for a caller, one for each slot; without a caller, those that ask for none."""
+        return tuple(sorted((row for _, row in self._best(client_id, tier).values()), key=_order))
+
+    def overridden(self, client_id: str | None = None, tier: str | None = None) -> tuple[tuple[Row, Row], ...]:
+        """Return each row that is for a caller too, with the more specific one that holds in its place."""
+        best = self._best(client_id, tier)
+        own = [row for row in self.rows if _rank(row.policy, self.operation, client_id, tier) is not None]
+        return tuple((row, best[row.policy.slot][1]) for row in own if best[row.policy.slot][1] is not row)
+
+    def _best(self, client_id: str | None, tier: str | None) -> dict[str, tuple[Rank, Row]]:
         best: dict[str, tuple[Rank, Row]] = {}
         for row in self.rows:
             rank = _rank(row.policy, self.operation, client_id, tier)
             if rank is not None and (row.policy.slot not in best or rank >= best[row.policy.slot][0]):
                 best[row.policy.slot] = (rank, row)
-        return tuple(sorted((row for _, row in best.values()), key=_order))
+        return best
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -50,22 +59,24 @@ class PolicySet(Struct, frozen=True, kw_only=True):
 
     plans: Mapping[str, Plan]
     consumers: Consumers
+    id: str | None = None
+    """Which of the sets that were loaded it is; None where it is none of them yet."""
 
 
 def compiled(rows: Sequence[Row], operations: Sequence[Operation], issuers: Iterable[str]) -> PolicySet:
     """Return the set; raises PolicyError with every mistake in it."""
-    mistakes: list[str] = []
+    mistakes: list[Mistake] = []
     plans: dict[str, Plan] = {}
     try:
         plans = plans_of(rows, operations, issuers)
     except PolicyError as error:
-        mistakes.append(str(error))
+        mistakes += error.mistakes
     consumers = Consumers(rows)
     if not consumers.tiers:
-        mistakes.append("No row of the kind consumer is for any client; give 05-consumers.yaml one.")
+        mistakes.append(Mistake("no row of the kind consumer is for any client.", "05-consumers.yaml"))
     mistakes += _unknown_tiers(rows, consumers)
     if mistakes:
-        raise PolicyError("\n".join(mistakes))
+        raise PolicyError(mistakes)
     return PolicySet(plans=plans, consumers=consumers)
 
 
@@ -80,7 +91,7 @@ def plans_of(rows: Sequence[Row], operations: Sequence[Operation], issuers: Iter
         plans[operation.place] = Plan(operation=operation, rows=tuple(sorted(own, key=_order)))
         mistakes += _gaps(plans[operation.place])
     if mistakes:
-        raise PolicyError("\n".join(mistakes))
+        raise PolicyError(mistakes)
     return plans
 
 
@@ -88,7 +99,7 @@ def connection_policies(rows: Sequence[Row], kind: type[Policy], connections: It
     """Return each connection's row of a kind that is planned for connections; raises PolicyError with every mistake."""
     own, names = [row for row in rows if isinstance(row.policy, kind)], frozenset(connections)
     mistakes = [
-        f"{row.where}, field match.operations: rows of this kind are for connections."
+        row.mistake("match.operations", "rows of this kind are for connections.")
         for row in own
         if row.policy.match.operations
     ]
@@ -100,24 +111,25 @@ def connection_policies(rows: Sequence[Row], kind: type[Policy], connections: It
         if winners:
             found[name] = max(winners, key=lambda winner: winner[:2])[2].policy
         else:
-            mistakes.append(f"{name}: no row of the kind {kind.__struct_config__.tag} is for this connection.")
+            mistakes.append(Mistake(f"{name}: no row of the kind {kind.__struct_config__.tag} is for this connection."))
     if mistakes:
-        raise PolicyError("\n".join(mistakes))
+        raise PolicyError(mistakes)
     return found
 
 
 def shown(plans: Mapping[str, Plan]) -> dict[str, list[dict[str, Any]]]:
     """Return plans as plain rows, for people and golden files; a row for some callers only says for whom."""
-    return {place: [_row_shown(row) for row in _shown_rows(plan)] for place, plan in plans.items()}
+    return {place: [row_shown(row) for row in rows_shown(plan)] for place, plan in plans.items()}
 
 
-def _shown_rows(plan: Plan) -> list[Row]:
+def rows_shown(plan: Plan) -> list[Row]:
     """Return the rows for everybody that hold, and those for some callers that may."""
     general = plan.chosen()
     return sorted([*general, *(row for row in plan.rows if _asks_for_caller(row.policy))], key=_order)
 
 
-def _row_shown(row: Row) -> dict[str, Any]:
+def row_shown(row: Row) -> dict[str, Any]:
+    """Return the row as it is written, and whom it asks for."""
     for_whom = {"tiers": list(row.policy.match.tiers), "clients": list(row.policy.match.clients)}
     asked = {name: globs for name, globs in for_whom.items() if globs}
     return fields_of(row.policy) | ({"for": asked} if asked else {})
@@ -164,53 +176,53 @@ def _specific(globs: Sequence[str], name: str | None) -> Literal[0, 1, 2] | None
     return 1 if any(fnmatchcase(name, glob) for glob in globs) else None
 
 
-def _unknown(rows: Sequence[Row], operations: Sequence[Operation], issuers: frozenset[str]) -> list[str]:
+def _unknown(rows: Sequence[Row], operations: Sequence[Operation], issuers: frozenset[str]) -> list[Mistake]:
     names = frozenset(operation.name for operation in operations)
     connections = frozenset(operation.connection for operation in operations if operation.connection)
-    mistakes = []
+    mistakes = list[Mistake]()
     for row in rows:
         mistakes += _misplaced(row)
         mistakes += _unknown_globs(row, "operations", names) + _unknown_globs(row, "connections", connections)
         mistakes += [
-            f"{row.where}, field {field}: nothing is named {name!r}."
+            row.mistake(field, f"nothing is named {name!r}.")
             for field, name in row.policy.unknown_names(names, issuers)
         ]
         mistakes += [
-            f"{row.where}, field match.operations: {operation.place} is not an operation for this kind."
+            row.mistake("match.operations", f"{operation.place} is not an operation for this kind.")
             for operation in operations
             if operation.name in row.policy.match.operations and not row.policy.concerns(operation)
         ]
     return mistakes
 
 
-def _unknown_globs(row: Row, field: Literal["operations", "connections"], names: frozenset[str]) -> list[str]:
+def _unknown_globs(row: Row, field: Literal["operations", "connections"], names: frozenset[str]) -> list[Mistake]:
     return [
-        f"{row.where}, field match.{field}: nothing is named {glob!r}."
+        row.mistake(f"match.{field}", f"nothing is named {glob!r}.")
         for glob in getattr(row.policy.match, field)
         if not any(fnmatchcase(name, glob) for name in names)
     ]
 
 
-def _misplaced(row: Row) -> list[str]:
+def _misplaced(row: Row) -> list[Mistake]:
     """Return what a row cannot match, because it is chosen before that is known, or is not about calls at all."""
     policy = row.policy
     if policy.belongs_to == "consumer" and policy.match != Match():
-        return [f"{row.where}, field match: rows of this kind are for clients; `apis` says what they may call."]
+        return [row.mistake("match", "rows of this kind are for clients; `apis` says what they may call.")]
     if policy.before_caller and _asks_for_caller(policy):
-        return [f"{row.where}, field match: this row is chosen before anybody knows who calls."]
+        return [row.mistake("match", "this row is chosen before anybody knows who calls.")]
     return []
 
 
-def _unknown_tiers(rows: Sequence[Row], consumers: Consumers) -> list[str]:
+def _unknown_tiers(rows: Sequence[Row], consumers: Consumers) -> list[Mistake]:
     return [
-        f"{row.where}, field match.tiers: no consumer is of a tier {glob!r}."
+        row.mistake("match.tiers", f"no consumer is of a tier {glob!r}.")
         for row in rows
         for glob in row.policy.match.tiers
         if not any(fnmatchcase(tier, glob) for tier in consumers.tiers)
     ]
 
 
-def _gaps(plan: Plan) -> list[str]:
+def _gaps(plan: Plan) -> list[Mistake]:
     """Return what the operation goes without and must not."""
     operation = plan.operation
     if operation.public:
@@ -218,4 +230,4 @@ def _gaps(plan: Plan) -> list[str]:
     needed = (*ALWAYS, "idempotency") if operation.takes_idempotency_key else ALWAYS
     missing = [kind for kind in needed if kind not in {policy.kind for policy in plan.policies}]
     what = "paths that are no operation" if operation is UNMATCHED else operation.place
-    return [f"{what}: no row of the kind {kind} is for it; give 00-baseline.yaml one." for kind in missing]
+    return [Mistake(f"{what}: no row of the kind {kind} is for it; give 00-baseline.yaml one.") for kind in missing]
