@@ -11,8 +11,11 @@ from gateway.store.database import Store
 
 @asynccontextmanager
 async def alone(store: Store, table: Table) -> AsyncIterator[AsyncConnection]:
-    """Open it; on SQLite every transaction is one. Whoever only reads is not held up."""
+    """Open it. Whoever only reads is not held up."""
+    taking = {
+        "postgresql": f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE",
+        "sqlite": "BEGIN IMMEDIATE",  # The driver begins with the first change; until then others change what was read.
+    }
     async with store.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            await connection.execute(text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
+        await connection.execute(text(taking[connection.dialect.name]))
         yield connection
