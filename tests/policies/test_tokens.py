@@ -1,0 +1,41 @@
+"""Tokens that are accepted, and the many that are not, one row each in `token_table`."""
+
+import pytest
+
+from gateway.errors import Refused
+from gateway.identity import Verifier
+from openapi.common.types import Code
+from tests.policies.token_table import BAD, GOOD
+from tests.tokens import ISSUER, OTHER, open_desk
+
+
+@pytest.fixture(scope="module")
+def verifier(tmp_path_factory: pytest.TempPathFactory) -> Verifier:
+    return open_desk(tmp_path_factory.mktemp("desk")).verifier
+
+
+def test_there_are_many() -> None:
+    assert len(BAD) >= 150
+    assert all(row.source for row in (BAD | GOOD).values())
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_token_is_refused(verifier: Verifier, name: str) -> None:
+    bad = BAD[name].make()
+
+    with pytest.raises(Refused) as refused:
+        await verifier.verify(bad)
+
+    assert refused.value.code is Code.auth_invalid_token
+    assert refused.value.detail == "Fetch a fresh token for this audience; this one is not accepted."
+    assert verifier.remembered(bad) is None
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_token_is_accepted(verifier: Verifier, name: str) -> None:
+    good = GOOD[name].make()
+
+    identity = await verifier.verify(good)
+
+    assert identity.issuer in {ISSUER, OTHER}
+    assert verifier.remembered(good) is identity
