@@ -1,11 +1,12 @@
 """One set of policies at work: every operation's way. It is never changed; a reload puts another one in its place."""
 
-from collections.abc import Callable
 from typing import Final
 
 from gateway.edge.paths import normal
+from gateway.edge.pressure import Pressure
 from gateway.edge.routes import Routes, allowed, is_governed
 from gateway.edge.standing import Standing
+from gateway.edge.strangers import Strangers
 from gateway.edge.way import Way
 from gateway.errors import Refused
 from gateway.policy.call import Answer, Call, Proceed
@@ -16,6 +17,8 @@ from openapi.common.types import Code
 
 TARGETS: Final = 20_000
 """Targets whose way is remembered; then all are forgotten, and looked up anew."""
+TARGET_BYTES: Final = 256
+"""No longer one is remembered: strangers write them too, and shall not fill the memory."""
 PAGE: Final = Operation(name="page", method="GET", path="", public=True, max_body_bytes=0)
 """Stands for everything that is open to everybody: health, documentation, problems."""
 
@@ -24,13 +27,24 @@ class Governed:
     """Finds a call's way, and goes it."""
 
     def __init__(
-        self, policies: PolicySet, kit: Kit, standing: Standing, serve: Proceed, *, address_of: Callable[[Call], str]
+        self,
+        policies: PolicySet,
+        kit: Kit,
+        standing: Standing,
+        serve: Proceed,
+        *,
+        strangers: Strangers,
+        pressure: Pressure,
     ) -> None:
         self.policies = policies
         self._routes, self._kit, self._serve = Routes(policies.plans), kit, serve
-        ends = {UNMATCHED.place: self._nothing_here}
+        ends = {UNMATCHED.place: self.nothing_here}
         self._ways = {
-            place: Way(plan, policies.consumers, kit, standing, ends.get(place, serve), address_of=address_of)
+            place: Way(
+                *(plan, policies.consumers, kit, standing, ends.get(place, serve)),
+                strangers=strangers,
+                pressure=pressure,
+            )
             for place, plan in policies.plans.items()
         }
         self._targets: dict[tuple[str, bytes], tuple[str, Way]] = {}
@@ -38,16 +52,16 @@ class Governed:
     async def answer(self, call: Call) -> Answer:
         """Return the answer to a call whose path nobody has looked at yet; raises Refused where it is malformed."""
         target = call.scope["method"], call.scope["raw_path"]
-        found = self._targets.get(target) or self._look_up(target)
+        found = self._targets.get(target) or self.way_of(*target)
         if found is None:
             return await self._serve(call)
         call.path, way = found
         call.operation = way.operation
         return await way(call)
 
-    def _look_up(self, target: tuple[str, bytes]) -> tuple[str, Way] | None:
-        """Return the normalised path and its way; None for a page that is open to everybody."""
-        method, path = target[0], normal(target[1])
+    def way_of(self, method: str, raw_path: bytes) -> tuple[str, Way] | None:
+        """Return the normalised path and its way, None for a page that is open to everybody; raises Refused."""
+        path = normal(raw_path)
         if not is_governed(path):
             return None
         plan = self._routes.find(path).get("GET" if method == "HEAD" else method)
@@ -55,10 +69,10 @@ class Governed:
             return path, self._ways[UNMATCHED.place]
         if len(self._targets) >= TARGETS:
             self._targets.clear()
-        self._targets[target] = path, self._ways[plan.operation.place]
-        return self._targets[target]
+        found = self._targets[method, raw_path] = path, self._ways[plan.operation.place]
+        return found
 
-    async def _nothing_here(self, call: Call) -> Answer:
+    async def nothing_here(self, call: Call) -> Answer:
         """Return what a known caller is told of a path without operations, or without this method."""
         found = self._routes.find(call.path)
         if not found:

@@ -158,7 +158,7 @@ class PolicyChange(Struct, frozen=True, kw_only=True):
     restart_needed: Annotated[
         list[str],
         Meta(
-            description="Connections whose rows of the kind `upstream` are other ones now; those take effect at the next start."
+            description="Connections whose row of the kind `upstream` is another one in this set; it takes effect when the files with it are started with."
         ),
     ]
 
@@ -176,6 +176,18 @@ class NewDenial(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     kind: DenialKind
     value: ClientId
     reason: Name
+    issuer: (
+        Annotated[
+            str,
+            Meta(
+                description="The exact `iss`. Absent, whoever vouches for it.",
+                max_length=500,
+                min_length=1,
+                pattern="^[^\\x00-\\x20\\x7f]+\\Z",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     until: (
         Annotated[datetime, Meta(description="Absent, it holds until it is lifted.")]
         | UnsetType
@@ -187,6 +199,7 @@ class Denial(Struct, frozen=True, kw_only=True):
     object: DenialObject
     kind: DenialKind
     value: Annotated[str, Meta(description="The `jti` or the client id.")]
+    issuer: Annotated[str, Meta(description="Null for whoever vouches for it.")] | None
     reason: str
     until: datetime | None
     denied_by: str

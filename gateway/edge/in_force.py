@@ -1,0 +1,181 @@
+"""Which set of policies is in force: the database says it for all processes, and each puts it to work by itself."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, structs
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.edge.application import Edge
+from gateway.edge.news import News
+from gateway.edge.standing import POLICIES
+from gateway.errors import Refused
+from gateway.policy.compiling import Compiled, Compiler
+from gateway.policy.document import Mistake, PolicyError, texts_of
+from gateway.policy.kinds.upstream import Upstream
+from gateway.store import policy_sets
+from gateway.store.database import Store
+from gateway.store.policy_sets import LoadedSet, digest_of
+from openapi.common.types import Code, Violation
+
+log = logging.getLogger(__name__)
+
+START: Final = "start"
+"""Who loaded a set that came with a start."""
+
+
+class Files(Struct, frozen=True, kw_only=True):
+    """Where policies are written, and what stood there when this process started."""
+
+    folder: Path
+    texts: Mapping[str, str]
+    upstreams: Mapping[str, Upstream]
+    """By connection: what this process was built with."""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What is in force now."""
+
+    loaded: LoadedSet
+    changed: bool
+    """Whether another set was in force before."""
+    restart_needed: tuple[str, ...]
+    """Connections whose row is another one than the one at work."""
+
+
+class InForce:
+    """Follows the set that is live, and changes it. Before anything else, `attach` it."""
+
+    def __init__(self, files: Files, store: Store, news: News) -> None:
+        self._files, self._store, self._news = files, store, news
+        self._compiler: Compiler | None = None
+        self._edge: Edge | None = None
+        self._turn = asyncio.Lock()
+        self._started = False
+
+    def attach(self, compiler: Compiler, edge: Edge | None = None) -> None:
+        """Take what compiles sets, and where they are put to work; a command has no such place."""
+        self._compiler, self._edge = compiler, edge
+
+    @property
+    def edge(self) -> Edge:
+        """Return where the set is at work."""
+        if self._edge is None:
+            raise RuntimeError("Nothing was attached: attach the edge before it is asked.")
+        return self._edge
+
+    async def follow(self) -> None:
+        """Return when this process works under the live set, or keeps its own, as the log says."""
+        async with self._turn:
+            if not self._started:
+                await self._begin()
+                return
+            live = await policy_sets.live(self._store)
+            if live and live.id != self.edge.policies.id:
+                await self._try(live)
+
+    async def start(self) -> None:
+        """Return when the files that this process started with are in force, unless they were rolled back from."""
+        async with self._turn:
+            if not self._started:
+                await self._begin()
+
+    async def reload(self, by: str) -> Change:
+        """Return what is in force after the files were read anew; raises Refused, and then nothing has changed."""
+        texts = await asyncio.to_thread(self._read)
+        compiled = await self._compiled(texts)
+        async with self._turn:
+            before = await policy_sets.live(self._store)
+            loaded = await policy_sets.record(self._store, texts, by)
+            if loaded.digest != digest_of(texts):
+                raise Refused(Code.policy_set_withdrawn, "Change the files first; these were rolled back from.")
+            return await self._put(loaded, compiled, before)
+
+    async def roll_back(self, by: str) -> Change:
+        """Return what is in force after one step back; raises Refused, and then nothing has changed."""
+        async with self._turn:
+            before, previous = await policy_sets.live(self._store), await policy_sets.previous(self._store)
+            if previous:
+                await self._compiled(previous.files)
+            loaded = await policy_sets.roll_back(self._store, by)
+            return await self._put(loaded, await self._compiled(loaded.files), before)
+
+    async def _begin(self) -> None:
+        try:
+            before = await policy_sets.live(self._store)
+            loaded = await policy_sets.record(self._store, self._files.texts, START)
+        except SQLAlchemyError:
+            log.exception("Which policies are in force cannot be looked up: those of the files are, for now.")
+            return
+        self._started = True
+        if loaded.digest == digest_of(self._files.texts):
+            self.edge.use(structs.replace(self.edge.policies, id=loaded.id))
+            if before and before.id != loaded.id:
+                await self._news.tell(POLICIES)
+            return
+        log.warning("The policy files were rolled back from: %s is in force instead.", loaded.id)
+        await self._try(loaded)
+
+    async def _try(self, live: LoadedSet) -> None:
+        """Put the set to work; one that this release cannot use is logged, and the one at work stays."""
+        try:
+            self._use(live, await asyncio.to_thread(self._compile, live.files))
+        except PolicyError as error:
+            log.error("The live set %s does not fit this release, and is not used here:\n%s", live.id, error)  # noqa: TRY400 — the lines say it all.
+
+    async def _put(self, loaded: LoadedSet, compiled: Compiled, before: LoadedSet | None) -> Change:
+        self._use(loaded, compiled)
+        changed = before is None or before.id != loaded.id
+        if changed:
+            log.warning("%s is in force, loaded by %s.", loaded.id, loaded.loaded_by)
+            await self._news.tell(POLICIES)
+        running = self._files.upstreams
+        others = tuple(name for name, row in compiled.upstreams.items() if row != running.get(name))
+        return Change(loaded=loaded, changed=changed, restart_needed=others)
+
+    def _use(self, loaded: LoadedSet, compiled: Compiled) -> None:
+        if self._edge:
+            self._edge.use(structs.replace(compiled.policies, id=loaded.id))
+
+    async def _compiled(self, texts: Mapping[str, str]) -> Compiled:
+        try:
+            return await asyncio.to_thread(self._compile, texts)
+        except PolicyError as error:
+            raise refusal_of(error) from error
+
+    def _compile(self, texts: Mapping[str, str]) -> Compiled:
+        if self._compiler is None:
+            raise RuntimeError("Nothing was attached: attach what compiles policies before it is asked.")
+        return self._compiler(texts)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            return texts_of(self._files.folder)
+        except PolicyError as error:
+            raise refusal_of(error) from error
+
+
+def refusal_of(error: PolicyError) -> Refused:
+    """Return the refusal of a set that does not hold, with every mistake and its place."""
+    return Refused(
+        Code.policy_set_invalid,
+        "Nothing was changed; mend the rows, then load them again.",
+        *(
+            Violation(code=Code.policy_set_invalid, pointer="".join(_pointer(mistake)), detail=str(mistake))
+            for mistake in error.mistakes
+        ),
+    )
+
+
+def _pointer(mistake: Mistake) -> Iterator[str]:
+    """Yield the parts of a JSON Pointer into the file, which stands first in it."""
+    yield "#"
+    if mistake.file:
+        yield "/" + mistake.file.replace("~", "~0").replace("/", "~1")
+    if mistake.row:
+        yield f"/policies/{mistake.row - 1}"
+    if mistake.field and mistake.field != "—":
+        yield "/" + mistake.field.replace(".", "/")
