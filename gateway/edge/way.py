@@ -80,7 +80,7 @@ class Way:
             if told.refused_by is None:
                 answer = await self._admitted(call, admission)
             else:
-                answer = self._kit.problem(call, _used_up(told, counting.rows[told.refused_by].label))
+                answer = self._kit.problem(call, used_up(told, counting.rows[told.refused_by].label))
         finally:  # Whatever ends the call, its places are somebody else's then.
             if told.ticket:
                 counters = self._kit.counters if counting is admission.counting else self._kit.alone
