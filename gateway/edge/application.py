@@ -1,6 +1,8 @@
 """The edge itself: reads a request within bounds, finds its plan, carries it out, and sends what comes of it."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Final
 
 from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID, Api
@@ -13,6 +15,7 @@ from gateway.edge.limits import Disconnected, Receive, check_address, check_head
 from gateway.edge.paths import normal
 from gateway.edge.pressure import MOST, Pressure
 from gateway.edge.standing import Standing
+from gateway.edge.strangers import Strangers
 from gateway.policy.call import Answer, Call
 from gateway.policy.kinds.base import Kit
 from gateway.policy.kinds.cache import note_write
@@ -41,15 +44,19 @@ class Edge:
         trusted_proxies: Sequence[str] = (),
         most_under_way: int = MOST,
         reload: Callable[[], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app, self.kit = app, kit
         self._standing = Standing(kit.verifier, reload or _nothing_to_reload)
-        self._addresses, self._pressure = Addresses(trusted_proxies), Pressure(most_under_way)
+        self._strangers = Strangers(kit, Addresses(trusted_proxies).of, clock)
+        self._pressure = Pressure(most_under_way)
         self.use(policies)
 
     def use(self, policies: PolicySet) -> None:
         """Put the set in the place of the one before; a call under way ends under the one that it began with."""
-        self._governed = Governed(policies, self.kit, self._standing, self._serve, address_of=self._addresses.of)
+        self._governed = Governed(
+            *(policies, self.kit, self._standing, self._serve), strangers=self._strangers, pressure=self._pressure
+        )
 
     @property
     def policies(self) -> PolicySet:
@@ -77,11 +84,14 @@ class Edge:
         await send_answer(send, answer, with_body=scope["method"] != "HEAD")
 
     async def _serve(self, call: Call) -> Answer:
-        """Return the framework's answer, and tell the caches of a write."""
+        """Return the framework's answer, and tell the caches of a write. Pages are answered under any pressure.
+
+        Whether the process lives is asked most when it has much to do.
+        """
         if not call.path:
             call.path = normal(call.scope["raw_path"])
         current_trace.set(trace_of(call.all(b"traceparent")))
-        with self._pressure.place(), deadline(ANSWERED_WITHIN_S):
+        with nullcontext() if call.operation is PAGE else self._pressure.place(), deadline(ANSWERED_WITHIN_S):
             answer = await collect(self._app, _told(call), await call.body())
         if not call.operation.is_safe:
             await note_write(call, self.kit, answer.status)

@@ -67,9 +67,11 @@ class Governed:
         plan = self._routes.find(path).get("GET" if method == "HEAD" else method)
         if plan is None:
             return path, self._ways[UNMATCHED.place]
-        if len(self._targets) >= TARGETS:
-            self._targets.clear()
-        found = self._targets[method, raw_path] = path, self._ways[plan.operation.place]
+        found = path, self._ways[plan.operation.place]
+        if len(raw_path) <= TARGET_BYTES:
+            if len(self._targets) >= TARGETS:
+                self._targets.clear()
+            self._targets[method, raw_path] = found
         return found
 
     async def nothing_here(self, call: Call) -> Answer:

@@ -17,11 +17,15 @@ class Pressure:
     def __init__(self, most: int = MOST) -> None:
         self.under_way, self._most = 0, most
 
+    def check(self) -> None:
+        """Return where there is a place; raises Unavailable."""
+        if self.under_way >= self._most:
+            raise Unavailable(Code.gateway_overloaded, "More is under way than can be done.", retry_after_s=AGAIN_S)
+
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold a place; raises Unavailable where there is none."""
-        if self.under_way >= self._most:
-            raise Unavailable(Code.gateway_overloaded, "More is under way than can be done.", retry_after_s=AGAIN_S)
+        self.check()
         self.under_way += 1
         try:
             yield
