@@ -13,6 +13,8 @@ from gateway.policy.operation import Operation
 from openapi.common.types import Code
 
 Tier = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Names = tuple[Annotated[str, Meta(pattern=r"^[^*?\[\]]+$")], ...]
+"""Whole names: a glob here would narrow to nothing, and nobody would see why."""
 
 
 class Consumer(Policy, tag="consumer", frozen=True, kw_only=True):
@@ -27,9 +29,9 @@ class Consumer(Policy, tag="consumer", frozen=True, kw_only=True):
     """What rows match with `tiers`."""
     apis: Annotated[Globs, Meta(min_length=1)] = ("*",)
     """The operations that it may call, by name or glob."""
-    scopes: Globs | None = None
+    scopes: Names | None = None
     """At most these scopes; left out, those of the token."""
-    legal_entities: Globs | None = None
+    legal_entities: Names | None = None
     """At most these legal entities; left out, those of the token."""
 
     def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:  # noqa: ARG002
