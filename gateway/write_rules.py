@@ -93,4 +93,6 @@ def uncertain(write: Write[Any], since: datetime | None, at: datetime, wait_s: f
     age_s = (at - since).total_seconds() if since else 0.0
     family = Overdue if since and age_s >= write.deadline_s else Uncertain
     detail = "It may have happened. Send it again unchanged: it is looked for before anything is sent."
-    return family(Code.upstream_timeout_uncertain, detail, retry_after_s=max(1, ceil(wait_s)))
+    error = family(Code.upstream_timeout_uncertain, detail, retry_after_s=max(1, ceil(wait_s)))
+    error.since = since
+    return error

@@ -8,7 +8,7 @@ from gateway.durable.decisions import cancel, resume
 from gateway.durable.engine import Engine
 from gateway.durable.moments import MOMENTS, Moments, undisturbed
 from gateway.durable.process import enqueue, wait_until_resting
-from gateway.durable.run import process_id
+from gateway.durable.run import Leave, process_id
 from gateway.durable.schedules import Schedule
 from gateway.durable.settings import DurableSettings
 from gateway.durable.verbs import Batch, corrections, decided, finish, skip, step, submit, submit_many, undo
@@ -31,6 +31,7 @@ __all__ = [
     "DurableSettings",
     "Engine",
     "LeaseLost",
+    "Leave",
     "Listed",
     "Moments",
     "Process",

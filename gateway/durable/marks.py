@@ -181,7 +181,8 @@ async def _end_with_a_no(connection: AsyncConnection, run: Run, work: Work, outc
 
 
 async def _end_unknown(connection: AsyncConnection, run: Run, work: Work, outcome: Outcome, process: Process) -> None:
-    doubt = {"state": StepState.in_doubt.value, **_said(outcome)}
+    left = {"ended_at": run.store.now()} if outcome.kind is Kind.left else {}
+    doubt = {"state": StepState.in_doubt.value, **left, **_said(outcome)}
     await process_steps.change(connection, run.key_of(work.name), **doubt)
     state = State.compensating if work.undoes else State.in_doubt
     await move(connection, run.store, process, state, outcome=Effect.uncertain.value)
@@ -288,7 +289,9 @@ async def complete(run: Run, result: object) -> Kind:
         await _write_skips(connection, run)
         if process.giving_up and process.pivot_at is None:
             return Kind.given_up
-        kept = {"result": json.encode(result).decode(), "outcome": Effect.applied.value}
+        left = await process_steps.any_in_doubt(connection, process.id, process.attempt)
+        effect = Effect.uncertain if left else Effect.applied
+        kept = {"result": json.encode(result).decode(), "outcome": effect.value}
         await _close(connection, run.store, process, run.workflow.completed, **kept)
         return Kind.done
 

@@ -1,12 +1,13 @@
 """What came of one try of a step, as plain data: the engine keeps it, and a replay takes the same way by it."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
 import msgspec
 from msgspec import Struct
 
-from gateway.errors import ApiError, Refusal
+from gateway.errors import ApiError, Refusal, Uncertain
 from openapi.common.types import Code
 
 
@@ -24,6 +25,8 @@ class Kind(StrEnum):
     """It may have happened; it is looked for after a while."""
     overdue = "overdue"
     """It may have happened, and has been looked for long enough: a person has to look."""
+    left = "left"
+    """It may have happened, and the workflow goes on: it is looked for by a later process."""
     given_up = "given_up"
     """It was not tried: meanwhile it was decided that the process is undone."""
     stopped = "stopped"
@@ -40,6 +43,8 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refusal: Refusal | None = None
     wait_s: float = 0.0
     """After how long to look again. Recorded, so that settings may change under way."""
+    since: datetime | None = None
+    """Since when it is unknown."""
 
     @classmethod
     def failed(cls, kind: Kind, error: ApiError, *, at: int, wait_s: float = 0.0) -> Self:
@@ -51,7 +56,8 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
             candidates=list(error.candidates),
             process_id=error.process_id,
         )
-        return cls(kind=kind, at=at, refusal=refusal, wait_s=wait_s)
+        since = error.since if isinstance(error, Uncertain) else None
+        return cls(kind=kind, at=at, refusal=refusal, wait_s=wait_s, since=since)
 
     @classmethod
     def broke(cls, *, at: int) -> Self:

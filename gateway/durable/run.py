@@ -48,6 +48,14 @@ class StepEngine(Protocol):
         """Tell whether the engine raised it for itself: that ends the run, and is nobody's refusal."""
 
 
+class Leave(Struct, frozen=True, kw_only=True):
+    """When a workflow goes on without knowing what came of a write, for a later process to look."""
+
+    after_s: float
+    again: bool = False
+    """Whether an earlier process has left it already: who cannot be asked now proves nothing."""
+
+
 class Work(Struct, frozen=True, kw_only=True):
     """A step as it is to be carried out."""
 
@@ -62,6 +70,9 @@ class Work(Struct, frozen=True, kw_only=True):
     writes: bool = False
     """Whether it has an effect in another system: then a try that was cut short is uncertain."""
     pivot: bool = False
+    leave: Leave | None = None
+    left: Callable[[bool], Any] | None = None
+    """Returns what stands for the result once it is left; told whether a person has to look."""
     again_from: str | None = None
     """The step at which a refusal is taken up again, where that is an earlier one."""
     undoes: str | None = None

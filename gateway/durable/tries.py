@@ -4,10 +4,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy.exc import OperationalError
 
 from gateway.correlation import belonging
@@ -24,21 +27,38 @@ _log = logging.getLogger(__name__)
 _JITTER: Final = random.Random()  # noqa: S311 - it only spreads what would otherwise come at once
 
 
+class Doubt(Struct, frozen=True, kw_only=True):
+    """How often and for how long it has been looked what came of a write."""
+
+    probe: int = 0
+    waited_s: float = 0.0
+    since: datetime | None = None
+
+    def after(self, outcome: Outcome) -> Self:
+        """Return it after one more look, and the wait that followed."""
+        waited_s, since = self.waited_s + outcome.wait_s, self.since or outcome.since
+        return replace(self, probe=self.probe + 1, waited_s=waited_s, since=since)
+
+    def age_s(self, now: datetime) -> float:
+        """Return for how long nobody has known: looks that take long count too."""
+        return max(self.waited_s, (now - self.since).total_seconds() if self.since else 0.0)
+
+
 async def carry_out(run: Run, work: Work) -> Any:  # noqa: ANN401 - `work.into` says what it is
     """Return what the step returned, in this run or an earlier one; raises Unwound with anything else.
 
     Each look for a write of unknown outcome is an engine's step of its own, and the waits between them outlast the
     worker.
     """
-    probe, waited_s = 0, 0.0
+    doubt = Doubt()
     while True:
-        name = work.name if probe == 0 else f"{work.name}?{probe}"
-        outcome = await recorded(run, name, partial(_try, run, work, probe, waited_s))
+        name = work.name if doubt.probe == 0 else f"{work.name}?{doubt.probe}"
+        outcome = await recorded(run, name, partial(_try, run, work, doubt))
         if outcome.kind is not Kind.uncertain:
             break
         await run.engine.sleep(outcome.wait_s)
-        probe, waited_s = probe + 1, waited_s + outcome.wait_s
-    if outcome.kind is not Kind.done:
+        doubt = doubt.after(outcome)
+    if outcome.kind not in {Kind.done, Kind.left}:
         unwound = Unwound(work.name, work.key, outcome)
         if outcome.kind is Kind.refused and work.again_from:
             unwound.resume_at = run.numbers[work.again_from]
@@ -63,8 +83,9 @@ async def recorded(run: Run, name: str, call: Callable[[], Awaitable[Outcome]]) 
     return outcome
 
 
-async def _try(run: Run, work: Work, probe: int, waited_s: float) -> Outcome:
-    begun = await marks.begin(run, work, probe=probe > 0)
+async def _try(run: Run, work: Work, doubt: Doubt) -> Outcome:
+    tried_at = run.store.now()
+    begun = await marks.begin(run, work, probe=doubt.probe > 0)
     if begun.instead is not None:
         value = None if begun.value is None else msgspec.json.decode(begun.value)
         return Outcome(kind=begun.instead, at=run.engine.step_id(), value=value)
@@ -72,10 +93,13 @@ async def _try(run: Run, work: Work, probe: int, waited_s: float) -> Outcome:
         await run.moments(BEFORE, work.name)
         outcome = await _outcome_of(run, work)
         await run.moments(AFTER, work.name)
-    if work.writes and begun.cut_short and outcome.kind is Kind.unavailable:
+    earlier = work.writes and (begun.cut_short or (work.leave is not None and work.leave.again))
+    if earlier and outcome.kind is Kind.unavailable:
         # Nothing of this try happened; but an earlier one was cut short, and nobody could be asked about it.
         outcome = Outcome.failed(Kind.uncertain, UNKNOWN, at=outcome.at)
-    outcome = _timed(run.settings, outcome, probe, waited_s)
+    if outcome.kind in UNKNOWN_YET:
+        since = doubt.since or outcome.since or tried_at
+        outcome = _timed(run, work, replace(outcome, since=since), replace(doubt, since=since))
     await marks.end(run, work, outcome)
     return outcome
 
@@ -101,16 +125,19 @@ KINDS: Final[Mapping[type[ApiError], Kind]] = {
     Unavailable: Kind.unavailable,
 }
 """The first family that an error belongs to says how the try ended."""
+UNKNOWN_YET: Final = (Kind.uncertain, Kind.overdue)
 
 
-def _timed(settings: DurableSettings, outcome: Outcome, probe: int, waited_s: float) -> Outcome:
-    """Return the outcome; one that is unknown says when to look again, or that nobody should any more."""
-    if outcome.kind is not Kind.uncertain:
-        return outcome
-    wait_s = settings.probe_s(probe)
-    if waited_s + wait_s > settings.write_deadline_s:
-        return msgspec.structs.replace(outcome, kind=Kind.overdue)
-    return msgspec.structs.replace(outcome, wait_s=wait_s)
+def _timed(run: Run, work: Work, outcome: Outcome, doubt: Doubt) -> Outcome:
+    """Return the outcome that is unknown: when to look again, that somebody later does, or that a person has to."""
+    wait_s = run.settings.probe_s(doubt.probe)
+    age_s = doubt.age_s(run.store.now()) + wait_s
+    overdue = outcome.kind is Kind.overdue or age_s > run.settings.write_deadline_s
+    if work.leave and work.left and (overdue or age_s > work.leave.after_s):
+        return replace(outcome, kind=Kind.left, value=msgspec.to_builtins(work.left(overdue)))
+    if overdue:
+        return replace(outcome, kind=Kind.overdue)
+    return replace(outcome, wait_s=wait_s)
 
 
 async def _patiently(settings: DurableSettings, work: Work) -> Any:  # noqa: ANN401 - `work.into` says what it is

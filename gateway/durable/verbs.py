@@ -11,7 +11,7 @@ from msgspec import Struct
 from gateway.agreement import Difference, agreeing
 from gateway.caller import INSTALLATION
 from gateway.durable.outcomes import Unwound
-from gateway.durable.run import Run, Skip, Undo, Work, current_run
+from gateway.durable.run import Leave, Run, Skip, Undo, Work, current_run
 from gateway.durable.tries import carry_out
 from gateway.errors import Refusal, Refused
 from gateway.store import decisions, processes
@@ -28,6 +28,10 @@ class Batch(Struct, Generic[T], frozen=True, kw_only=True):
 
     done: dict[str, T]
     refused: dict[str, Refusal]
+    left: list[str] = []
+    """All of them, where the process went on without knowing."""
+    overdue: bool = False
+    """Whether it has been unknown for so long that a person has to look."""
 
 
 async def step(
@@ -121,13 +125,15 @@ async def submit_many(  # noqa: PLR0913 - as above
     makes: bool = True,
     serial: str | None = None,
     pivot: bool = False,
+    leave: Leave | None = None,
     again_from: str | None = None,
 ) -> Batch[T]:
     """Return what came of each item of a batch, once that is known of all of them: the effect, there once, or a no.
 
     An item that is refused refuses neither its siblings nor the step: its refusal is for the workflow to take up. What
     is raised holds for the whole batch, and becomes of the step what it becomes in `submit`. `act` must say what it
-    returns. See `Writes.many`.
+    returns. See `Writes.many`. With `leave` a batch of which nobody knows keeps nothing else waiting: after so long the
+    process goes on, its keys `left`, and whoever submits them again looks first.
     """
     run = current_run.get()
     work = Work(
@@ -149,6 +155,8 @@ async def submit_many(  # noqa: PLR0913 - as above
         system=on.connection,
         writes=True,
         pivot=pivot,
+        leave=leave,
+        left=partial(_left, [item.key for item in items]),
         again_from=again_from,
     )
     done = await _performed(run, work)
@@ -162,6 +170,10 @@ async def _written(guard: BoundWrites, **asked: Any) -> Batch[Any]:  # noqa: ANN
         done={key: outcome for key, outcome in outcomes.items() if not isinstance(outcome, Refused)},
         refused={key: Refusal.of(outcome) for key, outcome in outcomes.items() if isinstance(outcome, Refused)},
     )
+
+
+def _left(keys: Sequence[str], overdue: bool) -> Batch[Any]:  # noqa: FBT001 - as `Work.left` is called
+    return Batch(done={}, refused={}, left=list(keys), overdue=overdue)
 
 
 def _each_agreeing(fields: Sequence[str]) -> Callable[[Struct, object], list[Difference]] | None:

@@ -110,6 +110,14 @@ async def get(connection: AsyncConnection, key: StepKey) -> ProcessStep:
     return ProcessStep.of((await connection.execute(select(tb_process_step).where(_of(key)))).one())
 
 
+async def any_in_doubt(connection: AsyncConnection, process_id: str, attempt: int) -> bool:
+    """Tell whether a step of the attempt was left without anybody knowing what came of it."""
+    columns = tb_process_step.c
+    mine = (columns.process_id == process_id, columns.attempt == attempt)
+    asked = select(columns.name).where(*mine, columns.state == StepState.in_doubt.value).limit(1)
+    return (await connection.execute(asked)).first() is not None
+
+
 async def put(connection: AsyncConnection, key: StepKey, position: int, system: str | None = None) -> None:
     """Make sure that the step has a row."""
     statement = insert_into(connection, tb_process_step).values(

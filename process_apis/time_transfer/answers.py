@@ -55,7 +55,7 @@ async def runs(store: Store, caller: Caller, found: Sequence[Process]) -> list[T
             process,
             steps[process.id],
             [item.id for item in items if item.process_id == process.id],
-            doubts[process.source or ""] if process.ended_at is None else 0,
+            doubts[process.source or ""] if process.ended_at is None else None,
         )
         for process in found
     ]
@@ -71,7 +71,7 @@ async def _in_doubt(store: Store, connections: set[str]) -> defaultdict[str, int
         return defaultdict(int, {row.psa: row.found for row in rows})
 
 
-def _run(process: Process, steps: Sequence[ProcessStep], items: list[str], in_doubt: int) -> TransferRun:
+def _run(process: Process, steps: Sequence[ProcessStep], items: list[str], in_doubt: int | None) -> TransferRun:
     order = json.decode(process.order, type=TransferOrder)
     counts = [_counts_of(step) for step in steps]
     return TransferRun(
@@ -86,7 +86,7 @@ def _run(process: Process, steps: Sequence[ProcessStep], items: list[str], in_do
         current_step=process.current_step,
         counts=RunCounts(
             **{name: sum(getattr(one, name) for one in counts) for name in NUMBERS},
-            in_doubt=in_doubt,
+            in_doubt=sum(one.in_doubt for one in counts) if in_doubt is None else in_doubt,
         ),
         amounts=_amounts(counts),
         more=bool(process.result) and json.decode(process.result or "{}", type=Counted).more,

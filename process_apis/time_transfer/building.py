@@ -193,6 +193,8 @@ class Group(Struct, frozen=True, kw_only=True):
     legal_entity: str
     currency: str
     lines: list[Line]
+    in_doubt: bool = False
+    """Whether an earlier run has left it: nobody knows yet what came of it, and nothing else waits for it."""
 
     @property
     def to_post(self) -> list[ToPost]:
@@ -210,10 +212,10 @@ class Group(Struct, frozen=True, kw_only=True):
 
 
 def groups_of(facts: Sequence[Fact], batch_size: Callable[[str], int], period_of: Callable[[Fact], str]) -> list[Group]:
-    """Return the calls in which the facts are posted."""
-    kinds: dict[tuple[str, str, str, str], dict[tuple[str, int], list[Fact]]] = {}
-    for fact in facts:
-        kind = (fact.erp, fact.legal_entity, fact.currency, period_of(fact))
+    """Return the calls in which the facts are posted; those of which nobody knows come last, among themselves."""
+    kinds: dict[tuple[bool, str, str, str, str], dict[tuple[str, int], list[Fact]]] = {}
+    for fact in sorted(facts, key=_is_in_doubt):
+        kind = (_is_in_doubt(fact), fact.erp, fact.legal_entity, fact.currency, period_of(fact))
         kinds.setdefault(kind, {}).setdefault((fact.source_id, fact.revision), []).append(fact)
     return [
         Group(
@@ -221,10 +223,15 @@ def groups_of(facts: Sequence[Fact], batch_size: Callable[[str], int], period_of
             legal_entity=entity,
             currency=currency,
             lines=[Line(fact.business_key, fact.erp_project_id, fact.accounting_date, fact.net) for fact in call],
+            in_doubt=in_doubt,
         )
-        for (erp, entity, currency, _), sources in kinds.items()
+        for (in_doubt, erp, entity, currency, _), sources in kinds.items()
         for call in _calls(list(sources.values()), batch_size(erp))
     ]
+
+
+def _is_in_doubt(fact: Fact) -> bool:
+    return fact.posting is Posting.in_doubt
 
 
 def _calls(sources: Sequence[Sequence[Fact]], most: int) -> list[list[Fact]]:

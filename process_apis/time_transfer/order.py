@@ -27,6 +27,9 @@ class TransferSettings(Struct, frozen=True, kw_only=True):
     window_days: int = 7
     """How far back a poll looks where the PSA does not tell when time has changed."""
     retry_rejected_s: float = 900.0
+    leave_doubt_s: float = 45.0
+    """How long a run waits for an answer that got lost: then it goes on, and each later one looks for what came of it.
+    """
     batch_entries: int = 200
     batches: int = 12
     """After so many the run ends, and the next one goes on: the engine keeps what each step returned."""
@@ -87,6 +90,8 @@ class Counts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ignored: int = 0
     recalled: int = 0
     reversed: int = 0
+    in_doubt: int = 0
+    """Left, for a later run to look what came of them."""
     told: int = 0
     amounts: dict[str, str] = {}
     """What was posted as sales, by currency."""

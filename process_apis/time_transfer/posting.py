@@ -5,6 +5,7 @@ from datetime import date as date_type
 
 from msgspec import Struct
 from sqlalchemy import tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import Refused, Uncertain
 from gateway.store.database import Store
@@ -66,9 +67,14 @@ async def documents_of(store: Store, keys: Sequence[str]) -> list[NewBillableTra
 async def note_doubt(store: Store, keys: Sequence[str]) -> None:
     """Record that it is unknown what became of the facts, and so of their entries."""
     async with store.begin() as connection:
-        sent = tb_fact.c.business_key.in_(sorted(keys)) & (tb_fact.c.posting == Posting.posting.value)
-        await move_facts(connection, store, sent, posting=Posting.in_doubt.value)
-        sources = {(fact.source_instance, fact.source_id) for fact in (await by_key(connection, keys)).values()}
-        mine = tuple_(ENTRY.psa, ENTRY.external_id).in_(sorted(sources))
-        waiting = update(tb_time_entry).where(mine, ENTRY.transfer == Transfer.posting.value)
-        await connection.execute(waiting.values(transfer=Transfer.in_doubt.value, updated_at=store.now()))
+        await note_doubt_within(connection, store, keys)
+
+
+async def note_doubt_within(connection: AsyncConnection, store: Store, keys: Sequence[str]) -> None:
+    """Record it in the caller's transaction."""
+    sent = tb_fact.c.business_key.in_(sorted(keys)) & (tb_fact.c.posting == Posting.posting.value)
+    await move_facts(connection, store, sent, posting=Posting.in_doubt.value)
+    sources = {(fact.source_instance, fact.source_id) for fact in (await by_key(connection, keys)).values()}
+    mine = tuple_(ENTRY.psa, ENTRY.external_id).in_(sorted(sources))
+    waiting = update(tb_time_entry).where(mine, ENTRY.transfer == Transfer.posting.value)
+    await connection.execute(waiting.values(transfer=Transfer.in_doubt.value, updated_at=store.now()))

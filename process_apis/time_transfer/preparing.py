@@ -150,7 +150,8 @@ class Preparation:
         """Let be posted what was left under way, or refused."""
         if left:
             self._batch.to_post += left
-            ids = tb_fact.c.id.in_([fact.id for fact in left])
+            # What is in doubt stays so until somebody has answered: others are not to wait with it.
+            ids = tb_fact.c.id.in_([fact.id for fact in left if fact.posting is not Posting.in_doubt])
             await move_facts(self._connection, self._store, ids, posting=Posting.posting.value, code=None, detail=None)
 
     def _come_back(self, external_id: str, theirs: Theirs | None, history: History) -> None:

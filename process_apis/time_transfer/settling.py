@@ -1,7 +1,7 @@
 """Settling a batch: what the ERP made of its facts, and so where its entries stand; told, and closed where done."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -26,10 +26,11 @@ from process_apis.time_transfer.asking import cut_off, item_for, trace_key
 from process_apis.time_transfer.content import UNFINISHED, History
 from process_apis.time_transfer.histories import histories, lock_entries
 from process_apis.time_transfer.order import RECALL, RUN, Counts, counted
-from process_apis.time_transfer.posting import Booked
+from process_apis.time_transfer.posting import Booked, note_doubt_within
 from process_apis.time_transfer.telling import mark_untold
 
 POSTED: Final = "tiebeam.time_transfer.posted.v1"
+STILL_UNKNOWN: Final = "Its posting was sent, and nobody could say since what came of it. It is looked for further."
 MOVING: Final = (Transfer.posting, Transfer.in_doubt, Transfer.reversal_queued)
 
 
@@ -41,17 +42,26 @@ class Work(Struct, frozen=True, kw_only=True):
     entry_id: str | None = None
 
 
-async def settle(
-    store: Store, entities: Entities, work: Work, done: dict[str, Booked], refused: dict[str, Refusal]
-) -> Counts:
+class Outcomes(Struct, frozen=True, kw_only=True):
+    """What came of the facts that were posted, by their keys."""
+
+    done: dict[str, Booked] = {}
+    refused: dict[str, Refusal] = {}
+    in_doubt: dict[str, bool] = {}
+    """Of which nobody knows yet, and whether that has lasted for so long that a person has to look."""
+
+
+async def settle(store: Store, entities: Entities, work: Work, outcomes: Outcomes) -> Counts:
     """Return what became of the entries. Run twice, it writes the same."""
     process = await get_process(store, INSTALLATION, process_id())
     async with store.begin() as connection:
         ids = [work.entry_id] if work.entry_id else await inbox.claimed_ids(connection, work.batch or "")
         await lock_entries(connection, work.connection, ids)
-        await _book(connection, store, done)
-        await _note_refusals(connection, store, refused)
-        settlement = Settlement(connection, store, entities, process, work.connection)
+        await _book(connection, store, outcomes.done)
+        await _note_refusals(connection, store, outcomes.refused)
+        await note_doubt_within(connection, store, list(outcomes.in_doubt))
+        overdue = {key for key, is_overdue in outcomes.in_doubt.items() if is_overdue}
+        settlement = Settlement(connection, store, entities, process, work.connection, overdue)
         counts = await settlement.carried_out(ids)
         if work.batch:
             await inbox.settle(connection, store, work.batch)
@@ -91,10 +101,17 @@ class Settlement:
     """The entries of one batch, after their facts have been settled."""
 
     def __init__(
-        self, connection: AsyncConnection, store: Store, entities: Entities, process: Process, psa: str
+        self,
+        connection: AsyncConnection,
+        store: Store,
+        entities: Entities,
+        process: Process,
+        psa: str,
+        overdue: Collection[str],
     ) -> None:
         self._connection, self._store, self._entities = connection, store, entities
-        self._process, self._psa = process, psa
+        self._process, self._psa, self._overdue = process, psa, overdue
+        self._left = 0
         self._moved: defaultdict[tuple[Transfer, Code | None, str | None], list[TimeEntry]] = defaultdict(list)
         self._items: list[NewItem] = []
         self._sold: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -115,7 +132,7 @@ class Settlement:
         await mark_untold(self._connection, self._store, await histories(self._connection, self._psa, told))
         numbers = {"posted": Transfer.posted, "reversed": Transfer.reversed, "rejected": Transfer.rejected_validation}
         return counted(
-            {name: len(self._ids(transfer)) for name, transfer in numbers.items()},
+            {name: len(self._ids(transfer)) for name, transfer in numbers.items()} | {"in_doubt": self._left},
             amounts={currency: str(amount) for currency, amount in self._sold.items()},
             at_risk={currency: str(amount) for currency, amount in self._at_risk.items()},
         )
@@ -127,13 +144,14 @@ class Settlement:
         facts = history.of(entry.revision)
         sales = [fact for fact in facts if fact.kind is Kind.sale]
         failed = [fact for fact in facts if fact.posting is Posting.failed]
-        if any(fact.posting in UNFINISHED for fact in facts):
+        if unknown := [fact for fact in facts if fact.posting in UNFINISHED]:
+            self._leave(entry, Transfer.in_doubt, unknown, sales)
             return
         if failed:
             self._fail(entry, Transfer.rejected_validation, failed[0], sales)
             return
         over = [fact for fact in sales if fact.billing is Billing.cap_failed]
-        stands = (Transfer.posted, entry.code, entry.detail) if over else (Transfer.posted, None, None)
+        stands = (Transfer.posted, over[0].code, entry.detail) if over else (Transfer.posted, None, None)
         self._moved[stands].append(entry)
         for fact in sales:
             if fact not in over:
@@ -145,17 +163,31 @@ class Settlement:
             fact for fact in history.facts if fact.revision == entry.revision and fact.adjustment is Adjustment.reversal
         ]
         failed = [fact for fact in reversals if fact.posting is Posting.failed]
+        unknown = [fact for fact in reversals if fact.posting in UNFINISHED]
         if failed:
             self._fail(entry, Transfer.reversal_queued, failed[0], [])
-        elif not standing and not any(fact.posting in UNFINISHED for fact in reversals):
+        elif unknown:
+            self._leave(entry, Transfer.reversal_queued, unknown, [fact for fact in unknown if fact.kind is Kind.sale])
+        elif not standing:
             self._moved[Transfer.reversed, None, None].append(entry)
+
+    def _leave(self, entry: TimeEntry, transfer: Transfer, facts: Sequence[Fact], sales: Sequence[Fact]) -> None:
+        """Leave the entry to a later run; once that has lasted for too long, somebody is asked about it."""
+        self._left += 1
+        if any(fact.business_key in self._overdue for fact in facts):
+            self._ask(entry, transfer, Code.upstream_timeout_uncertain, STILL_UNKNOWN, facts[0].currency, sales)
 
     def _fail(self, entry: TimeEntry, transfer: Transfer, fact: Fact, sales: Sequence[Fact]) -> None:
         code, detail = fact.code or Code.upstream_rejected, fact.detail or "The ERP has refused it."
+        self._ask(entry, transfer, code, detail, fact.currency, sales)
+
+    def _ask(
+        self, entry: TimeEntry, transfer: Transfer, code: Code, detail: str, currency: str, sales: Sequence[Fact]
+    ) -> None:
         self._moved[transfer, code, detail].append(entry)
         net = total(Decimal(one.net) for one in sales) if sales else None
         if net is not None:
-            self._at_risk[fact.currency] += net
+            self._at_risk[currency] += net
         deadline = cut_off(entry.work_date, self._store.now(), self._entities.get(entry.legal_entity))
         self._items.append(
             item_for(
@@ -164,7 +196,7 @@ class Settlement:
                 detail=detail,
                 violations=[],
                 at_risk=net,
-                currency=fact.currency,
+                currency=currency,
                 deadline=deadline,
             )
         )

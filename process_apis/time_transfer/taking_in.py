@@ -12,6 +12,7 @@ from gateway.durable import process_id
 from gateway.store import inbox, locks
 from gateway.store.database import Store
 from gateway.store.inbox import Change
+from openapi.common.types import Code
 from openapi.system.psa.v1 import TimeChanges
 from openapi.system.psa.v1 import TimeEntry as Theirs
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, find_entries, tb_time_entry
@@ -48,10 +49,11 @@ async def begin(store: Store, order: TransferOrder) -> Counts:
 def _stuck(store: Store, order: TransferOrder) -> ColumnElement[bool]:
     """Return the condition that a revision was left under way, or was refused a while ago and still counts."""
     under_way = ENTRY.transfer.in_([state.value for state in LEFT_BEHIND])
+    unknown = ENTRY.code.is_(None) | (ENTRY.code == Code.upstream_timeout_uncertain.value)
     over = (ENTRY.approval == Approval.superseded.value) | (ENTRY.transfer == Transfer.cancelled.value)
     refused = ENTRY.code.is_not(None) & or_(under_way, ~over)
     due = ENTRY.updated_at <= store.now() - timedelta(seconds=order.settings.retry_rejected_s)
-    return or_(under_way & ENTRY.code.is_(None), refused & due)
+    return or_(under_way & unknown, refused & due)
 
 
 async def take_in(store: Store, psa: Psa, order: TransferOrder, earlier: Taken | None) -> Taken:

@@ -12,16 +12,21 @@ from msgspec import UNSET, Struct, json
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.caller import INSTALLATION
+from gateway.durable import get_process, process_id
+from gateway.store import lasting_items
 from gateway.store.database import Store
-from openapi.common.types import Money
+from gateway.store.work_items import NewItem
+from openapi.common.types import Code, Money
 from openapi.system.psa.v1 import NewEntryFeedback, TimeFeedbackState
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, move_entries, tb_time_entry
 from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind
+from process_apis.ledger.keys import business_key
 from process_apis.ledger.money import money, total
 from process_apis.ledger.requests import InvoiceRequest, invoices_of
 from process_apis.time_transfer.content import History
 from process_apis.time_transfer.histories import histories, locked_histories
-from process_apis.time_transfer.order import Counts
+from process_apis.time_transfer.order import RUN, Counts
 
 ENTRY: Final = tb_time_entry.c
 WORDS: Final = {
@@ -32,6 +37,7 @@ WORDS: Final = {
 }
 """What is told; of what is under way nothing is."""
 LONGEST_REASON: Final = 500
+UNHEARD: Final = "The PSA was told what became of time, and does not say whether it shows it. It is told again."
 NOTHING_TO_POST: Final = "There is nothing to post."
 
 
@@ -131,12 +137,12 @@ async def pending(store: Store, psa: str, limit: int) -> Pending:
     return Pending(feedback=[feedback for feedback in said if feedback])
 
 
-async def note_told(store: Store, psa: str, told: dict[str, str], refused: list[str]) -> Counts:
-    """Return how many entries were told of; what the PSA refused to show is said again, after all others.
+async def note_told(store: Store, psa: str, told: dict[str, str], later: list[str], *, overdue: bool) -> Counts:
+    """Return how many entries were told of; what the PSA refused, or may not have heard, is said after all others.
 
-    So is, at once, what is not as it was told any more: somebody has taken it back meanwhile, or billed it.
+    What is not as it was told any more is said again at once: somebody has taken it back meanwhile, or billed it.
     """
-    now = store.now()
+    now, process = store.now(), await get_process(store, INSTALLATION, process_id())
     latest = (ENTRY.psa == psa, ENTRY.approval != Approval.superseded.value)
     async with store.begin() as connection:
         known = await locked_histories(connection, psa, list(told))
@@ -146,6 +152,18 @@ async def note_told(store: Store, psa: str, told: dict[str, str], refused: list[
         if rows:
             noting = update(tb_time_entry).where(*latest, ENTRY.external_id == bindparam("entry"))
             await connection.execute(noting.values(told=bindparam("digest")), rows)
-        later = update(tb_time_entry).where(*latest, ENTRY.external_id.in_(refused))
-        await connection.execute(later.values(updated_at=now))
+        waiting = update(tb_time_entry).where(*latest, ENTRY.external_id.in_(later))
+        await connection.execute(waiting.values(updated_at=now))
+        key = business_key("ttf", psa)
+        if overdue:
+            await lasting_items.report(connection, store, process, [_unheard(key, psa, later)])
+        elif told:
+            await lasting_items.close(connection, store, RUN, [key])
     return Counts(told=len(told))
+
+
+def _unheard(key: str, psa: str, entries: Sequence[str]) -> NewItem:
+    """Return what is asked where the PSA has not said for long whether it shows what it was told."""
+    facts = {"connection": psa, "entry_ids": list(entries)}
+    code = Code.upstream_timeout_uncertain
+    return NewItem(step="write_time_feedback", trace_key=key, code=code, detail=UNHEARD, facts=facts)

@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import Struct, json
 
 from gateway.caller import INSTALLATION
-from gateway.durable import Engine, Process, finish, get_process, skip, step, submit_many, workflow
+from gateway.durable import Engine, Leave, Process, finish, get_process, skip, step, submit_many, workflow
 from gateway.errors import Refusal
 from gateway.store import inbox
 from gateway.store.database import Store
@@ -35,7 +35,7 @@ from process_apis.time_transfer.building import Group
 from process_apis.time_transfer.looking_up import Around
 from process_apis.time_transfer.order import RECALL, RUN, RecallOrder, TransferOrder
 from process_apis.time_transfer.posting import Booked
-from process_apis.time_transfer.settling import Work
+from process_apis.time_transfer.settling import Outcomes, Work
 from system_apis.looks import feedback_shown
 from system_apis.ports import Landscape, Psa, posting_slot
 
@@ -102,7 +102,7 @@ async def transfer_time(
     more = await step("anything_waits", taking_in.more_waits, store, order)
     if more:
         more = await work_off(tools, order, mappings)
-    await tell(tools, order.connection)
+    await tell(tools, order.connection, leave_after_s=order.settings.leave_doubt_s)
     if order.sweep and not more:
         await step("explain_differences", sweeping.explain, store, tools.psa, order, on=order.connection)
     return Transferred(more=more)
@@ -134,17 +134,23 @@ async def work_off(tools: Tools, order: TransferOrder, mappings: Mappings) -> bo
         if not prepared.claimed:
             return False
         work = Work(connection=order.connection, batch=preparing.batch_name(number))
-        await post_and_settle(tools, work, prepared.groups)
+        await post_and_settle(tools, work, prepared.groups, leave_after_s=order.settings.leave_doubt_s)
         used += STEPS_OF_A_BATCH + len(prepared.groups)
         if number + 1 < order.settings.batches and used <= STEPS:
-            await tell(tools, order.connection)
+            await tell(tools, order.connection, leave_after_s=order.settings.leave_doubt_s)
     return await step("more_waits", taking_in.more_waits, store, order)
 
 
-async def post_and_settle(tools: Tools, work: Work, groups: Sequence[Group]) -> None:
-    """Post what was prepared, and record what came of it; one that the ERP refuses stops none of the others."""
+async def post_and_settle(
+    tools: Tools, work: Work, groups: Sequence[Group], *, leave_after_s: float | None = None
+) -> None:
+    """Post what was prepared, and record what came of it; one that the ERP refuses stops none of the others.
+
+    With `leave_after_s` one of which nobody knows does not either: after so long it is left to a later run.
+    """
     done: dict[str, Booked] = {}
     refused: dict[str, Refusal] = {}
+    in_doubt: dict[str, bool] = {}
     for group in groups:
         erp = tools.landscape.erp(group.erp)
         batch = await submit_many(
@@ -156,14 +162,25 @@ async def post_and_settle(tools: Tools, work: Work, groups: Sequence[Group]) -> 
             agree=AGREED,
             serial=posting_slot(erp, group.legal_entity),
             pivot=True,
+            leave=leave(leave_after_s, again=group.in_doubt),
         )
         done |= batch.done
         refused |= batch.refused
-    await finish(step("settle_batch", settling.settle, tools.store, tools.entities, work, done, refused))
+        in_doubt |= dict.fromkeys(batch.left, batch.overdue)
+    outcomes = Outcomes(done=done, refused=refused, in_doubt=in_doubt)
+    await finish(step("settle_batch", settling.settle, tools.store, tools.entities, work, outcomes))
 
 
-async def tell(tools: Tools, connection: str) -> None:
-    """Tell the PSA what became of entries, where that is not what it was told last."""
+def leave(after_s: float | None, *, again: bool = False) -> Leave | None:
+    """Return when a write of unknown outcome is left: what was left before gets one look."""
+    return None if after_s is None else Leave(after_s=0.0 if again else after_s, again=again)
+
+
+async def tell(tools: Tools, connection: str, *, leave_after_s: float | None = None) -> None:
+    """Tell the PSA what became of entries, where that is not what it was told last.
+
+    What it may not have heard is told again by a later run, which keeps nobody else's time waiting.
+    """
     psa = tools.psa
     if not psa.capabilities.time_feedback:
         skip("write_time_feedback", CAPABILITY, on=connection)
@@ -180,10 +197,12 @@ async def tell(tools: Tools, connection: str) -> None:
             look=partial(feedback_shown, psa, wanted),
             act=psa.write_time_feedback,
             makes=False,
+            leave=leave(leave_after_s),
         )
     )
     told = {one: telling.digest(wanted[one]) for one in batch.done}
-    await finish(step("note_feedback", telling.note_told, tools.store, connection, told, sorted(batch.refused)))
+    later = sorted([*batch.refused, *batch.left])
+    await finish(step("note_feedback", telling.note_told, tools.store, connection, told, later, overdue=batch.overdue))
 
 
 @workflow(name=RECALL, refusals="park", completed=RecallState.recalled)
