@@ -1,6 +1,11 @@
-"""Starting runs: one of a PSA is open at a time, and whoever asks meanwhile meets it."""
+"""Starting runs: one of a PSA works at a time, and whoever asks meanwhile meets it.
+
+Only a sweep that is asked for while another run works is a run of its own: it waits for the lock of the PSA's time.
+"""
 
 from typing import Any, Final
+
+from msgspec import json
 
 from gateway.caller import INSTALLATION
 from gateway.durable import Engine, Process, Window, Workflow, enqueue, list_processes
@@ -23,9 +28,9 @@ async def last_run(store: Store, connection: str) -> Process | None:
 async def start(
     store: Store, engine: Engine, flow: Workflow[Any], order: TransferOrder, client_id: str, correlation_id: str
 ) -> Process:
-    """Return the run of the PSA that is open: met, or accepted now."""
+    """Return the run of the PSA that is open and does what is asked: met, or accepted now."""
     last = await last_run(store, order.connection)
-    if last and last.ended_at is None:
+    if last and last.ended_at is None and _does(last, order):
         return last
     number = int(last.business_key.rpartition("_")[2]) + 1 if last else 1
     while True:
@@ -42,9 +47,14 @@ async def start(
             owner=OwnerQueue.Finance_Ops,
             source=order.connection,
         )
-        if process.ended_at is None:
+        if process.ended_at is None and _does(process, order):
             return process
-        number += 1  # Somebody else's run has come and gone meanwhile.
+        number += 1  # Somebody else's run has come and gone meanwhile, or does less.
+
+
+def _does(run: Process, order: TransferOrder) -> bool:
+    """Tell whether the run does what is asked: each looks at what has changed, and a sweep counts all of it."""
+    return not order.sweep or json.decode(run.order, type=TransferOrder).sweep
 
 
 async def waits(store: Store, order: TransferOrder) -> bool:

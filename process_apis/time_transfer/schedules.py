@@ -63,6 +63,6 @@ async def start_if_due(store: Store, engine: Engine, flow: Workflow[Any], order:
 
 
 async def start_now(store: Store, engine: Engine, flow: Workflow[Any], order: TransferOrder) -> None:
-    """Start a run, or meet the one that is open; one that was to be without a sweep stays so."""
+    """Start a run, or meet the one that is open; a sweep comes after one that is without."""
     correlation_id = current_correlation_id.get() or correlation_id_of([])
     await runs.start(store, engine, flow, order, CLIENT, correlation_id)

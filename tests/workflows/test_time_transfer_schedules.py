@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec import json
 
+from openapi.process.time_transfer.v1 import RunState
 from process_apis.time_transfer import runs, schedules
 from process_apis.time_transfer.order import TransferOrder
 from process_apis.time_transfer.workflow import transfer_time
-from tests.workflows.time_stage import PATIENT_S, TimeStage
+from tests.workflows.product_stage import PATIENT_S
+from tests.workflows.time_stage import TimeStage
 
 POLL_S = 60.0
 
@@ -72,3 +74,22 @@ async def test_run_for_what_waits_reads_no_changes_until_they_are_due(stage: Tim
     assert (second.polled_at, third.polled_at, fourth.polled_at) == (began, began, None)
     assert unread == listed < stage.psa.calls["list_time_entries"]
     assert len(await stage.facts()) == 2 * 7
+
+
+async def test_sweep_asked_for_while_a_run_works_comes_after_it_and_is_met_in_its_turn(stage: TimeStage) -> None:
+    stage.booked(await stage.project())
+    stage.erp.latency_s = 0.3  # Long enough for the others to come meanwhile.
+    working = await stage.run(wait_s=None)
+    stage.clock.forward(1)
+
+    sweep, again, poll = [await stage.run(sweep=swept, wait_s=None) for swept in (True, True, False)]
+    stage.erp.latency_s = 0.0
+    await at_rest(stage)
+
+    assert not working.sweep
+    assert sweep.sweep
+    assert {sweep.id, again.id, poll.id} == {sweep.id} != {working.id}
+    assert stage.psa.calls["list_time_totals"] > 0
+    found = await stage.seen(sweep.id)
+    assert (found.state, found.steps[0].name) == (RunState.completed, "begin_transfer")
+    assert await stage.items() == []

@@ -127,6 +127,10 @@ class TimeStage(ProductStage):
             wait_s=wait_s,
         )
 
+    async def seen(self, run_id: str) -> TransferRun:
+        """Return the run as it is now."""
+        return await v1.get_run(store=self.store, caller=self.caller, run_id=run_id)
+
     async def transferred(self, *, sweep: bool = False) -> TransferRun:
         """Return the run, which has to be through."""
         run = await self.run(sweep=sweep)
