@@ -17,6 +17,7 @@ from gateway.contract.model import Api, ContractError, Method, Mount, Operation,
 from gateway.contract.parameters import EDGE_HEADERS, Parameter
 from gateway.contract.parameters import compiled as compiled_parameter
 from gateway.contract.scope import caller_in, correlation_id_in
+from gateway.contract.staleness import stale_at
 from gateway.problems import catalogue
 from openapi.common.types import Code
 
@@ -87,6 +88,7 @@ class _Binder:
             max_body=binding.body.max_bytes if binding.body else 0,
             idempotency_key=any(_is_edges(self._document, each) for each in node["parameters"]),
             cacheable=method == "get",
+            stale_at=stale_at(self._document, node) if method == "get" else (),
             endpoint=binding,
         )
 

@@ -114,6 +114,7 @@ def operations_of(apis: Iterable[Api]) -> list[Operation]:
             public=operation.public,
             takes_idempotency_key=operation.idempotency_key,
             max_body_bytes=operation.max_body,
+            stale_at=operation.stale_at,
         )
         for api in apis
         for operation in api.operations

@@ -22,6 +22,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """`x-public: true`: open to strangers, hence without a plan."""
     takes_idempotency_key: bool = False
     max_body_bytes: int = 65_536
+    stale_at: tuple[str, ...] = ()
+    """Where an answer says of itself that it is out of date, as in `stale` or `items/*/stale`; from the contract."""
 
     @property
     def place(self) -> str:

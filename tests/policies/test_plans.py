@@ -1,5 +1,6 @@
 """Golden pairs: rows and operations in, plans out. A new case is a new pair in `testdata`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ READ = Operation(name="process/status/v1:get_status", method="GET", path="/proce
 WRITE = Operation(
     name="system/erp/v1:create_customer", method="POST", path="/system/books/erp/v1/customers", connection="books"
 )
+CACHE: dict[str, Any] = {"kind": "cache", "fresh_s": 1, "when_unavailable": "bypass"}
 START = Operation(name="process/a/v1:start", method="POST", path="/process/a/v1/things", takes_idempotency_key=True)
 TERMS = {
     "quota": {"rate": 50, "burst": 50, "concurrency": 8, "interactive_share": 0.5, "when_unavailable": "count_alone"},
@@ -75,9 +77,9 @@ def test_what_is_no_operation_has_what_every_operation_has() -> None:
         ({"kind": "authenticate", "issuers": ["*"]}, '(authenticate), field —: "audience" is a required property'),
         ({"kind": "authenticate", "audience": "a", "issuers": []}, "(authenticate), field issuers"),
         ({"kind": "rate_limit", "limit": 1, "window_s": 1, "per": "client"}, '"when_unavailable" is a required'),
-        ({"kind": "cache", "fresh_s": 0}, "(cache), field fresh_s: 0 is less than the minimum of 1"),
-        ({"kind": "cache", "fresh_s": 1, "match": {"operation": ["x"]}}, "(cache), field match"),
-        ({"kind": "cache", "fresh_s": 1, "match": {"operations": [1]}}, "(cache), field match.operations.0"),
+        (CACHE | {"fresh_s": 0}, "(cache), field fresh_s: 0 is less than the minimum of 1"),
+        (CACHE | {"match": {"operation": ["x"]}}, "(cache), field match"),
+        (CACHE | {"match": {"operations": [1]}}, "(cache), field match.operations.0"),
         ({"kind": "idempotency", "keep_days": 6}, "(idempotency), field keep_days: 6 is less than"),
     ],
 )
@@ -93,12 +95,12 @@ def test_row_that_cannot_be_loaded_is_named_with_file_row_and_field(row: object,
     ("row", "place"),
     [
         (
-            {"kind": "cache", "fresh_s": 1, "match": {"operations": ["process/x/*"]}},
+            CACHE | {"match": {"operations": ["process/x/*"]}},
             "match.operations: nothing is named",
         ),
-        ({"kind": "cache", "fresh_s": 1, "match": {"connections": ["x"]}}, "match.connections: nothing is named 'x'"),
-        ({"kind": "cache", "fresh_s": 1, "changed_by": ["x"]}, "changed_by: nothing is named 'x'"),
-        ({"kind": "cache", "fresh_s": 1, "match": {"operations": [WRITE.name]}}, "is not an operation for this kind"),
+        (CACHE | {"match": {"connections": ["x"]}}, "match.connections: nothing is named 'x'"),
+        (CACHE | {"changed_by": ["x"]}, "changed_by: nothing is named 'x'"),
+        (CACHE | {"match": {"operations": [WRITE.name]}}, "is not an operation for this kind"),
         ({"kind": "authenticate", "audience": "a", "issuers": ["https://x"]}, "issuers: nothing is named 'https://x'"),
     ],
 )
@@ -149,8 +151,8 @@ def test_folder_without_policies_stops_the_start(tmp_path: Path) -> None:
 
 
 def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
-    (tmp_path / "20-b.yaml").write_text("policies: [{kind: cache, fresh_s: 2}]")
-    (tmp_path / "10-a.yaml").write_text("policies: [{kind: cache, fresh_s: 1}, {kind: audit}]")
+    (tmp_path / "20-b.yaml").write_text("policies: [{kind: cache, fresh_s: 2, when_unavailable: bypass}]")
+    (tmp_path / "10-a.yaml").write_text(f"policies: [{json.dumps(CACHE)}, {{kind: audit}}]")
 
     found = [(row.where, row.policy.kind) for row in document.load(tmp_path)]
     assert found == [

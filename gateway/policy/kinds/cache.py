@@ -1,37 +1,55 @@
-"""The kind `cache`: how fresh a read must be (RFC 9111), and how a write makes what was kept useless.
+"""The kind `cache`: how fresh a read must be (RFC 9111, 5861, 9211), and how a write makes what was kept useless.
 
-An answer is kept for the identity that asked, never for another one: the key holds the caller's partition. It is used
-only under the generations that were present when it was begun, so that a read which overtook a write is not kept for
-others to find.
+An answer is kept for the identity that asked, or for its visibility class where the row says so: the key holds one of
+the two. It is used only under the generations that were present when it was begun, so that a read which overtook a
+write is not kept for others to find. What is decided here and why: `docs/decisions/0019-kept-answers.md`.
 """
 
-import hashlib
 import logging
-from collections.abc import Hashable
-from typing import Annotated, Final
+from functools import partial
+from typing import Annotated, Final, Literal
+from urllib.parse import parse_qsl
 
 from msgspec import Meta
 
 from gateway.counters import CountersAway
+from gateway.errors import Refused
+from gateway.policy.caching import serving
+from gateway.policy.caching.directives import NOTHING, wants_of
+from gateway.policy.caching.reading import Reading, Rules
+from gateway.policy.caching.stored import HIT, Stored, values_of
 from gateway.policy.call import Answer, Call, Proceed
 from gateway.policy.kinds.base import Kit, Policy
 from gateway.policy.operation import Operation
-from gateway.policy.responses import Stored
+from gateway.policy.responses import Key
+from openapi.common.types import Code
 
 log = logging.getLogger(__name__)
 
-OK: Final = 200
-NOT_KEPT: Final = frozenset(
-    {b"connection", b"date", b"keep-alive", b"ratelimit", b"ratelimit-policy", b"set-cookie", b"transfer-encoding"}
-    | {b"cache-control", b"content-length", b"x-correlation-id"}
-)
-"""Fields of one answer, or of one hop."""
+WITHOUT_EFFECT: Final = frozenset({503})
+"""With every 4xx: the answers to a write that say that nothing happened."""
+
+Window = Annotated[int, Meta(ge=0, le=604_800)]
 
 
 class Cache(Policy, tag="cache", frozen=True, kw_only=True):
     """A GET's answer may be repeated for `fresh_s` seconds to the same identity; a write through the edge ends that."""
 
     fresh_s: Annotated[int, Meta(ge=1, le=3600)]
+    when_unavailable: Literal["bypass", "serve_fresh"]
+    """While the counters are away nobody can tell what others have changed: ask each time, or trust `fresh_s`."""
+    stale_while_revalidate_s: Window = 0
+    """So much longer an older answer is given at once, while a newer one is fetched (RFC 5861)."""
+    stale_if_error_s: Window = 0
+    """So much longer an older answer is given where none can be had: 502, 503 or 504 (RFC 5861)."""
+    shared_by: Literal["visibility"] | None = None
+    """Left out: an answer is for one identity. `visibility`: for all of equal scopes, entities, customers, projects."""
+    refresh_by: Literal["all", "nobody"] = "all"
+    """Whether a caller's `no-cache`, `no-store`, `max-age` and `min-fresh` get past what is kept."""
+    vary: tuple[Annotated[str, Meta(pattern="^[a-z0-9-]+$")], ...] = ()
+    """Request fields, beside Accept, that tell answers apart, whether or not the answer's own `Vary` says so."""
+    anew: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    """Items of a query, as in `fresh=true`, by which a contract promises that the systems are asked: never kept."""
     changed_by: tuple[str, ...] = ()
     """Names of operations of other APIs after which the answer is no longer fresh; those of the same API always are."""
 
@@ -47,73 +65,105 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
         """Return what an answer tells of: its own API, and what the row names."""
         return (operation.api, *self.changed_by)
 
-    def find(self, call: Call, kit: Kit, proceed: Proceed) -> Answer | None:  # noqa: ARG002
-        """Return the kept answer while it is fresh; as 304 where the caller has it already."""
-        asked = call.header(b"cache-control")
-        if call.generations is None or (asked and (b"no-cache" in asked.lower() or b"no-store" in asked.lower())):
+    def find(self, call: Call, kit: Kit, proceed: Proceed) -> Answer | None:
+        """Return the kept answer where it will do; as 304 where the caller has it already."""
+        responses = kit.responses
+        stored = responses.find(self.key_of(call), call)
+        if stored is None:
             return None
-        stored = kit.responses.find(key_of(call), call.generations)
-        return _conditional(call, _revived(stored, kit.responses.clock())) if stored else None
+        age_s = responses.clock() - stored.begun_at
+        fresh_s = min(stored.fresh_s, self.fresh_s)
+        if (
+            age_s >= fresh_s
+            or call.generations != stored.generations
+            or call.generations is None
+            or (self.anew and call.query)
+            or call.header(b"cache-control") is not None
+        ):
+            return self._found(call, kit, proceed, stored)
+        responses.hits += 1
+        if call.header(b"if-none-match") is not None or call.header(b"if-modified-since") is not None:
+            return serving.found(call, stored, age_s, fresh_s)
+        answer = stored.answer()
+        answer.headers += ((b"age", b"%d" % age_s), (b"cache-status", HIT % (fresh_s - age_s)))
+        return answer
 
     async def apply(self, call: Call, kit: Kit, proceed: Proceed) -> Answer:
-        """Return the framework's answer, kept where it may be."""
-        answer = await proceed(call)
-        if call.generations is None:
-            return _marked(answer, b"fwd=bypass")  # Nobody can tell whether it will still be true.
-        asked = (call.header(b"cache-control") or b"").lower()
-        if answer.status != OK or not _is_json(answer) or b"no-store" in asked or answer.header(b"vary"):
-            return _marked(answer, b"fwd=uri-miss")
-        return _conditional(call, self._kept(key_of(call), answer, call.generations, kit))
+        """Return the framework's answer, kept where it may be, or another's that came of the same question."""
+        wants = wants_of(call.header(b"cache-control"), may_refresh=self.refresh_by == "all")
+        if wants.only_if_cached:
+            raise Refused(Code.cache_only_if_cached, "Send it without `only-if-cached` to have the answer fetched.")
+        if self._passes(call):
+            view = call.visibility if self.shared_by else call.partition
+            return serving.passed(call, await proceed(call), b"fwd=bypass", view)
+        kit.responses.misses += 1
+        return await self._reading(call, kit, proceed).answer(wants)
 
-    def _kept(self, key: Hashable, answer: Answer, generations: tuple[int, ...], kit: Kit) -> Answer:
-        if answer.header(b"etag") is None:
-            answer.add(b"etag", b'"%s"' % hashlib.sha256(answer.body).hexdigest()[:32].encode())
-        now = kit.responses.clock()
-        headers = tuple(field for field in answer.headers if field[0] not in NOT_KEPT)
-        kit.responses.keep(key, Stored(headers, answer.body, now, now + self.fresh_s, generations))
-        return _marked(answer, b"fwd=uri-miss; stored")
+    def key_of(self, call: Call) -> Key:
+        """Return what tells this answer from every other: a tuple, so that no two spellings can run together."""
+        operation = call.operation
+        return (
+            operation.name,
+            operation.connection,
+            call.path,
+            call.query,
+            call.visibility if self.shared_by else call.partition,
+            call.header(b"accept"),
+            (self.vary, values_of(call, [name.encode() for name in self.vary])) if self.vary else None,
+            self.changed_by,  # Generations are of these topics; another set of policies may name others.
+        )
+
+    def _found(self, call: Call, kit: Kit, proceed: Proceed, stored: Stored) -> Answer | None:
+        """Return the kept answer where it will do, though something about the call or the answer is out of line."""
+        rules, responses = self._rules(call.operation), kit.responses
+        if self._passes(call) or not rules.hold(call, stored, responses):
+            return None
+        age_s, fresh_s = responses.clock() - stored.begun_at, rules.fresh_s_of(stored)
+        wants = wants_of(call.header(b"cache-control"), may_refresh=self.refresh_by == "all")
+        if age_s < fresh_s:
+            if not wants.suits(age_s, fresh_s):
+                return None
+            responses.hits += 1
+            return serving.found(call, stored, age_s, fresh_s)
+        if call.generations is None or not stored.may_be_stale:
+            return None
+        if not wants.suits(age_s, fresh_s):
+            if wants != NOTHING or age_s >= fresh_s + self.stale_while_revalidate_s:
+                return None
+            reading = self._reading(call, kit, proceed)
+            responses.flights.refresh(reading.flight_key, partial(proceed, serving.detached(call)))
+        responses.stale_hits += 1
+        return serving.found(call, stored, age_s, fresh_s)
+
+    def _passes(self, call: Call) -> bool:
+        """Tell whether nothing is kept of the call, and nothing that is kept will do."""
+        if call.generations is None and self.when_unavailable == "bypass":
+            return True
+        if not (self.anew and call.query):
+            return False
+        items = parse_qsl(call.query.decode("latin-1"), keep_blank_values=True)
+        return any(f"{name}={value}" in self.anew for name, value in items)
+
+    def _reading(self, call: Call, kit: Kit, proceed: Proceed) -> Reading:
+        return Reading(call, kit.responses, proceed, self.key_of(call), self._rules(call.operation))
+
+    def _rules(self, operation: Operation) -> Rules:
+        return Rules(
+            fresh_s=self.fresh_s,
+            stale_if_error_s=self.stale_if_error_s,
+            shared=self.shared_by is not None,
+            trusting=self.when_unavailable == "serve_fresh",
+            topics=self.topics(operation),
+        )
 
 
 async def note_write(call: Call, kit: Kit, status: int) -> None:
     """Make useless what was kept of the things that a write may have changed; one that was refused changed nothing."""
-    if 400 <= status < 500:  # noqa: PLR2004
+    if status in WITHOUT_EFFECT or 400 <= status < 500:  # noqa: PLR2004
         return
+    topics = (call.operation.api, call.operation.name)
+    kit.responses.note_write(topics)
     try:
-        await kit.counters.move((call.operation.api, call.operation.name))
+        await kit.counters.move(topics)
     except CountersAway:
         log.warning("A write could not be told to the caches; they forget by themselves after their `fresh_s`.")
-
-
-def key_of(call: Call) -> Hashable:
-    """Return what tells this answer from every other: a tuple, so that no two spellings can run together."""
-    return call.operation.place, call.path, call.query, call.partition, call.header(b"accept")
-
-
-def _revived(stored: Stored, now: float) -> Answer:
-    answer = Answer(OK, stored.headers, stored.body)
-    answer.add(b"age", b"%d" % int(now - stored.stored_at))
-    return _marked(answer, b"hit; ttl=%d" % int(stored.fresh_until - now))
-
-
-def _marked(answer: Answer, what: bytes) -> Answer:
-    """Return the answer with `Cache-Status` (RFC 9211); others may keep it, but must ask each time."""
-    answer.add(b"cache-status", b'"tiebeam"; ' + what)
-    if answer.header(b"cache-control") is None:
-        answer.add(b"cache-control", b"private, no-cache" if answer.status == OK else b"no-store")
-    return answer
-
-
-def _conditional(call: Call, answer: Answer) -> Answer:
-    """Return the answer, or 304 where `If-None-Match` names it (RFC 9110 §13.1.2)."""
-    asked, etag = call.header(b"if-none-match"), answer.header(b"etag")
-    if asked is None or etag is None:
-        return answer
-    names = [name.strip().removeprefix(b"W/") for name in asked.split(b",")]
-    if names != [b"*"] and etag.removeprefix(b"W/") not in names:
-        return answer
-    kept = [field for field in answer.headers if field[0] not in (b"content-type", b"content-length")]
-    return Answer(304, kept, b"")
-
-
-def _is_json(answer: Answer) -> bool:
-    return (answer.header(b"content-type") or b"").split(b";")[0] == b"application/json"

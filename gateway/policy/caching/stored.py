@@ -1,0 +1,67 @@
+"""An answer as it is kept: everything that can be made ready beforehand is."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.policy.caching.conditions import OF_UNCHANGED
+from gateway.policy.caching.keeping import OK, Terms, tag_of
+from gateway.policy.caching.marking import marked_stale
+from gateway.policy.call import Answer, Call
+
+Fields = tuple[tuple[bytes, bytes], ...]
+Generations = tuple[int, ...] | None
+
+TO_CALLERS: Final = (b"cache-control", b"private, no-cache")
+"""Others may keep it for themselves, and must ask each time: only here does anybody know what has changed."""
+HIT: Final = b'"tiebeam"; hit; ttl=%d'
+
+
+class Stored:
+    """An answer, and under which generations of the things it tells of it was begun. Never changed."""
+
+    __slots__ = (
+        "begun_at",
+        "body",
+        "fields",
+        "fresh_s",
+        "generations",
+        "last_modified",
+        "may_be_stale",
+        "size",
+        "tag",
+        "unchanged",
+        "values",
+        "vary",
+        "view",
+    )
+
+    def __init__(self, fields: Fields, body: bytes, *, view: str, terms: Terms, call: Call, begun_at: float) -> None:
+        own = tuple(field for field in fields if field[0] not in terms.dropped)
+        if not any(name == b"etag" for name, _ in own):
+            own = (*own, (b"etag", tag_of(view, body)))
+        own = (*own, TO_CALLERS)
+        self.fields: Fields = (*own, (b"content-length", b"%d" % len(body)))
+        self.unchanged: Fields = tuple(field for field in own if field[0] in OF_UNCHANGED)
+        self.body, self.view, self.begun_at = body, view, begun_at - terms.age_s
+        self.tag = next(value for name, value in own if name == b"etag")
+        self.last_modified = next((value for name, value in own if name == b"last-modified"), None)
+        self.fresh_s, self.may_be_stale = terms.fresh_s, terms.may_be_stale
+        self.vary = terms.vary
+        self.values = values_of(call, terms.vary)
+        self.generations: Generations = call.generations
+        self.size = len(body) + sum(len(name) + len(value) for name, value in self.fields)
+
+    def answer(self) -> Answer:
+        """Return it as an answer, which callers may add to."""
+        return Answer(OK, self.fields, self.body)
+
+    def marked(self, places: Sequence[str]) -> Answer:
+        """Return it as an answer whose body says that it is stale, hence under another tag."""
+        body = marked_stale(self.body, places)
+        changed = {b"etag": tag_of(self.view, body), b"content-length": b"%d" % len(body)}
+        return Answer(OK, [(name, changed.get(name, value)) for name, value in self.fields], body)
+
+
+def values_of(call: Call, names: Sequence[bytes]) -> tuple[bytes | None, ...]:
+    """Return what the request has in each of the fields; a field that is absent is another thing than an empty one."""
+    return tuple([call.header(name) for name in names])
