@@ -4,15 +4,17 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
-from gateway import commands, examination
+from gateway import commands, commands_audit, examination
 from gateway import settings as config
 from gateway.main import CannotStart
 from gateway.settings import Settings, SettingsError
 from gateway.shipped import shipped
 
+T = TypeVar("T")
 CONFIG = click.option(
     "--config",
     metavar="FILE",
@@ -185,10 +187,40 @@ def resume_item(config: str | None, work_item_id: str, decision: str) -> None:
     _explained(lambda: click.echo(commands.resume_work_item(settings_of(config), work_item_id, decision)))
 
 
-def _explained(act: Callable[[], object]) -> None:
-    """Run it; what stops it is said in words, without a stack."""
+@main.group("audit", cls=InOrder)
+def audit() -> None:
+    """Seal and verify what was written down of writes and refusals."""
+
+
+@audit.command("seal")
+@CONFIG
+def seal_audit(config: str | None) -> None:
+    """Seal what was added since the last seal.
+
+    A worker does it each minute. Note the hash elsewhere, such as before a backup: it proves all that came before.
+    """
+    _explained(lambda: click.echo(commands_audit.seal_audit(settings_of(config))))
+
+
+@audit.command("verify")
+@CONFIG
+def verify_audit(config: str | None) -> None:
+    """Follow every seal and every row, and name the first that is broken.
+
+    Ends with 1 where one is. It may run while the gateway works.
+    """
+    found = _explained(
+        lambda: commands_audit.verify_audit(settings_of(config), lambda line: click.echo(line, err=True))
+    )
+    click.echo("\n".join(commands_audit.said_of(found)))
+    if found.faults:
+        sys.exit(1)
+
+
+def _explained(act: Callable[[], T]) -> T:
+    """Return what the act returns; what stops it is said in words, without a stack."""
     try:
-        act()
+        return act()
     except CannotStart as error:
         raise click.ClickException(str(error)) from error
 

@@ -78,7 +78,7 @@ def _reached() -> Iterator[None]:
 def serve(settings: Settings, *, with_worker: bool) -> None:
     """Serve until told to stop."""
     if not with_worker:
-        _run(settings, _composed, Part.web)  # What does not hold is said here in words, not as a stack further on.
+        with_parts(settings, _composed, Part.web)  # What does not hold is said here in words, and not further on.
         server(settings, "gateway.commands:application").serve()
         return
     main.read(settings)
@@ -121,7 +121,7 @@ def work(settings: Settings) -> None:
         await main.worker(parts).run()
 
     try:
-        _run(settings, run, Part.worker)
+        with_parts(settings, run, Part.worker)
     except (AnotherWorker, LeaseLost) as error:
         raise CannotStart(str(error)) from error
 
@@ -171,7 +171,7 @@ def work_item_list(settings: Settings, *, owner: str | None, everything: bool) -
         ]
         return sorted((item for page in found for item in page.items), key=lambda item: item.id, reverse=True)
 
-    items = _run(settings, listed)
+    items = with_parts(settings, listed)
     return "\n".join(map(_line, items)) if items else "Nothing waits for anybody."
 
 
@@ -195,7 +195,7 @@ def assign_work_item(settings: Settings, work_item_id: str, assignee: str) -> st
     async def assigned(parts: Parts) -> WorkItem:
         return await work_items.assign(parts.store, INSTALLATION, work_item_id, assignee)
 
-    return _line(_run(settings, assigned))
+    return _line(with_parts(settings, assigned))
 
 
 def resume_work_item(settings: Settings, work_item_id: str, decision: str) -> str:
@@ -211,10 +211,10 @@ def resume_work_item(settings: Settings, work_item_id: str, decision: str) -> st
         process = await resume(parts.store, parts.engine, workflow, INSTALLATION, item.process_id, corrections)
         return f"{process.id} goes on at {item.step}."
 
-    return _run(settings, resumed)
+    return with_parts(settings, resumed)
 
 
-def _run(settings: Settings, act: Callable[[Parts], Coroutine[Any, Any, T]], part: Part = Part.whole) -> T:
+def with_parts(settings: Settings, act: Callable[[Parts], Coroutine[Any, Any, T]], part: Part = Part.whole) -> T:
     """Return what the act returns, given everything that it may need; what is refused is said in words."""
 
     async def run() -> T:

@@ -33,7 +33,7 @@ from gateway.policy.document import PolicyError, Row
 from gateway.policy.kinds.upstream import Upstream
 from gateway.policy.plan import PolicySet, compiled, connection_policies
 from gateway.settings import ConnectionSettings, Settings, SettingsError, convert
-from gateway.store import denials
+from gateway.store import audit_seals, denials
 from gateway.store.database import Store, create_engine
 from gateway.telemetry.metrics import Metrics
 from gateway.writes import Moments as WriteMoments
@@ -320,9 +320,11 @@ def worker(built: Parts, moments: Moments = undisturbed) -> Worker:
 
 
 def schedules_of(built: Parts) -> list[Schedule]:
-    """Return what workers do again and again, of all processes."""
+    """Return what workers do again and again: of all processes, and for the audit."""
     settings, systems = built.installation.settings, (built.store, built.engine, built.landscape)
+    sealing = partial(audit_seals.seal, built.store, settings.data)
     return [
+        Schedule(name="audit_seal", every_s=audit_seals.EVERY_S, run=sealing),
         *transfer_schedules(*systems, clocks.transfer_settings(settings), list(built.psas)),
         *hold_schedules(*systems, clocks.hold_settings(settings)),
     ]

@@ -13,13 +13,16 @@ import yaml
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
-from gateway import cli, commands, main
+from gateway import cli, commands, commands_audit, main
 from gateway.durable import Worker
 from gateway.durable.settings import DurableSettings
 from gateway.durable.worker_lock import worker_lock
 from gateway.settings import load
+from gateway.store.audit import Auditor
+from gateway.store.database import Store, create_engine
 from gateway.supervisor import Supervisor
 from openapi.system.erp.v1 import Rounding
+from tests.audit_books import written
 from tests.contracts.objects import objects
 from tests.fakes.composed import on_fakes
 from tests.fakes.erp import CAPABILITIES, FakeErp
@@ -28,6 +31,7 @@ from tests.servers_postgres import postgres
 
 Tiebeam = Callable[..., Result]
 COMMANDS = [[], *([name] for name in cli.main.commands), *(["work-items", name] for name in cli.work_items.commands)]
+COMMANDS += [["audit", name] for name in cli.audit.commands]
 
 
 def tiebeam(*arguments: object) -> Result:
@@ -78,7 +82,7 @@ def test_help_says_what_the_command_does_in_whole_sentences(command: list[str]) 
 def test_help_lists_commands_in_the_order_of_their_use() -> None:
     listed = [line.split()[0] for line in tiebeam("--help").output.partition("Commands:")[2].splitlines() if line]
 
-    assert listed == ["init", "migrate", "serve", "worker", "check", "plan", "token", "work-items"]
+    assert listed == ["init", "migrate", "serve", "worker", "check", "plan", "token", "work-items", "audit"]
 
 
 def test_init_writes_an_installation_that_checks_and_overwrites_none(config: Path) -> None:
@@ -392,3 +396,55 @@ def test_database_that_is_away_is_told_without_its_password(
     assert result.exit_code == 1
     assert "The database does not answer. Look at database.url" in result.output
     assert "hunter2" not in result.output
+
+
+def test_audit_is_sealed_and_verified(config: Path) -> None:
+    empty = tiebeam("audit", "verify", "--config", config)
+    nothing = tiebeam("audit", "seal", "--config", config)
+    audited(config, "one", "two", "three")
+    sealed = tiebeam("audit", "seal", "--config", config)
+    audited(config, "four")
+    verified = tiebeam("audit", "verify", "--config", config)
+
+    assert empty.output == "0 rows of 0 writers and 0 seals hold; all of it is sealed.\n"
+    assert nothing.output == "Nothing was added since the last seal.\n"
+    assert sealed.output.startswith("Seal 1 holds 1 chains that have grown: ")
+    assert verified.output == "4 rows of 2 writers and 1 seals hold; 1 rows are not sealed yet.\n"
+    assert [one.exit_code for one in (empty, nothing, sealed, verified)] == [0, 0, 0, 0]
+
+
+def test_audit_that_was_changed_by_hand_names_the_first_broken_row(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands_audit, "SAID_EACH", 1)
+    audited(config, "one", "two", "three")
+    tiebeam("audit", "seal", "--config", config)
+    with contextlib.closing(sqlite3.connect(load(str(config)).data / "tiebeam.sqlite")) as database:
+        with pytest.raises(sqlite3.IntegrityError, match="of the audit are only added"):
+            database.execute("UPDATE tb_audit SET client_id = 'mallory'")
+        database.execute("DROP TRIGGER tr_tb_audit_update")
+        database.execute("UPDATE tb_audit SET client_id = 'mallory' WHERE sequence > 1")
+        database.commit()
+
+    verified = tiebeam("audit", "verify", "--config", config)
+    checked = tiebeam("check", "--chains", "--config", config)
+
+    said = ", row 2, two: Its content is not what was written."
+    assert verified.exit_code == checked.exit_code == 1
+    assert verified.output.splitlines()[0] == "1 rows of 1 writers and 1 seals hold; all of it is sealed."
+    assert verified.output.splitlines()[1].startswith("Broken at writer ")
+    assert verified.output.splitlines()[1].endswith(said)
+    assert said in checked.output
+
+
+def audited(config: Path, *ids: str) -> None:
+    """Write rows into the installation's audit."""
+    settings = load(str(config))
+    commands.migrate(settings)
+
+    async def write() -> None:
+        store = Store(create_engine(settings.database_url))
+        await written(Auditor(store), *ids)
+        await store.close()
+
+    asyncio.run(write())

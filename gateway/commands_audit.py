@@ -1,0 +1,53 @@
+"""What `tiebeam audit` does: seals what was written down, and says whether all of it is as it was."""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.commands import with_parts
+from gateway.main import Parts
+from gateway.settings import Settings
+from gateway.store.audit_seals import seal
+from gateway.store.audit_verification import Progress, Verified, verify
+
+SAID_EACH: Final = 50_000
+"""Rows between two lines that say how far it is: a few seconds."""
+
+
+def seal_audit(settings: Settings) -> str:
+    """Return a sentence that names the seal over what was added since the last one."""
+
+    async def sealed(parts: Parts) -> str:
+        made = await seal(parts.store, settings.data)
+        if made is None:
+            return "Nothing was added since the last seal."
+        return f"Seal {made.number} holds {len(made.heads)} chains that have grown: {made.hash}"
+
+    return with_parts(settings, sealed)
+
+
+def verify_audit(settings: Settings, say: Callable[[str], None]) -> Verified:
+    """Return what holds of the audit, and what does not; how far it is, is said now and then."""
+
+    async def verified(parts: Parts) -> Verified:
+        return await verify(parts.store, settings.data, _told(say))
+
+    return with_parts(settings, verified)
+
+
+def _told(say: Callable[[str], None]) -> Progress:
+    said = 0
+
+    def tell(followed: int, of: int) -> None:
+        nonlocal said
+        if followed - said >= SAID_EACH:
+            said = followed
+            say(f"{followed:,} of {of:,} rows …")
+
+    return tell
+
+
+def said_of(found: Verified) -> list[str]:
+    """Return in lines what was found: how much holds, then the first broken row of each chain."""
+    held = f"{found.rows:,} rows of {found.writers:,} writers and {found.seals:,} seals hold"
+    open_yet = f"{found.unsealed:,} rows are not sealed yet." if found.unsealed else "all of it is sealed."
+    return [f"{held}; {open_yet}", *(f"Broken at {fault}" for fault in found.faults)]
