@@ -13,7 +13,7 @@ from gateway.counters.memory import MemoryCounters
 from gateway.edge import Edge, kit_of
 from gateway.edge.answers import Send
 from gateway.edge.limits import Receive
-from gateway.identity import Verifier
+from gateway.identity import Denials, Verifier
 from gateway.keys import KeyRing, TrustedIssuer
 from gateway.policy.document import policies_of
 from gateway.policy.operation import Operation
@@ -21,6 +21,7 @@ from gateway.policy.plan import compiled
 from gateway.policy.responses import Responses
 from gateway.store import audit, idempotency_records
 from gateway.store.database import Store, create_engine
+from gateway.store.denials import Denial
 from gateway.token_minting import Grant, ensure_development_key, mint
 from tests.fakes.clock import Clock
 
@@ -33,9 +34,9 @@ POLICIES = """
 - {kind: authorize}
 - {kind: rate_limit, per: client, limit: 100, window_s: 100, when_unavailable: allow}
 - {kind: idempotency, keep_days: 7, lease_s: 30}
-- {kind: cache, match: {operations: ["process/status/v1:*"]}, fresh_s: 10, when_unavailable: bypass,
+- {kind: cache, match: {operations: ["process/status/v1:*"]}, fresh_s: 10,
    changed_by: ["process/project_onboarding/v1:start_onboarding"]}
-- {kind: cache, match: {operations: ["system/*"]}, fresh_s: 10, when_unavailable: bypass}
+- {kind: cache, match: {operations: ["system/*"]}, fresh_s: 10}
 """
 OPERATIONS = (
     Operation(
@@ -152,13 +153,24 @@ class World:
     """One edge and its surroundings."""
 
     def __init__(
-        self, folder: Path, store: Store, clock: Clock, policies: str = POLICIES, counters: Counters | None = None
+        self,
+        folder: Path,
+        store: Store,
+        clock: Clock,
+        policies: str = POLICIES,
+        counters: Counters | None = None,
+        *,
+        consumers: Sequence[dict[str, Any]] = (EVERYBODY,),
+        **edge: Any,  # noqa: ANN401 - what an edge takes by name.
     ) -> None:
         self.clock, self.store, self.folder, self.framework = clock, store, folder, Framework()
+        self.denied: list[Denial] = []
+        self.denials_read = 0
         issuer = TrustedIssuer(issuer=ISSUER, audience=AUDIENCE, jwks_file=ensure_development_key(folder))
-        self.verifier = Verifier(KeyRing([issuer]), clock=self.seconds)
+        denials = Denials(self._read_denials, clock=self.seconds, wall=self.seconds)
+        self.verifier = Verifier(KeyRing([issuer]), clock=self.seconds, denials=denials)
         self.counters = counters or MemoryCounters(self.seconds)
-        rows = policies_of("test.yaml", [*yaml.safe_load(policies), EVERYBODY])
+        rows = policies_of("test.yaml", [*yaml.safe_load(policies), *consumers])
         self.policies = compiled(rows, OPERATIONS, self.verifier.issuers)
         self.kit = kit_of(
             verifier=self.verifier,
@@ -166,7 +178,11 @@ class World:
             store=store,
             responses=Responses(clock=self.seconds),
         )
-        self.edge = Edge(self.framework, self.policies, self.kit)
+        self.edge = Edge(self.framework, self.policies, self.kit, clock=self.seconds, **edge)
+
+    async def _read_denials(self) -> Sequence[Denial]:
+        self.denials_read += 1
+        return self.denied
 
     def seconds(self) -> float:
         """Return the moment as a number."""
@@ -186,8 +202,9 @@ class World:
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         parts: int = 1,
+        client: str | None = None,
     ) -> Reply:
-        """Return the answer to a request of the CRM, or of whoever the token names."""
+        """Return the answer to a request of the CRM, or of whoever the token names; `client` is a network address."""
         fields = list(headers)
         if token is not None:
             fields.append(("authorization", f"Bearer {self.token() if token == OWN else token}"))
@@ -199,6 +216,7 @@ class World:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in fields],
+            "client": (client, 40_000) if client else None,
         }
         size = -(-len(body) // parts) or 1
         pieces = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
