@@ -107,6 +107,8 @@ class Way:
         try:
             if found is None and not self.operation.is_safe:
                 self._pressure.check()  # Before its body is read and its key noted; the framework would not get it.
+                if self._audit:
+                    await self._kit.auditor.ready()
             return found or await admission.rest(call)
         except ApiError as error:
             return self._kit.problem(call, error)

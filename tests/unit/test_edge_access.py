@@ -157,13 +157,24 @@ async def test_failure_that_is_no_problem_is_written_down_without_a_code(world: 
         assert (await connection.execute(select(TABLE.c.status, TABLE.c.code))).one() == (502, None)
 
 
-async def test_audit_that_cannot_be_written_is_logged_and_the_answer_given(
+async def test_audit_that_cannot_be_written_lets_no_further_write_begin(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with world.store.begin() as connection:
         await connection.run_sync(TABLE.drop)
+    happened = await world.send("POST", CUSTOMERS)
+    refused = await world.send("POST", CUSTOMERS)
+    read, stranger = await world.send("GET", STATUS), await world.send("GET", STATUS, token=None)
+    async with world.store.begin() as connection:
+        await connection.run_sync(TABLE.create)
+    world.clock.forward(1)
+    again = await world.send("POST", CUSTOMERS)
 
-    reply = await world.send("POST", CUSTOMERS)
-
-    assert reply.status == 202
     assert "Audit rows could not be written" in caplog.text
+    assert (happened.status, read.status, stranger.status, again.status) == (202, 200, 401, 202)
+    assert (refused.status, refused.code) == (503, "audit.unavailable")
+    assert refused.headers["retry-after"] == "2"
+    assert [seen.method for seen in world.framework.seen] == ["POST", "GET", "POST"]
+    async with world.store.begin() as connection:
+        rows = await connection.execute(select(TABLE.c.status).order_by(TABLE.c.sequence))
+    assert list(rows.scalars()) == [202, 503, 401, 202]
