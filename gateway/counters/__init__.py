@@ -5,7 +5,7 @@ is refused takes nothing, so it does not lengthen the wait. All that one call dr
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -48,6 +48,15 @@ class Question(Struct, frozen=True, dict=True):
     limits: tuple[Limit, ...] = ()
     places: tuple[Places, ...] = ()
     topics: tuple[str, ...] = ()
+
+
+NEVER: Final = Places("nothing", 0, 1.0)
+"""A place that nobody gets: a question that ends with it is answered, and takes nothing."""
+
+
+def peek_at(question: Question) -> Question:
+    """Return the question that is answered as the other would be, and takes nothing: NEVER refuses what would go on."""
+    return Question(question.limits, (*question.places, NEVER))
 
 
 class Told(NamedTuple):

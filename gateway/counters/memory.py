@@ -96,8 +96,8 @@ class MemoryCounters:
     def _full_place(self, places: Sequence[Places], now: float) -> int | None:
         """Return which of the places is full; a call whose lease is over is not under way any more."""
         for index, place in enumerate(places):
-            held = self._held.get(place.name)
-            if held is None or len(held) < place.most:
+            held = self._held.get(place.name, {})
+            if len(held) < place.most:
                 continue
             for ticket in [ticket for ticket, until in held.items() if until <= now]:
                 del held[ticket]

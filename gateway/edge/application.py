@@ -32,8 +32,10 @@ ANSWERED_WITHIN_S: Final = 25.0
 class Edge:
     """The ASGI application to serve. Give it policies for every operation that `app` routes, and for UNMATCHED.
 
-    `reload` is called when another set of policies went live; it ends with `use`.
+    `reload` is called when another set of policies went live; it ends with `use`. `governed` is the set at work.
     """
+
+    governed: Governed
 
     def __init__(
         self,
@@ -54,14 +56,14 @@ class Edge:
 
     def use(self, policies: PolicySet) -> None:
         """Put the set in the place of the one before; a call under way ends under the one that it began with."""
-        self._governed = Governed(
+        self.governed = Governed(
             *(policies, self.kit, self._standing, self._serve), strangers=self._strangers, pressure=self._pressure
         )
 
     @property
     def policies(self) -> PolicySet:
         """Return the set at work."""
-        return self._governed.policies
+        return self.governed.policies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is no HTTP goes through."""
@@ -73,7 +75,7 @@ class Edge:
         try:
             check_address(scope["raw_path"], scope["query_string"])
             check_headers(scope["headers"])
-            answer = await self._governed.answer(call)
+            answer = await self.governed.answer(call)
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 — the last place where a caller can still be given an answer.

@@ -29,3 +29,7 @@ class Consumers:
         if client_id in self._by_name:
             return self._by_name[client_id]
         return next((one for one in reversed(self.known) if fnmatchcase(client_id, one.policy.client_id)), None)
+
+    def matching(self, client_id: str) -> tuple[KnownConsumer, ...]:
+        """Return every row that is for the client, also those in whose place a more specific one stands."""
+        return tuple(one for one in self.known if fnmatchcase(client_id, one.policy.client_id))

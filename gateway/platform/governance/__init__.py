@@ -1,0 +1,1 @@
+"""What the gateway decides and why, and how its decisions are changed while it runs."""

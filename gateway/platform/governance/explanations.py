@@ -1,0 +1,59 @@
+"""A call explained before it is made, or after it was refused."""
+
+from msgspec import UNSET
+
+from gateway.caller import Caller, Claim
+from gateway.edge.explaining import Asked, Explainer
+from gateway.edge.in_force import InForce
+from gateway.policy.explain import Decision
+from openapi.platform.governance.v1 import (
+    ExplainedCall,
+    ExplainedCaller,
+    ExplainedOutcome,
+    Explanation,
+    RowDecides,
+    RowDecision,
+)
+
+
+async def explain_call(*, in_force: InForce, bearer: str, body: ExplainedCall) -> Explanation:
+    """Return what would happen to the call, of the token that stands in the body or else of the one that asks."""
+    token = bearer if body.token is UNSET else body.token
+    asked = Asked(method=body.method.value, target=body.target, token=token)
+    told = await Explainer(in_force.edge).explain(asked)
+    outcome = told.outcome
+    return Explanation(
+        operation=told.operation,
+        policy_set=told.policy_set,
+        caller=_caller(told.caller) if told.caller else None,
+        decisions=[_decision(decision) for decision in told.decisions],
+        outcome=ExplainedOutcome(status=outcome.status, code=outcome.code, detail=outcome.detail),
+    )
+
+
+def _decision(decision: Decision) -> RowDecision:
+    row = decision.row
+    return RowDecision(
+        kind=decision.kind,
+        file=row.file if row else None,
+        row=row.number if row else None,
+        decides=RowDecides(decision.decides),
+        why=decision.why,
+        left=decision.left,
+        full_in_s=decision.full_in_s,
+    )
+
+
+def _caller(caller: Caller) -> ExplainedCaller:
+    return ExplainedCaller(
+        client_id=caller.client_id,
+        subject=caller.subject,
+        scopes=sorted(caller.scopes),
+        legal_entities=_listed(caller.legal_entities),
+        customers=_listed(caller.customers),
+        projects=_listed(caller.projects),
+    )
+
+
+def _listed(claim: Claim) -> list[str]:
+    return ["*"] if claim == "*" else sorted(claim)

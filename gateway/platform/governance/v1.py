@@ -1,0 +1,22 @@
+"""Handlers of `openapi/platform/governance/v1.yaml`, which stand by topic in the modules beside this one."""
+
+from gateway.platform.governance.decisions import get_decision, list_decisions
+from gateway.platform.governance.explanations import explain_call
+from gateway.platform.governance.plans import list_consumers, list_plans
+from gateway.platform.governance.policy_sets import list_policy_sets, reload_policies, roll_back_policies
+from gateway.platform.governance.withdrawals import deny, flush_keys, lift_denial, list_denials
+
+__all__ = [
+    "deny",
+    "explain_call",
+    "flush_keys",
+    "get_decision",
+    "lift_denial",
+    "list_consumers",
+    "list_decisions",
+    "list_denials",
+    "list_plans",
+    "list_policy_sets",
+    "reload_policies",
+    "roll_back_policies",
+]
