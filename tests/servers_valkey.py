@@ -16,11 +16,12 @@ class Valkey:
     def __init__(self) -> None:
         self._server = ValkeyServer()
         self._server.start()
+        self._port: int = self._server.port
 
     @property
     def url(self) -> Secret:
         """Return where it listens."""
-        return Secret(f"redis://127.0.0.1:{self._server.port}/0")
+        return Secret(f"redis://127.0.0.1:{self._port}/0")
 
     def freeze(self) -> None:
         """Let it take connections and answer nothing."""
@@ -36,9 +37,29 @@ class Valkey:
             client.flushall()
             client.script_flush()
 
+    def configure(self, name: str, value: str) -> None:
+        """Set one of its settings while it runs."""
+        with self._server.client() as client:
+            client.config_set(name, value)
+
+    def commands(self, name: str) -> int:
+        """Return how often the command was called."""
+        with self._server.client() as client:
+            return int(client.info("commandstats").get(f"cmdstat_{name}", {"calls": 0})["calls"])
+
+    def kill(self) -> None:
+        """End it with nobody told."""
+        self._server.terminate()
+
+    def start_again(self) -> None:
+        """Start it where it was; it has forgotten everything."""
+        self._server = ValkeyServer(port=self._port)
+        self._server.start()
+
     def stop(self) -> None:
-        """End it."""
-        self._server.stop()
+        """End it, if it runs."""
+        if self._server.is_running():
+            self._server.stop()
 
     def _signal(self, number: int) -> None:
         process = self._server._process  # noqa: SLF001 - the wheel has no way to freeze.

@@ -1,25 +1,23 @@
-"""Buckets and generations, the same in memory, in a file and in a real Valkey; and what happens while they are away."""
+"""What a question is answered, the same in memory, beside a file and in a real Valkey."""
 
 import asyncio
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.counters import Counters, CountersAway, bucket
-from gateway.counters.file import FileCounters
+from gateway.counters import Counters, Limit, Places, Question
+from gateway.counters.local import LocalCounters
 from gateway.counters.memory import MemoryCounters
-from gateway.counters.valkey import BOUND_S, Circuit, ValkeyCounters
-from gateway.secret import Secret
+from gateway.counters.valkey import ValkeyCounters
 from tests.servers_valkey import Valkey, valkey
 
 SLOW = 1 / 3600
 """One permit an hour: none comes back while a test runs on real clocks."""
+PATIENT_S = 5.0
+"""What is answered is the question here, and not how soon a busy machine does it."""
+DESK = Places("desk", most=2, lease_s=600)
+HOUR = pytest.approx(3600, abs=5)
 
 
 @pytest.fixture(scope="module")
@@ -28,204 +26,153 @@ def server() -> Iterator[Valkey]:
         yield running
 
 
-@pytest.fixture(params=["memory", "file", "valkey"])
+@pytest.fixture(params=["memory", "local", "valkey"])
 async def counters(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Counters]:
     if request.param == "valkey":
         running: Valkey = request.getfixturevalue("server")
         running.forget()
-        found: Counters = ValkeyCounters(running.url)
+        found: Counters = ValkeyCounters(running.url, bound_s=PATIENT_S)
     else:
-        found = MemoryCounters() if request.param == "memory" else FileCounters(tmp_path / "counters.sqlite")
+        found = MemoryCounters() if request.param == "memory" else LocalCounters(tmp_path / "counters.sqlite")
     yield found
     await found.close()
 
 
+def limits(**bursts: int) -> Question:
+    """Return a question for one permit of each bucket, of which none comes back meanwhile."""
+    return Question(tuple(Limit(name, SLOW, burst) for name, burst in bursts.items()))
+
+
 async def test_bucket_gives_what_it_holds_and_then_says_when(counters: Counters) -> None:
-    draws = [await counters.draw("a", SLOW, 3) for _ in range(4)]
+    told = [await counters.ask(limits(a=3)) for _ in range(4)]
 
-    assert [draw.left for draw in draws] == [2, 1, 0, 0]
-    assert [draw.wait_s > 0 for draw in draws] == [False, False, False, True]
-    assert draws[3].wait_s == pytest.approx(3600, abs=5)
-    assert draws[3].full_in_s == pytest.approx(3 * 3600, abs=5)
+    assert [each.left for each in told] == [(2,), (1,), (0,), (0,)]
+    assert [each.refused_by for each in told] == [None, None, None, 0]
+    assert told[3].wait_s == HOUR
+    assert told[3].full_in_s == (pytest.approx(3 * 3600, abs=5),)
 
 
-async def test_refused_take_costs_nothing(counters: Counters) -> None:
-    await counters.take("a", SLOW, 3, cost=2)
-    refused = [await counters.take("a", SLOW, 3, cost=2) for _ in range(3)]
+async def test_refusal_of_one_takes_from_none(counters: Counters) -> None:
+    await counters.ask(limits(a=1))
+    refused = [await counters.ask(limits(b=5, a=1, c=5)) for _ in range(3)]
+    told = await counters.ask(limits(b=5, c=5))
 
-    assert all(wait == pytest.approx(3600, abs=5) for wait in refused)
-    assert await counters.take("a", SLOW, 3) == 0.0
+    assert [(each.refused_by, each.left) for each in refused] == [(1, (5, 0, 5))] * 3
+    assert told.left == (4, 4)
+
+
+async def test_refusal_does_not_lengthen_the_wait(counters: Counters) -> None:
+    await counters.ask(limits(a=1))
+    waits = [(await counters.ask(limits(a=1))).wait_s for _ in range(50)]
+
+    assert waits == [HOUR] * 50
+    assert waits == sorted(waits, reverse=True)
+
+
+async def test_longest_wait_is_the_one_that_is_told(counters: Counters) -> None:
+    question = Question((Limit("quick", 1, 1), Limit("slow", SLOW, 1)))
+    await counters.ask(question)
+    told = await counters.ask(question)
+
+    assert (told.refused_by, told.wait_s) == (1, HOUR)
+
+
+async def test_cost_is_taken_at_once_or_not_at_all(counters: Counters) -> None:
+    await counters.ask(Question((Limit("a", SLOW, 3, cost=2),)))
+    refused = await counters.ask(Question((Limit("a", SLOW, 3, cost=2),)))
+
+    assert (refused.refused_by, refused.left, refused.wait_s) == (0, (1,), HOUR)
+    assert (await counters.ask(limits(a=3))).refused_by is None
 
 
 async def test_cost_beyond_the_bucket_is_never_met(counters: Counters) -> None:
-    assert await counters.take("a", SLOW, 3, cost=4) > 0
-    assert await counters.take("a", SLOW, 3, cost=3) == 0.0
-
-
-async def test_buckets_do_not_know_each_other(counters: Counters) -> None:
-    await counters.take("a", SLOW, 1)
-
-    assert await counters.take("b", SLOW, 1) == 0.0
+    assert (await counters.ask(Question((Limit("a", SLOW, 3, cost=4),)))).refused_by == 0
+    assert (await counters.ask(Question((Limit("a", SLOW, 3, cost=3),)))).refused_by is None
 
 
 async def test_permits_come_back(counters: Counters) -> None:
-    assert await counters.take("a", 100, 1) == 0.0
-    wait = await counters.take("a", 100, 1)
-    await asyncio.sleep(wait + 0.002)
+    question = Question((Limit("a", 10, 1),))
+    assert (await counters.ask(question)).refused_by is None
+    told = await counters.ask(question)
+    await asyncio.sleep(told.wait_s + 0.002)
 
-    assert 0 < wait <= 0.01
-    assert await counters.take("a", 100, 1) == 0.0
-
-
-async def test_generation_moves_alone(counters: Counters) -> None:
-    await counters.move(["a"])
-    await counters.move(["a", "b"])
-
-    assert await counters.generations(["a", "b", "c"]) == (2, 1, 0)
+    assert 0 < told.wait_s <= 0.1
+    assert (await counters.ask(question)).refused_by is None
 
 
-@given(
-    st.lists(st.tuples(st.floats(0, 5), st.integers(1, 3)), max_size=60),
-    st.floats(0.1, 50),
-    st.integers(3, 20),
-)
-def test_bucket_never_gives_more_than_it_may(calls: list[tuple[float, int]], rate: float, burst: int) -> None:
-    tat, now, taken = 0.0, 1000.0, 0
-    for pause, cost in calls:
-        now += pause
-        tat, draw = bucket.take(tat, now, rate, burst, cost)
-        taken += 0 if draw.wait_s else cost
+async def test_place_is_held_until_it_is_given_back(counters: Counters) -> None:
+    question = Question(places=(DESK,))
+    first, second = await counters.ask(question), await counters.ask(question)
+    refused = await counters.ask(question)
+    assert first.ticket
+    counters.leave(question.places, first.ticket)
 
-        assert taken <= burst + rate * (now - 1000.0) + 1e-3
-        assert 0 <= draw.left <= burst
+    assert first.ticket != second.ticket
+    assert (refused.refused_by, refused.ticket, refused.wait_s) == (0, None, 1.0)
+    assert (await counters.ask(question)).refused_by is None
+    assert (await counters.ask(question)).refused_by == 0
 
 
-async def test_two_processes_share_one_bucket(tmp_path: Path) -> None:
-    path = tmp_path / "counters.sqlite"
-    program = (
-        "import asyncio, sys; from pathlib import Path; from gateway.counters import CountersAway\n"
-        "from gateway.counters.file import FileCounters\n"
-        "async def main():\n"
-        "    counters, taken = FileCounters(Path(sys.argv[1])), 0\n"
-        "    for _ in range(300):\n"
-        "        try: taken += not await counters.take('a', 1 / 3600, 100)\n"
-        "        except CountersAway: pass\n"
-        "    print(taken)\n"
-        "asyncio.run(main())"
-    )
-    FileCounters(path)
-    start = [sys.executable, "-c", program, str(path)]
-    both = [subprocess.Popen(start, stdout=subprocess.PIPE) for _ in range(2)]  # noqa: S603, ASYNC220 - our own.
-    taken = [int(process.communicate(timeout=60)[0]) for process in both]
+async def test_place_whose_lease_is_over_is_free(counters: Counters) -> None:
+    question = Question(places=(Places("desk", most=1, lease_s=0.05),))
+    dead = await counters.ask(question)
+    await asyncio.sleep(0.06)
+    alive = await counters.ask(question)
+    assert dead.ticket
+    assert alive.ticket
+    counters.leave(question.places, dead.ticket)
 
-    assert sum(taken) == 100
+    assert (await counters.ask(Question(places=(Places("desk", most=1, lease_s=600),)))).refused_by == 0
 
 
-async def test_generation_that_another_process_moved_is_seen(tmp_path: Path) -> None:
-    here, there = FileCounters(tmp_path / "counters.sqlite"), FileCounters(tmp_path / "counters.sqlite")
-    assert await here.generations(["a"]) == (0,)
-    await there.move(["a"])
+async def test_call_without_a_place_takes_no_permit_and_no_other_place(counters: Counters) -> None:
+    await counters.ask(Question(places=(Places("full", 1, 600),)))
+    told = await counters.ask(Question((Limit("a", SLOW, 3),), (DESK, Places("full", 1, 600))))
+    after = await counters.ask(Question((Limit("a", SLOW, 3),), (Places("desk", 1, 600),)))
 
-    assert await here.generations(["a"]) == (1,)
-    await here.close()
+    assert (told.refused_by, told.left) == (2, (3,))
+    assert (after.refused_by, after.left) == (None, (2,))
+
+
+async def test_refusing_limit_holds_no_place(counters: Counters) -> None:
+    question = Question((Limit("a", SLOW, 1),), (DESK,))
+    await counters.ask(question)
+    refused = await counters.ask(question)
+
+    assert (refused.refused_by, refused.ticket) == (0, None)
+    assert (await counters.ask(Question(places=(DESK,)))).refused_by is None
+
+
+async def test_generations_come_with_the_answer_and_with_a_refusal(counters: Counters) -> None:
+    question = Question((Limit("a", SLOW, 1),), topics=("x", "y", "z"))
+    never = await counters.ask(question)
+    await counters.move(["x"])
+    await counters.move(["x", "y"])
+    moved = await counters.ask(question)
+
+    assert (never.refused_by, never.generations) == (None, (0, 0, 0))
+    assert (moved.refused_by, moved.generations) == (0, (2, 1, 0))
+
+
+async def test_question_about_nothing_is_answered(counters: Counters) -> None:
+    told = await counters.ask(Question())
+
+    assert told == (None, 0.0, (), (), (), None)
+
+
+async def test_take_is_a_question_with_one_limit(counters: Counters) -> None:
+    taken = [await counters.take("vendor", SLOW, 2), await counters.take("vendor", SLOW, 2, cost=1)]
+    wait_s = await counters.take("vendor", SLOW, 2, cost=2)
+
+    assert taken == [0.0, 0.0]
+    assert wait_s == pytest.approx(2 * 3600, abs=5)
+    assert await counters.take("other", SLOW, 2, cost=3) > 0
+    assert await counters.take("other", SLOW, 2, cost=2) == 0.0
+
+
+async def test_same_question_may_be_asked_anywhere(tmp_path: Path) -> None:
+    question = Question((Limit("a", SLOW, 1),), (DESK,), ("x",))
+    here, there = MemoryCounters(), LocalCounters(tmp_path / "counters.sqlite")
+
+    assert [(await each.ask(question)).refused_by for each in (here, there, here, there)] == [None, None, 0, 0]
     await there.close()
-
-
-async def test_buckets_that_nobody_uses_are_forgotten(tmp_path: Path) -> None:
-    path = tmp_path / "counters.sqlite"
-    old = FileCounters(path, clock=lambda: time.time() - 200_000)
-    await old.take("a", 1, 10)
-    await old.close()
-    new = FileCounters(path)
-
-    assert new._file.execute("SELECT count(*) FROM bucket").fetchone() == (0,)  # noqa: SLF001
-    await new.close()
-
-
-async def test_file_that_is_no_database_is_away(tmp_path: Path) -> None:
-    (tmp_path / "counters.sqlite").write_text(
-        "This is no database, and it is long enough for its header to be read." * 9
-    )
-
-    with pytest.raises(CountersAway):
-        FileCounters(tmp_path / "counters.sqlite")
-
-
-async def test_file_that_was_closed_is_away(tmp_path: Path) -> None:
-    counters = FileCounters(tmp_path / "counters.sqlite")
-    await counters.close()
-
-    for ask in (counters.take("a", 1, 1), counters.generations(["a"]), counters.move(["a"])):
-        with pytest.raises(CountersAway):
-            await ask
-
-
-async def test_frozen_server_is_waited_for_once(server: Valkey) -> None:
-    counters = ValkeyCounters(server.url)
-    await counters.take("frozen", SLOW, 9)
-    server.freeze()
-    try:
-        started = time.perf_counter()
-        for _ in range(50):
-            with pytest.raises(CountersAway):
-                await counters.take("frozen", SLOW, 9)
-        lasted = time.perf_counter() - started
-    finally:
-        server.thaw()
-        await counters.close()
-
-    assert lasted < 5 * BOUND_S
-
-
-async def test_server_that_comes_back_counts_at_once(server: Valkey) -> None:
-    circuit = Circuit(open_s=0.0)
-    counters = ValkeyCounters(server.url, circuit)
-    server.freeze()
-    with pytest.raises(CountersAway):
-        await counters.take("back", SLOW, 9)
-    server.thaw()
-    server.forget()
-
-    assert await eventually(lambda: counters.take("back", SLOW, 9)) == 0.0
-    await counters.close()
-
-
-async def test_server_that_is_not_there_is_away() -> None:
-    counters = ValkeyCounters(Secret("redis://127.0.0.1:1/0"))
-
-    for ask in (counters.take("a", 1, 1), counters.generations(["a"]), counters.move(["a"])):
-        with pytest.raises(CountersAway):
-            await ask
-    await counters.close()
-
-
-def test_circuit_lets_one_probe_through_a_while() -> None:
-    now = [100.0]
-    circuit = Circuit(clock=lambda: now[0], open_s=1.0)
-    circuit.check()
-    circuit.fail()
-
-    assert opened(circuit)
-    now[0] += 1.1
-    assert not opened(circuit)
-    assert opened(circuit)
-    circuit.succeed()
-    assert not opened(circuit)
-
-
-def opened(circuit: Circuit) -> bool:
-    try:
-        circuit.check()
-    except CountersAway:
-        return True
-    return False
-
-
-async def eventually(ask: Callable[[], "asyncio.Future[float] | object"]) -> float:
-    """Return the first answer; a thawed server has a backlog to go through."""
-    for _ in range(50):
-        try:
-            return await ask()  # type: ignore[misc, no-any-return]
-        except CountersAway:
-            await asyncio.sleep(0.02)
-    raise AssertionError("Nobody counts any more.")

@@ -1,0 +1,193 @@
+"""The file between web process and worker: what it shares, what outlives a restart, and what a broken one says."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.counters import CountersAway, Limit, Question
+from gateway.counters.file import FileCounters
+from gateway.counters.local import SWEEP, LocalCounters
+
+SLOW = 1 / 3600
+DAY = Limit("day", 1_000 / 86_400, 1_000)
+MINUTE = Limit("minute", 1.0, 60)
+BOTH = Question((DAY, MINUTE), topics=("x",))
+
+
+class Time:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "counters.sqlite"
+
+
+@pytest.fixture
+async def local(path: Path) -> AsyncIterator[LocalCounters]:
+    counters = LocalCounters(path)
+    yield counters
+    await counters.close()
+
+
+async def test_day_outlives_a_restart_to_the_permit_and_a_minute_begins_anew(path: Path) -> None:
+    time = Time()
+    before = LocalCounters(path, time)
+    for _ in range(25):
+        before.ask_now(BOTH)
+    await before.close()
+    after = LocalCounters(path, time)
+
+    assert after.ask_now(BOTH).left == (1_000 - 26, 59)
+    await after.close()
+
+
+async def test_process_that_was_killed_lost_a_hundredth_of_a_day_and_gave_nothing_twice(path: Path) -> None:
+    time, taken = Time(), 0
+    for _ in range(30):
+        counters = LocalCounters(path, time)  # Nobody closes it.
+        for _ in range(40):
+            taken += counters.ask_now(Question((DAY,))).refused_by is None
+            left = counters.ask_now(Question((Limit("day", *DAY[1:3], cost=1_001),))).left
+
+    assert left == (0,)
+    assert 1_000 - 30 * 10 <= taken <= 1_000
+
+
+async def test_mark_moves_once_for_a_hundredth_of_the_bucket(path: Path, local: LocalCounters) -> None:
+    watcher = FileCounters(path)
+    marks = set()
+    for _ in range(100):
+        local.ask_now(Question((DAY,)))
+        marks.add(watcher.marks()["day"])
+
+    assert len(marks) == pytest.approx(100 / 11, abs=1)
+    await watcher.close()
+
+
+async def test_worker_that_ends_leaves_the_marks_of_the_web_process_alone(path: Path) -> None:
+    time = Time()
+    web, worker = LocalCounters(path, time), LocalCounters(path, time)
+    web.ask_now(BOTH)
+    later = LocalCounters(path, time)
+    for _ in range(50):
+        web.ask_now(BOTH)
+    await web.close()
+    await worker.close()
+    await later.close()
+    after = LocalCounters(path, time)
+
+    assert after.ask_now(BOTH).left[0] == 1_000 - 52
+    await after.close()
+
+
+async def test_marks_that_are_over_are_dropped(path: Path) -> None:
+    time = Time()
+    counters = LocalCounters(path, time)
+    for number in range(3 * SWEEP):
+        time.now += 3_600
+        counters.ask_now(Question((Limit(f"caller:{number}", 1 / 700, 2),)))
+
+    assert len(counters._marks) <= SWEEP + 1  # noqa: SLF001 - what memory holds cannot be seen from outside.
+    await counters.close()
+    after = FileCounters(path, time)
+    assert len(after.marks()) <= 2
+    await after.close()
+
+
+async def test_generation_that_another_process_moved_is_seen_at_once(path: Path, local: LocalCounters) -> None:
+    there = LocalCounters(path)
+    told = [local.ask_now(BOTH).generations]
+    await there.move(["x"])
+    told.append(local.ask_now(BOTH).generations)
+    await local.move(["x"])
+    told.append(there.ask_now(BOTH).generations)
+
+    assert told == [(0,), (1,), (2,)]
+    await there.close()
+
+
+async def test_buckets_of_vendors_that_nobody_uses_are_forgotten(path: Path) -> None:
+    time = Time()
+    old = FileCounters(path, time)
+    await old.take("a", 1, 10)
+    await old.close()
+    time.now += 2
+    new = FileCounters(path, time)
+
+    assert new._file.execute("SELECT count(*) FROM arrival").fetchone() == (0,)  # noqa: SLF001
+    await new.close()
+
+
+async def test_vendors_bucket_is_shared_with_another_process(path: Path) -> None:
+    program = (
+        "import asyncio, sys; from pathlib import Path; from gateway.counters import CountersAway\n"
+        "from gateway.counters.local import LocalCounters\n"
+        "async def main():\n"
+        "    counters, taken = LocalCounters(Path(sys.argv[1])), 0\n"
+        "    for _ in range(300):\n"
+        "        try: taken += not await counters.take('a', 1 / 3600, 100)\n"
+        "        except CountersAway: pass\n"
+        "    print(taken)\n"
+        "asyncio.run(main())"
+    )
+    await LocalCounters(path).close()
+    start = [sys.executable, "-c", program, str(path)]
+    both = [subprocess.Popen(start, stdout=subprocess.PIPE) for _ in range(2)]  # noqa: S603, ASYNC220 - our own.
+    taken = [int((await asyncio.to_thread(process.communicate, timeout=60))[0]) for process in both]
+
+    assert sum(taken) == 100
+
+
+def test_file_that_is_no_database_is_away(path: Path) -> None:
+    path.write_text("This is no database, and it is long enough for its header to be read." * 9)
+
+    with pytest.raises(CountersAway):
+        LocalCounters(path)
+
+
+def test_folder_that_cannot_be_written_is_away(path: Path) -> None:
+    path.with_name("counters.sqlite-moved").mkdir()
+
+    with pytest.raises(CountersAway):
+        LocalCounters(path)
+
+
+async def test_file_that_was_closed_is_away(path: Path) -> None:
+    counters = LocalCounters(path)
+    await counters.close()
+
+    for ask in (counters.take("a", SLOW, 1), counters.move(["a"]), counters.ask(BOTH)):
+        with pytest.raises(CountersAway):
+            await ask
+
+
+async def test_mark_that_cannot_be_written_is_away_and_closing_says_nothing(path: Path) -> None:
+    counters = LocalCounters(path)
+    counters.ask_now(Question((DAY,)))
+    await counters._file.close()  # noqa: SLF001 - as if the disk were gone
+
+    with pytest.raises(CountersAway):
+        counters.ask_now(Question((Limit("other", *DAY[1:]),)))
+    await counters.close()
+
+
+async def test_move_that_fails_moves_nothing(path: Path, local: LocalCounters) -> None:
+    there = FileCounters(path)
+    there._file.execute("BEGIN IMMEDIATE")  # noqa: SLF001 - a writer that does not end
+    with pytest.raises(CountersAway):
+        await local.move(["x"])
+    there._file.execute("ROLLBACK")  # noqa: SLF001 - as above
+
+    assert local.ask_now(BOTH).generations == (0,)
+    await there.close()

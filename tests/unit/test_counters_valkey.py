@@ -1,0 +1,260 @@
+"""What becomes of those who ask while Valkey is silent, gone, forgetful or full, and of those who stop waiting."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.counters import CountersAway, Limit, Places, Question, Told
+from gateway.counters.valkey import BOUND_S, ValkeyCounters
+from gateway.secret import Secret
+from gateway.telemetry.metrics import COUNTERS_LOST, Metrics
+from tests.servers_valkey import Valkey, valkey
+
+SLOW = 1 / 3600
+ASKED = Question((Limit("a", SLOW, 1_000_000),), topics=("x",))
+ONE_PLACE = Question(places=(Places("desk", 1, 600),))
+PATIENT_S = 5.0
+"""Where not the time is the question: a busy machine's server may be slower than the bound."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Valkey]:
+    with valkey() as running:
+        yield running
+
+
+@pytest.fixture
+async def counters(server: Valkey) -> AsyncIterator[ValkeyCounters]:
+    server.forget()
+    found = ValkeyCounters(server.url, bound_s=PATIENT_S)
+    yield found
+    await found.close()
+
+
+@asynccontextmanager
+async def impatient(server: Valkey, open_s: float = 0.1) -> AsyncIterator[tuple[ValkeyCounters, Metrics]]:
+    """Return counters with the real bound, connected."""
+    metrics = Metrics()
+    found = ValkeyCounters(server.url, metrics, open_s=open_s)
+    await eventually(found)
+    before = metrics.total(COUNTERS_LOST)
+    metrics.count(COUNTERS_LOST, of="before")
+    assert metrics.total(COUNTERS_LOST) == before + 1
+    yield found, metrics
+    await found.close()
+
+
+async def eventually(counters: ValkeyCounters, question: Question = ASKED) -> Told:
+    """Return the first answer: whoever was away needs a moment."""
+    for _ in range(500):
+        try:
+            return await counters.ask(question)
+        except CountersAway:
+            await asyncio.sleep(0.02)
+    raise AssertionError("Nobody counts any more.")
+
+
+async def outcome(counters: ValkeyCounters, question: Question = ASKED) -> tuple[bool, float]:
+    """Return whether somebody counted, and how many seconds it took to be told."""
+    began = time.perf_counter()
+    try:
+        await counters.ask(question)
+    except CountersAway:
+        return False, time.perf_counter() - began
+    return True, time.perf_counter() - began
+
+
+async def test_nothing_is_answered_without_the_server(counters: ValkeyCounters) -> None:
+    assert counters.ask_now(ASKED) is None
+
+
+async def test_silence_is_waited_for_once_by_those_who_ask_together(server: Valkey) -> None:
+    async with impatient(server, open_s=30) as (counters, metrics):
+        lost = metrics.total(COUNTERS_LOST)
+        server.freeze()
+        try:
+            together = await asyncio.gather(*[outcome(counters) for _ in range(200)])
+            later = [await outcome(counters) for _ in range(200)]
+        finally:
+            server.thaw()
+
+        assert not any(counted for counted, _ in together + later)
+        assert all(lasted >= BOUND_S * 0.9 for _, lasted in together)
+        assert sum(lasted for _, lasted in later) < BOUND_S
+        assert metrics.total(COUNTERS_LOST) == lost + 1
+
+
+async def test_who_asks_while_others_wait_waits_no_longer_than_they_do(server: Valkey) -> None:
+    async with impatient(server) as (counters, _):
+        server.freeze()
+        try:
+            first = asyncio.create_task(outcome(counters))
+            await asyncio.sleep(BOUND_S / 2)
+            second = asyncio.create_task(outcome(counters))
+            lasted = [(await each)[1] for each in (first, second)]
+        finally:
+            server.thaw()
+
+        assert lasted[1] < lasted[0]
+
+
+async def test_silent_server_that_answers_again_counts_on_as_if_nothing_had_been(server: Valkey) -> None:
+    async with impatient(server) as (counters, _):
+        left = (await eventually(counters)).left[0]
+        server.freeze()
+        assert await outcome(counters) == (False, pytest.approx(BOUND_S, abs=0.5))
+        await asyncio.sleep(0.3)
+        server.thaw()
+
+        assert (await eventually(counters)).left[0] <= left - 1
+
+
+async def test_answer_that_lies_there_unread_is_no_silence(server: Valkey) -> None:
+    async with impatient(server) as (counters, _):
+        asking = asyncio.create_task(outcome(counters))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        time.sleep(4 * BOUND_S)  # noqa: ASYNC251 - a loop that is held up is what is tested.
+
+        assert (await asking)[0]
+
+
+async def test_places_that_are_granted_too_late_are_given_back(server: Valkey) -> None:
+    async with impatient(server, open_s=0.3) as (counters, _):
+        await eventually(counters, Question())
+        server.freeze()
+        assert not (await outcome(counters, ONE_PLACE))[0]
+        server.thaw()
+
+        await eventually(counters, Question())
+        assert (await eventually(counters, ONE_PLACE)).refused_by is None
+    server.forget()
+
+
+async def test_caller_who_stops_waiting_breaks_nobody_and_leaves_no_place(counters: ValkeyCounters) -> None:
+    await counters.ask(ASKED)
+    others = [asyncio.create_task(counters.ask(ASKED)) for _ in range(5)]
+    leaving = asyncio.create_task(counters.ask(ONE_PLACE))
+    more = [asyncio.create_task(counters.ask(ASKED)) for _ in range(5)]
+    await asyncio.sleep(0)
+    leaving.cancel()
+    told = await asyncio.gather(*others, *more)
+
+    assert [each.refused_by for each in told] == [None] * 10
+    assert (await counters.ask(ONE_PLACE)).refused_by is None
+
+
+async def test_caller_who_stops_waiting_at_any_moment_leaves_no_place(counters: ValkeyCounters) -> None:
+    await counters.ask(ASKED)
+    for turns in range(12):
+        leaving = asyncio.create_task(counters.ask(ONE_PLACE))
+        for _ in range(turns):
+            await asyncio.sleep(0.0002 if turns > 6 else 0)
+        if not leaving.done():
+            leaving.cancel()
+        (came,) = await asyncio.gather(leaving, return_exceptions=True)
+        if isinstance(came, Told):
+            assert came.refused_by is None
+            counters.leave(ONE_PLACE.places, came.ticket or "")
+        await counters.ask(ASKED)  # Behind it in the queue: by now a late answer has come, and its place is on the way.
+
+    assert (await counters.ask(ONE_PLACE)).refused_by is None
+
+
+async def test_scripts_that_were_forgotten_are_sent_again(server: Valkey, counters: ValkeyCounters) -> None:
+    await asyncio.gather(*[counters.ask(ASKED) for _ in range(3)])
+    server.forget()
+    told = await asyncio.gather(*[counters.ask(ASKED) for _ in range(300)])
+
+    assert sorted(each.left[0] for each in told) == list(range(1_000_000 - 300, 1_000_000))
+
+
+async def test_server_that_was_killed_is_missed_at_once_and_found_again(server: Valkey) -> None:
+    async with impatient(server) as (counters, metrics):
+        lost = metrics.total(COUNTERS_LOST)
+        await asyncio.to_thread(server.kill)
+        gone = [await outcome(counters) for _ in range(50)]
+        await asyncio.to_thread(server.start_again)
+
+        assert sum(lasted for counted, lasted in gone if not counted) < 2 * BOUND_S
+        assert (await eventually(counters)).refused_by is None
+        assert metrics.total(COUNTERS_LOST) >= lost + 1
+
+
+async def test_server_that_is_not_there_is_away() -> None:
+    counters = ValkeyCounters(Secret("redis://127.0.0.1:1/0"))
+
+    for ask in (counters.take("a", 1, 1), counters.move(["a"]), counters.ask(ASKED)):
+        with pytest.raises(CountersAway):
+            await ask
+    await counters.close()
+
+
+async def test_server_that_takes_calls_and_says_nothing_is_waited_for_once(server: Valkey) -> None:
+    counters = ValkeyCounters(server.url)
+    server.freeze()
+    try:
+        first, second = await outcome(counters), await outcome(counters)
+    finally:
+        server.thaw()
+        await counters.close()
+
+    assert (first[0], second[0]) == (False, False)
+    assert second[1] < BOUND_S / 2
+
+
+async def test_server_that_answers_and_cannot_write_is_away(server: Valkey) -> None:
+    async with impatient(server) as (counters, _):
+        server.configure("maxmemory", "1")
+        try:
+            assert not (await outcome(counters))[0]
+            await asyncio.sleep(0.3)
+            assert not (await outcome(counters))[0]
+        finally:
+            server.configure("maxmemory", "0")
+
+        assert (await eventually(counters)).refused_by is None
+
+
+async def test_places_given_back_while_nobody_answers_are_given_back_afterwards(server: Valkey) -> None:
+    async with impatient(server) as (counters, _):
+        ticket = (await eventually(counters, ONE_PLACE)).ticket or ""
+        server.freeze()
+        assert not (await outcome(counters))[0]
+        counters.leave(ONE_PLACE.places, ticket)
+        server.thaw()
+
+        assert (await eventually(counters, ONE_PLACE)).refused_by is None
+    server.forget()
+
+
+async def test_closing_fails_who_waits_and_who_comes_later(server: Valkey) -> None:
+    counters = ValkeyCounters(server.url, bound_s=PATIENT_S)
+    await counters.ask(ASKED)
+    server.freeze()
+    try:
+        waiting = asyncio.create_task(outcome(counters))
+        await asyncio.sleep(0.01)
+        await counters.close()
+    finally:
+        server.thaw()
+
+    assert not (await waiting)[0]
+    assert not (await outcome(counters))[0]
+    counters.leave(ONE_PLACE.places, "ticket")
+    await counters.close()
+
+
+async def test_counters_that_nobody_asked_are_closed_without_having_connected() -> None:
+    await ValkeyCounters(Secret("redis://127.0.0.1:1/0")).close()
+
+
+async def test_questions_of_one_turn_leave_together(server: Valkey, counters: ValkeyCounters) -> None:
+    await counters.ask(ASKED)
+    before = server.commands("evalsha")
+    await asyncio.gather(*[counters.ask(ASKED) for _ in range(100)])
+
+    assert server.commands("evalsha") == before + 1
