@@ -34,9 +34,9 @@ POLICIES = """
 - {kind: authorize}
 - {kind: rate_limit, per: client, limit: 100, window_s: 100, when_unavailable: allow}
 - {kind: idempotency, keep_days: 7, lease_s: 30}
-- {kind: cache, match: {operations: ["process/status/v1:*"]}, fresh_s: 10,
+- {kind: cache, match: {operations: ["process/status/v1:*"]}, fresh_s: 10, when_unavailable: bypass,
    changed_by: ["process/project_onboarding/v1:start_onboarding"]}
-- {kind: cache, match: {operations: ["system/*"]}, fresh_s: 10}
+- {kind: cache, match: {operations: ["system/*"]}, fresh_s: 10, when_unavailable: bypass}
 """
 OPERATIONS = (
     Operation(
