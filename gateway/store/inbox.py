@@ -7,11 +7,11 @@ connection have been read; it moves in the transaction that keeps what was read.
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Column, Index, Integer, Select, String, Table, delete, exists, func, select, text, update
+from sqlalchemy import Column, Date, Index, Integer, Select, String, Table, delete, exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -32,6 +32,8 @@ tb_inbox = Table(
     Column("connection", String(40), nullable=False),
     Column("object_type", String(40), nullable=False),
     Column("external_id", String(200), nullable=False),
+    Column("within", String(200)),
+    Column("day", Date),
     Column("batch", String(80), index=True),
     Column("tries", Integer, nullable=False),
     Column("received_at", Instant(), nullable=False),
@@ -70,6 +72,10 @@ class Change(Struct, frozen=True, kw_only=True):
 
     external_id: str
     version: str
+    within: str | None = None
+    """What the object is part of, as its system says, such as a project; None where nobody has said."""
+    day: date | None = None
+    """The day that the object is about, where somebody has said."""
 
 
 async def put(connection: AsyncConnection, store: Store, source: Source, changes: Iterable[Change]) -> int:
@@ -198,6 +204,8 @@ def _row(store: Store, source: Source, change: Change) -> dict[str, object]:
         "connection": source.connection,
         "object_type": source.object_type,
         "external_id": change.external_id,
+        "within": change.within,
+        "day": change.day,
         "batch": None,
         "tries": 1,
         "received_at": store.now(),

@@ -137,6 +137,8 @@ def _make_inbox() -> None:
         sa.Column("connection", sa.String(40), nullable=False),
         sa.Column("object_type", sa.String(40), nullable=False),
         sa.Column("external_id", sa.String(200), nullable=False),
+        sa.Column("within", sa.String(200)),
+        sa.Column("day", sa.Date),
         sa.Column("batch", sa.String(80)),
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),

@@ -5,13 +5,14 @@ from decimal import Decimal
 from itertools import groupby
 
 from msgspec import Struct, json
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.caller import INSTALLATION
 from gateway.errors import Refused
 from gateway.store import cross_references, inbox
+from gateway.store.cross_references import ReferenceState, tb_cross_reference
 from gateway.store.database import Store
 from gateway.store.inbox import Source, tb_inbox
 from openapi.common.types import Code
@@ -186,19 +187,35 @@ async def missing_time(connection: AsyncConnection, order: ReleaseOrder, mapping
 
 
 async def unread_time(connection: AsyncConnection, order: ReleaseOrder) -> list[MissingTime]:
-    """Return the PSA's entries that wait to be taken over, as if of the last day: whose they are nobody knows yet.
+    """Return the PSA's entries that wait to be taken over and may be billed with the project, as if of the last day.
 
-    One that was taken over on another project before, and is looked at again, keeps nobody here waiting.
+    One may be where the PSA has said that it is of the project, or where it was taken over on it before: it may leave.
+    Of one that the PSA has not shown yet nobody knows.
     """
     source = Source(connection=order.psa, object_type=SourceType.time_entry.value)
-    columns = tb_time_entry.c
-    elsewhere = select(columns.id).where(
-        columns.psa == order.psa, columns.external_id == tb_inbox.c.external_id, columns.project != order.project
-    )
-    waiting = await inbox.unsettled(connection, source, ~elsewhere.exists())
+    columns, change = tb_time_entry.c, tb_inbox.c
+    ours = _external_ids(order.project, order.psa)
+    taken_over = select(columns.id).where(columns.psa == order.psa, columns.external_id == change.external_id)
+    on_it = or_(columns.project == order.project, columns.project.is_(None) & columns.psa_project_id.in_(ours))
+    here = taken_over.where(
+        on_it, columns.work_date <= order.through, columns.approval != Approval.superseded.value
+    ).exists()
+    said = change.within.in_(ours) & (change.day.is_(None) | (change.day <= order.through))
+    unseen = change.within.is_(None) & ~taken_over.exists()
+    waiting = await inbox.unsettled(connection, source, or_(said, here, unseen))
     if not waiting:
         return []
     return [MissingTime(project=order.project, work_date=order.through, entries=waiting, minutes=0, net=None)]
+
+
+def _external_ids(project: str, connection: str) -> Select[tuple[str]]:
+    """Return the query of the ids by which a connected system knows the project."""
+    columns = tb_cross_reference.c
+    known = (columns.object_type == PROJECT, columns.state == ReferenceState.active.value)
+    ids: Select[tuple[str]] = select(columns.external_id).where(
+        columns.canonical_id == project, columns.instance == connection, *known
+    )
+    return ids
 
 
 def _day(project: str, entries: Sequence[TimeEntry], contract: SignedContract, mappings: Mappings) -> MissingTime:

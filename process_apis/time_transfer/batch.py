@@ -40,8 +40,8 @@ class Batch:
         self.items: list[NewItem] = []
         self.done: list[str] = []
         """External ids of the entries that nobody needs to be asked about any more."""
-        self.again: list[str] = []
-        """External ids of those that are to be looked at once more."""
+        self.again: list[Change] = []
+        """Those that are to be looked at once more."""
         self.counted: defaultdict[str, int] = defaultdict(int)
         self.at_risk: defaultdict[str, Decimal] = defaultdict(Decimal)
 
@@ -145,8 +145,7 @@ class Batch:
         await write_entries(connection, store, self.entries)
         await write_facts(connection, store, self.facts)
         # Rows of this run's own: the one that says "look again" may be what this batch has claimed.
-        version = f"after {self._process.id}"
-        again = [Change(external_id=one, version=version) for one in self.again]
+        again = [structs.replace(one, version=f"after {self._process.id}") for one in self.again]
         await inbox.put(connection, store, self._order.source, again)
         done = [trace_key(self._order.connection, one) for one in self.done]
         await lasting_items.close(connection, store, RUN, done)

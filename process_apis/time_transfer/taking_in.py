@@ -92,10 +92,15 @@ async def _keep(store: Store, psa: Psa, order: TransferOrder, entries: Sequence[
     async with store.begin() as connection:
         latest = await latest_of(connection, order.connection, [entry.id for entry in entries])
         fresh = [entry for entry in entries if not is_known(entry, latest.get(entry.id))]
-        changes = [Change(external_id=entry.id, version=version_of(entry)) for entry in fresh]
+        changes = [change_of(entry, version_of(entry)) for entry in fresh]
         new = await inbox.put(connection, store, order.source, changes)
         await inbox.move_watermark(connection, store, order.source, moment)
     return len(fresh), new
+
+
+def change_of(entry: Theirs, version: str) -> Change:
+    """Return the change, with the project and the day that it is about: a release of others does not wait for it."""
+    return Change(external_id=entry.id, version=version, within=entry.project_id, day=entry.work_date)
 
 
 async def latest_of(connection: AsyncConnection, psa: str, external_ids: Sequence[str]) -> dict[str, TimeEntry]:

@@ -44,7 +44,13 @@ def euros(amount: str) -> Money:
     return Money(amount=amount, currency="EUR")
 
 
-async def late_entry(stage: Stage, *, email: str | None = "ana.ruiz@example.com", project: str | None = None) -> None:
+async def late_entry(
+    stage: Stage,
+    *,
+    email: str | None = "ana.ruiz@example.com",
+    project: str | None = None,
+    transfer: Transfer = Transfer.queued,
+) -> None:
     """Plant approved time that is not in the books yet."""
     now = datetime(2026, 11, 4, tzinfo=UTC)
     entry = TimeEntry(
@@ -71,7 +77,7 @@ async def late_entry(stage: Stage, *, email: str | None = "ana.ruiz@example.com"
         approved_at=None,
         source_updated_at=now,
         approval=Approval.approved,
-        transfer=Transfer.queued,
+        transfer=transfer,
         first_approved_at=now,
     )
     async with stage.store.begin() as connection:
@@ -107,11 +113,45 @@ async def test_incomplete_release_is_made_where_it_is_allowed_and_lists_what_is_
 async def test_time_of_another_project_that_is_looked_at_again_keeps_nothing_back(working: Stage) -> None:
     await working.work()
     await late_entry(working, project="prj_of_somebody_else")
-    async with working.store.begin() as connection:
-        again = Change(external_id="late-ana.ruiz@example.com", version="2")
-        await inbox.put(connection, working.store, Source(connection="delivery", object_type="time_entry"), [again])
+    await wait_in_the_inbox(working, Change(external_id="late-ana.ruiz@example.com", version="2"))
 
     assert (await working.released()).state is RequestState.posted
+
+
+async def wait_in_the_inbox(stage: Stage, *changes: Change) -> None:
+    """Let the PSA tell of changes that nobody has read yet."""
+    async with stage.store.begin() as connection:
+        await inbox.put(connection, stage.store, Source(connection="delivery", object_type="time_entry"), changes)
+
+
+@pytest.mark.parametrize(
+    ("within", "day", "state"),
+    [
+        ("ours", date(2026, 11, 30), RequestState.rejected),
+        ("ours", None, RequestState.rejected),
+        ("ours", date(2026, 12, 1), RequestState.posted),
+        ("another's", date(2026, 11, 30), RequestState.posted),
+    ],
+)
+async def test_time_that_waits_keeps_back_what_it_can_be_billed_with(
+    working: Stage, within: str, day: date | None, state: RequestState
+) -> None:
+    await working.work()
+    place = working.project.opportunity if within == "ours" else "4711"
+    await wait_in_the_inbox(working, Change(external_id="8", version="1", within=place, day=day))
+
+    assert (await working.released()).state is state
+
+
+async def test_time_that_moves_to_another_project_keeps_the_release_back_until_it_has_left(working: Stage) -> None:
+    await working.work()
+    await late_entry(working, transfer=Transfer.posted)
+    moved = Change(external_id="late-ana.ruiz@example.com", version="2", within="4711", day=date(2026, 11, 4))
+    await wait_in_the_inbox(working, moved)
+
+    request = await working.released()
+
+    assert (request.state, request.code) == (RequestState.rejected, Code.dependency_not_ready)
 
 
 async def test_time_that_waits_in_the_inbox_keeps_the_release_back_unless_that_is_allowed(working: Stage) -> None:
