@@ -13,7 +13,6 @@ from gateway.store.database import Store
 from openapi.common.types import Code, Violation
 from openapi.process.invoice_release.v1 import NewRelease
 from process_apis.invoice_release.order import KIND, ReleaseOrder, invoice_key, key_parts
-from process_apis.invoice_release.steps import today
 from process_apis.ledger import projects
 from process_apis.ledger.contracts import CANCELLED, SIGNED, SignedContract, find_contracts, tb_contract
 from process_apis.ledger.customers import tb_customer
@@ -50,7 +49,7 @@ async def targets_of(
         raise Refused(Code.auth_entity_not_allowed, f"Ask for the claim on {body.legal_entity}.")
     if entity is None:
         raise Refused(Code.entity_mapping_missing, f"The installation has no legal entity {body.legal_entity}.")
-    through = body.through or today(store.now(), entity)
+    through = body.through or entity.today(store.now())
     contracts = await _contracts(store, caller, body)
     return [
         Target(

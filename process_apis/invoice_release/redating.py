@@ -2,7 +2,6 @@
 
 from gateway.store.database import Store
 from openapi.common.types import Code
-from process_apis.invoice_release.steps import today
 from process_apis.ledger import periods
 from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.facts import Fact, Kind, Posting, find_facts, redate_facts, tb_fact
@@ -20,7 +19,7 @@ async def date_anew(store: Store, request_id: str, erp: Erp, entity: LegalEntity
     free = [fact for fact in refused if fact.business_key not in there]
     if not free:
         return
-    now = today(store.now(), entity)
+    now = entity.today(store.now())
     on = await periods.accounting_date_in(erp, entity, free[0].accounting_date, today=now)
     async with store.begin() as connection:
         await redate_facts(connection, store, [fact.id for fact in free], on)

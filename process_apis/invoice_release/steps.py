@@ -4,9 +4,8 @@ Every step may run twice: what is there already is met.
 """
 
 import hashlib
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import json
@@ -37,11 +36,6 @@ async def request_of(store: Store, request_id: str) -> InvoiceRequest:
     """Return the request as it stands."""
     async with store.begin() as connection:
         return await find_request(connection, request_id)
-
-
-def today(now: datetime, entity: LegalEntity) -> date:
-    """Return the day that it is where the entity is."""
-    return now.astimezone(ZoneInfo(entity.time_zone)).date()
 
 
 @noting
@@ -103,7 +97,7 @@ async def decide_accounting_date(
 
 async def booked_on(store: Store, erp: Erp, entity: LegalEntity, order: ReleaseOrder) -> date:
     """Return the day that the books show; an invoice is not dated into the future."""
-    now = today(store.now(), entity)
+    now = entity.today(store.now())
     return await periods.accounting_date_in(erp, entity, min(order.through, now), today=now)
 
 

@@ -32,7 +32,6 @@ from process_apis.invoice_release.admission import Target, targets_of
 from process_apis.invoice_release.order import payload_sha256
 from process_apis.invoice_release.preview import Installation, preview
 from process_apis.invoice_release.releases import Asked, ReleaseRow
-from process_apis.invoice_release.steps import today
 from process_apis.invoice_release.workflow import release_invoice
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.mappings import Mappings
@@ -56,7 +55,7 @@ async def start_release(  # noqa: PLR0913 - the contract's parameters, and what 
 ) -> Release | ReleasePreview:
     """Return the accepted release (202), or what it would invoice where the caller only asks (200)."""
     targets = await targets_of(landscape, store, entities, caller, body)
-    through = body.through or today(store.now(), entities[body.legal_entity])
+    through = body.through or entities[body.legal_entity].today(store.now())
     if dry_run:
         installation = Installation(landscape=landscape, store=store, entities=entities, mappings=mappings)
         return await _preview(installation, caller, body.legal_entity, through, targets)

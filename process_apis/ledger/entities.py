@@ -1,7 +1,9 @@
 """The legal entities, as far as processes decide by them. The installation's settings say what they are."""
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -26,6 +28,10 @@ class LegalEntity(Struct, frozen=True, kw_only=True):
     tax_basis: TaxBasis
     period_policy: PeriodPolicy
     """What becomes of work whose period is closed."""
+
+    def today(self, now: datetime) -> date:
+        """Return the day that it is where the entity is."""
+        return now.astimezone(ZoneInfo(self.time_zone)).date()
 
 
 Entities = Mapping[str, LegalEntity]

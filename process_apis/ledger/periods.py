@@ -29,10 +29,11 @@ class KnownPeriod(Struct, frozen=True, kw_only=True):
         return cls(legal_entity=period.legal_entity, start=period.start, end=period.end, state=period.state)
 
 
-def accounting_date(day: date, periods: Sequence[KnownPeriod], policy: PeriodPolicy) -> date:
+def accounting_date(day: date, periods: Sequence[KnownPeriod], policy: PeriodPolicy, *, today: date) -> date:
     """Return the day where its period is open, or the first day of the next open one where the policy allows it.
 
-    Raises Refused(period_closed or period_not_open_yet).
+    What has happened is not dated into the future, whatever the books have opened ahead: a period that has not begun is
+    waited for. Raises Refused(period_closed or period_not_open_yet).
     """
     mine = [period for period in periods if period.start <= day <= period.end]
     if any(period.state is PeriodState.open for period in mine):
@@ -42,21 +43,17 @@ def accounting_date(day: date, periods: Sequence[KnownPeriod], policy: PeriodPol
     later = sorted(one.start for one in periods if one.state is PeriodState.open and one.start > day)
     if policy == "reject" or not later:
         raise Refused(Code.period_closed, f"The period of {day} is closed.")
+    if later[0] > today:
+        raise Refused(Code.period_not_open_yet, f"The period of {day} is closed, and the next begins on {later[0]}.")
     return later[0]
 
 
 async def accounting_date_in(erp: Erp, entity: LegalEntity, day: date, *, today: date) -> date:
-    """Return the day that the ERP's books show; its other periods are asked for only where they may matter.
-
-    Nothing is dated into the future: while the next open period is still to come it is waited for.
-    """
+    """Return the day that the ERP's books show; its other periods are asked for only where they may matter."""
     periods = [KnownPeriod.of(one) for one in (await erp.list_periods(entity.code, on=day)).items]
     if entity.period_policy == "next_open" and not any(one.state is PeriodState.open for one in periods):
         periods = await periods_of(erp, entity.code)
-    on = accounting_date(day, periods, entity.period_policy)
-    if on > today:
-        raise Refused(Code.period_not_open_yet, f"The period of {day} is closed, and the next one begins on {on}.")
-    return on
+    return accounting_date(day, periods, entity.period_policy, today=today)
 
 
 async def periods_of(erp: Erp, legal_entity: str) -> list[KnownPeriod]:

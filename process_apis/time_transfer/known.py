@@ -1,6 +1,7 @@
 """What the checks of an entry go by, and what they collect on the way. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ class Known(Struct, frozen=True, kw_only=True):
     """Who pays, by the contract's id, as far as they are known."""
     periods: Sequence[KnownPeriod] | None
     """None where the ERP keeps no postings of ours."""
+    now: datetime
     other_minutes: Decimal
     """What else the person has booked on that day, as far as it is approved."""
     mappings: Mappings

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
@@ -65,7 +65,7 @@ def erp_of(landscape: Landscape, legal_entity: str) -> str | None:
 
 
 async def look_up(
-    connection: AsyncConnection, landscape: Landscape, around: Around, entries: Sequence[Theirs]
+    connection: AsyncConnection, landscape: Landscape, around: Around, entries: Sequence[Theirs], now: datetime
 ) -> dict[str, Known]:
     """Return what is known around each entry, by its id."""
     projects = await _projects(connection, around.psa, {entry.project_id for entry in entries})
@@ -88,6 +88,7 @@ async def look_up(
             contracts=mine,
             payers={one.id: payers[one.id] for one in mine},
             periods=around.periods.get(project.legal_entity) if project else None,
+            now=now,
             other_minutes=booked[day],
             mappings=around.mappings,
         )

@@ -13,6 +13,7 @@ from gateway.durable import Process, get_process, process_id
 from gateway.errors import Refused
 from gateway.store import inbox, lasting_items, processes
 from gateway.store.database import Store
+from gateway.store.inbox import AGAIN, Change
 from openapi.common.types import Code
 from openapi.system.erp.v1 import BillableTransactions
 from openapi.system.psa.v1 import ApprovalState
@@ -32,6 +33,7 @@ from process_apis.time_transfer.looking_up import Around, look_up
 from process_apis.time_transfer.order import Counts, TransferOrder, counted
 from process_apis.time_transfer.reversing import obstacle_to, reversals_of, write_reversals
 from process_apis.time_transfer.rules import Verdict, is_nothing, judge
+from process_apis.time_transfer.taking_in import change_of
 from process_apis.time_transfer.valuing import Judged
 from system_apis.ports import Landscape, Psa
 
@@ -122,12 +124,16 @@ class Preparation:
         """Return what was decided of the entries, and is written."""
         known = await locked_histories(self._connection, self._order.connection, ids)
         plans = {one: plan(theirs.get(one), known[one]) for one in ids}
-        checked = [theirs[one] for one in ids if plans[one].act is Act.check]
-        looked_up = await look_up(self._connection, self._landscape, self._around, checked) if checked else {}
+        looked_up = await self._look_up([theirs[one] for one in ids if plans[one].act is Act.check])
         for one in ids:
             await self._follow(one, plans[one], theirs.get(one), known[one], looked_up.get(one))
         await self._batch.write()
         return self._batch
+
+    async def _look_up(self, entries: Sequence[Theirs]) -> Mapping[str, Known]:
+        if not entries:
+            return {}
+        return await look_up(self._connection, self._landscape, self._around, entries, self._store.now())
 
     async def _follow(
         self, external_id: str, planned: Plan, theirs: Theirs | None, history: History, known: Known | None
@@ -158,7 +164,8 @@ class Preparation:
         """Let the entry be looked at once its posting is finished, where it is not as it was taken over any more."""
         latest = history.latest
         if latest and not (theirs is not None and is_known(theirs, latest)):
-            self._batch.again.append(external_id)
+            again = change_of(theirs, AGAIN) if theirs else Change(external_id=external_id, version=AGAIN)
+            self._batch.again.append(again)
 
     async def _cancel(self, external_id: str, theirs: Theirs | None, history: History) -> None:
         if history.latest:

@@ -1,7 +1,7 @@
 """Taking facts back: what stands in the way, and the reversals, 1:1, at the original's rate."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from msgspec import Struct
@@ -46,16 +46,16 @@ def obstacle_to(facts: Sequence[Fact]) -> Obstacle | None:
 
 def reversals_of(store: Store, around: Around, facts: Sequence[Fact]) -> list[Fact]:
     """Return what takes the facts back, dated into a period that is open; raises Refused where there is none."""
-    return [reversal_of(fact, fact_id(store), reversal_date(around, fact)) for fact in facts]
+    return [reversal_of(fact, fact_id(store), reversal_date(around, fact, store.now())) for fact in facts]
 
 
-def reversal_date(around: Around, fact: Fact) -> date:
+def reversal_date(around: Around, fact: Fact, now: datetime) -> date:
     """Return the original's day, or the first open one where its period is closed by now."""
     periods = around.periods.get(fact.legal_entity)
     entity = around.entities.get(fact.legal_entity)
     if periods is None or entity is None:
         return fact.accounting_date
-    return accounting_date(fact.accounting_date, periods, entity.period_policy)
+    return accounting_date(fact.accounting_date, periods, entity.period_policy, today=entity.today(now))
 
 
 async def write_reversals(

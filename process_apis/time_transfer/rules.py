@@ -148,4 +148,5 @@ def _accounting_date(found: Findings, known: Known) -> date | None:
     day = known.entry.work_date
     if known.entity is None or known.periods is None:
         return day
-    return found.tried("#/work_date", accounting_date, day, known.periods, known.entity.period_policy)
+    policy, today = known.entity.period_policy, known.entity.today(known.now)
+    return found.tried("#/work_date", accounting_date, day, known.periods, policy, today=today)

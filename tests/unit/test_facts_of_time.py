@@ -96,6 +96,7 @@ KNOWN = Known(
     contracts=[CONTRACT],
     payers={"con_1": [CUSTOMER]},
     periods=[NOVEMBER, DECEMBER],
+    now=datetime(2026, 12, 1, 12, tzinfo=UTC),
     other_minutes=Decimal(0),
     mappings=MAPPINGS,
 )
@@ -302,10 +303,19 @@ def test_call_mixes_no_entity_currency_or_period() -> None:
 def test_closed_period_moves_to_the_next_open_one_only_where_that_is_allowed() -> None:
     closed = [replace(NOVEMBER, state=PeriodState.closed), DECEMBER]
 
-    assert accounting_date(WORKED_ON, closed, "next_open") == date(2026, 12, 1)
+    assert accounting_date(WORKED_ON, closed, "next_open", today=date(2026, 12, 1)) == date(2026, 12, 1)
     with pytest.raises(Refused) as refused:
-        accounting_date(WORKED_ON, closed, "reject")
+        accounting_date(WORKED_ON, closed, "reject", today=date(2026, 12, 1))
     assert refused.value.code is Code.period_closed
+
+
+def test_next_open_period_is_waited_for_until_it_has_begun() -> None:
+    closed = [replace(NOVEMBER, state=PeriodState.closed), DECEMBER]
+
+    with pytest.raises(Refused) as refused:
+        accounting_date(WORKED_ON, closed, "next_open", today=date(2026, 11, 30))
+
+    assert refused.value.code is Code.period_not_open_yet
 
 
 def test_nothing_worked_is_nothing_to_post() -> None:

@@ -23,7 +23,7 @@ from openapi.system.psa.v1 import TimeChanges, TimeTotal
 from process_apis.ledger import contracts
 from process_apis.ledger.caps import committed
 from process_apis.ledger.entries import tb_time_entry
-from process_apis.ledger.facts import Billing, Kind, move_facts, tb_fact
+from process_apis.ledger.facts import Adjustment, Billing, Kind, move_facts, tb_fact
 from process_apis.ledger.requests import RequestState, tb_invoice_request_fact
 from process_apis.time_transfer import preparing, schedules
 from process_apis.time_transfer.known import Known
@@ -206,6 +206,25 @@ async def test_closed_period_is_refused_or_moved_as_the_entity_says(idle: TimeSt
         await stage.transferred()
 
     assert {(fact.work_date, fact.accounting_date) for fact in await stage.facts()} == {(WORKED_ON, date(2026, 12, 1))}
+
+
+async def test_closed_period_is_not_moved_into_one_that_has_not_begun(idle: TimeStage) -> None:
+    stage = idle
+    stage.entities["ES01"] = replace(stage.entities["ES01"], period_policy="next_open")
+    entry = stage.booked(await stage.project())
+    async with stage.working():
+        await stage.transferred()
+        stage.erp.set_period(WORKED_ON, PeriodState.closed)
+        stage.psa.recall(entry.id)
+        await stage.transferred()
+        assert [item.code for item in await stage.items()] == [Code.period_not_open_yet]
+        stage.clock.forward(10 * 86_400)
+
+        await stage.transferred()
+
+    dates = {(fact.adjustment, fact.accounting_date) for fact in await stage.facts()}
+    assert dates == {(Adjustment.original, WORKED_ON), (Adjustment.reversal, date(2026, 12, 1))}
+    assert (stage.balance(SALE[0]), await stage.items()) == (0, [])
 
 
 async def test_split_contract_is_a_sale_for_each_payer_to_the_cent(stage: TimeStage) -> None:
