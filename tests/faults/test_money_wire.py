@@ -139,28 +139,47 @@ def test_answer_that_is_lost_at_a_write_leaves_one_of_each(stage: MoneyStage, ca
     assert_once(stage, project, seen.last)
 
 
-@pytest.mark.parametrize("write", [WRITES[1], WRITES[2]], ids=lambda write: write.by)
-def test_doubt_that_lasts_becomes_a_work_item_and_its_resumption_makes_no_second_one(
-    stage: MoneyStage, write: Write
+def test_invoice_in_doubt_for_long_becomes_a_work_item_and_its_resumption_makes_no_second_one(
+    stage: MoneyStage,
 ) -> None:
     project = stage.onboard()
     stage.work(project)
-    if write.by == "release":
-        stage.watch(stage.transfer())
-    Outage(stage.proxy, Case(write, Fault.lost_after, "no search"))
+    stage.watch(stage.transfer())
+    Outage(stage.proxy, Case(WRITES[2], Fault.lost_after, "no search"))
 
-    location = stage.transfer() if write.by == "transfer" else stage.release(project)
+    location = stage.release(project)
     parked = stage.watch(location, until=waits_for_somebody)
 
-    (part,) = parked.last.get("requests", [parked.last])
-    item = stage.get(f"{ITEMS}/{part['work_items'][0]}")
-    assert (item["code"], part["outcome"]) == ("upstream.timeout_uncertain", "uncertain")
+    (part,) = parked.last["requests"]
+    (item,) = asked_about(stage, part)
+    assert part["outcome"] == "uncertain"
     stage.proxy.lift()
-    resumed = stage.http.post(f"{ITEMS}/{item['id']}/resume", json={"decision": {}})
-    assert resumed.status_code == httpx.codes.ACCEPTED, resumed.text
+    resume(stage, item)
     seen = stage.watch(location)
     assert (seen.last["state"], seen.last["outcome"]) == ("completed", "applied")
     assert_once(stage, project, seen.last)
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["resumed", "by itself"])
+def test_postings_in_doubt_for_long_are_work_items_and_a_later_run_makes_no_second_one(
+    stage: MoneyStage, *, by_hand: bool
+) -> None:
+    project = stage.onboard()
+    stage.work(project)
+    Outage(stage.proxy, Case(WRITES[1], Fault.lost_after, "no search"))
+
+    left = stage.watch(stage.transfer()).last
+
+    assert (left["state"], left["outcome"], left["counts"]["in_doubt"]) == ("completed", "uncertain", 2)
+    items = asked_about(stage, left)
+    assert sorted(item["amount_at_risk"]["amount"] for item in items) == ["120.00", "61.67"]
+    stage.proxy.lift()
+    if by_hand:
+        resume(stage, items[0])
+    seen = stage.watch(stage.transfer())
+    assert (seen.last["state"], seen.last["outcome"]) == ("completed", "applied")
+    assert_once(stage, project, seen.last)
+    assert {stage.get(f"{ITEMS}/{item['id']}")["state"] for item in items} == {"auto_resolved"}
 
 
 @pytest.mark.parametrize(
@@ -187,6 +206,19 @@ def test_hold_that_meets_a_doubt_is_decided_by_what_the_ledger_has(
     assert (meanwhile, request["state"], decided["state"]) == ("requested", request_state, hold)
     assert stage.ledger.invoices(request["business_key"]) == invoices
     assert len(stage.proxy.calls(WRITES[2].method, f'"{request["business_key"]}"'.encode())) == 1
+
+
+def asked_about(stage: MoneyStage, part: Document) -> list[Document]:
+    """Return the work items of the part, which are about what nobody knows."""
+    items = [stage.get(f"{ITEMS}/{one}") for one in part["work_items"]]
+    assert {item["code"] for item in items} == {"upstream.timeout_uncertain"}
+    return items
+
+
+def resume(stage: MoneyStage, item: Document) -> None:
+    """Let it be looked at again at somebody's request."""
+    resumed = stage.http.post(f"{ITEMS}/{item['id']}/resume", json={"decision": {}})
+    assert resumed.status_code == httpx.codes.ACCEPTED, resumed.text
 
 
 def waits_for_somebody(document: Document) -> bool:
