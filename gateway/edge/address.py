@@ -1,5 +1,6 @@
 """Whose network address a call comes from, past the proxies that the installation names; no other is believed."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -10,6 +11,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 OWN_BITS: Final = 64
 """Of an IPv6 address: one household or host has a whole network of them."""
+WITH_PORT: Final = re.compile(r"\[([^\[\]]*)\](?::\d+)?\Z|([^:\[\]]*):\d+\Z").match
+"""Some proxies write the port too, in the form of RFC 7239 §6."""
 NOWHERE: Final = "unknown"
 
 
@@ -38,8 +41,9 @@ class Addresses:
 
 
 def _read(text: str) -> Address | None:
+    with_port = WITH_PORT(text)
     try:
-        address = ip_address(text)
+        address = ip_address(with_port[1] or with_port[2] if with_port else text)
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
