@@ -1,5 +1,6 @@
 """The edge with everything around it that is ours, on a clock that stands still; the framework behind it is a stub."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ OPERATIONS = (
         path="/process/status/v1/project-statuses/{project_id}",
         scopes=frozenset({"status:read"}),
         max_body_bytes=0,
+        stale_at=("stale",),
     ),
     Operation(
         name="process/status/v1:get_newest",
@@ -133,6 +135,7 @@ class Reply:
         self.status: int = messages[0]["status"]
         self.fields = [(name.decode(), value.decode()) for name, value in messages[0]["headers"]]
         self.headers = dict(self.fields)
+        assert len(self.headers) == len(self.fields), "A field came twice."
         self.body = b"".join(message["body"] for message in messages[1:])
 
     @property
@@ -187,6 +190,11 @@ class World:
     def seconds(self) -> float:
         """Return the moment as a number."""
         return self.clock().timestamp()
+
+    async def settled(self) -> None:
+        """Return once nothing is read any more that nobody waits for."""
+        while self.kit.responses.flights.refreshing:
+            await asyncio.sleep(0)
 
     def token(self, client_id: str = "crm", scopes: Sequence[str] = SCOPES, **limits: Any) -> str:  # noqa: ANN401 - fields of a grant.
         """Return a token that sees everything, unless it is limited."""
