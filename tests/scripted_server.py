@@ -25,11 +25,12 @@ class Received(Struct, frozen=True, kw_only=True):
 
 
 class ScriptedServer:
-    """Answers 200 `ok`, unless `script` has something else for the next request."""
+    """Answers as `otherwise` does, 200 `ok`, unless `script` has something else for the next request."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.script: list[Behaviour] = []
+        self.otherwise: Behaviour = answer()
         self.url = ""
         self.under_way = self.most_under_way = 0
         self._arrival = asyncio.Condition()
@@ -85,7 +86,7 @@ class ScriptedServer:
             self.received.append(await _request(first, reader))
             await self._note_arrival()
             try:
-                await (self.script.pop(0) if self.script else answer())(writer)
+                await (self.script.pop(0) if self.script else self.otherwise)(writer)
             finally:
                 self.under_way -= 1
 

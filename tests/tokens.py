@@ -1,7 +1,9 @@
 """Tokens as an issuer would sign them, and as nobody should: every part can be given as it is to stand there."""
 
+import asyncio
 import base64
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -69,14 +71,20 @@ class Desk(NamedTuple):
         self.clock.now += 2
 
 
-def open_desk(folder: Path, denials: Denials | None = None) -> Desk:
+def open_desk(
+    folder: Path,
+    denials: Denials | None = None,
+    clock: Clock | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Desk:
     """Return a verifier for two issuers, each with a file of keys."""
     files = {ISSUER: folder / "own.json", OTHER: folder / "partner.json"}
     files[ISSUER].write_text(json.dumps({"keys": KEYS}))
     files[OTHER].write_text(json.dumps({"keys": THEIRS}))
     issuers = [TrustedIssuer(issuer=name, audience=AUDIENCE, jwks_file=file) for name, file in files.items()]
-    clock = Clock()
-    return Desk(Verifier(KeyRing(issuers, Tools(clock=clock)), clock, denials=denials), clock, files)
+    clock = clock or Clock()
+    ring = KeyRing(issuers, Tools(clock=clock))
+    return Desk(Verifier(ring, clock, denials=denials, sleep=sleep), clock, files)
 
 
 def claims(**changes: object) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class Documents:
         except Unreadable as error:
             raise DocumentError(f"{error}") from error
         except LOST as error:
-            raise DocumentError(f"did not answer: {type(error.__cause__ or error).__name__}") from error
+            cause = error if isinstance(error, TimeoutError) else error.__cause__ or error
+            raise DocumentError(f"did not answer: {type(cause).__name__}") from error
         if answer.status_code != OK:
             raise DocumentError(f"answered with the status {answer.status_code}; only {OK} is taken")
         return Document(body=answer.content, fresh_s=fresh_s(answer.headers))

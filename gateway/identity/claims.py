@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.caller import Caller, Claim
-from gateway.identity.compact import NotTaken
+from gateway.identity.rules import NotTaken, Rule
 
 MAX_LIFETIME_S: Final = 86_400
 """A token that outlives a day cannot be called back in time."""
@@ -54,13 +54,13 @@ def claims_in(payload: bytes) -> Claims:
     try:
         claims = msgspec.json.decode(payload, type=Claims)
     except (ValueError, RecursionError) as error:  # Every error of msgspec is a ValueError.
-        raise NotTaken(f"claims: {error}") from error
+        raise NotTaken(Rule.claims, str(error)) from error
     if not claims.iat < claims.exp <= claims.iat + MAX_LIFETIME_S:
-        raise NotTaken("a lifetime that is not accepted")
+        raise NotTaken(Rule.lifetime)
     if claims.cnf is not UNSET:
-        raise NotTaken("bound to a key of the sender, whose proof nobody here would check")
+        raise NotTaken(Rule.bound)
     if claims.events is not UNSET:
-        raise NotTaken("a security event, such as a logout, and no access token")
+        raise NotTaken(Rule.event)
     return claims
 
 
@@ -79,6 +79,6 @@ def caller_of(claims: Claims) -> Caller:
 def _claim(value: str | list[str]) -> Claim:
     if isinstance(value, str):
         if value != "*":
-            raise NotTaken('a claim is a list or "*"')
+            raise NotTaken(Rule.claims, 'a list or "*"')
         return "*"
     return frozenset(value)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.identity.rules import NotTaken, Rule
+
 TOKEN_BYTES: Final = 8_192
 PARTS: Final = 3
 TYPES: Final = ("at+jwt", "application/at+jwt")
@@ -18,10 +20,6 @@ UNTAKEN: Final = frozenset({"crit", "b64", "zip", "enc", "cty"})
 
 `jku`, `x5u`, `jwk` and `x5c` are passed over like every unknown name: nothing is fetched, no key is taken from there.
 """
-
-
-class NotTaken(Exception):
-    """The token is refused; the text says why, for our log alone."""
 
 
 class Header(Struct, frozen=True):
@@ -46,20 +44,20 @@ class Compact(Struct, frozen=True, kw_only=True):
 def taken_apart(token: bytes) -> Compact:
     """Return the parts; raises NotTaken."""
     if len(token) > TOKEN_BYTES:
-        raise NotTaken("too long")
+        raise NotTaken(Rule.length)
     parts = token.split(b".")
     if len(parts) != PARTS:
-        raise NotTaken("not three parts")
+        raise NotTaken(Rule.parts)
+    first, payload, signature = map(_decoded, parts)
+    header, claimed = _object(first), _object(payload)
+    if UNTAKEN & header.keys():
+        raise NotTaken(Rule.extensions)
     try:
-        first, payload, signature = map(_decoded, parts)
-        header, claimed = _object(first), _object(payload)
-        if UNTAKEN & header.keys():
-            raise NotTaken("a header member that changes the rest")
         known = msgspec.convert(header, Header)
-    except (ValueError, RecursionError) as error:  # msgspec's, JSON's and base64's are ValueErrors.
-        raise NotTaken(f"not readable: {type(error).__name__}") from error
+    except msgspec.ValidationError as error:
+        raise NotTaken(Rule.header, str(error)) from error
     if known.typ.lower() not in TYPES:
-        raise NotTaken("another kind of token")
+        raise NotTaken(Rule.kind)
     signed = token[: -len(parts[2]) - 1]
     return Compact(header=known, claimed=claimed, payload=payload, signed=signed, signature=signature)
 
@@ -67,26 +65,32 @@ def taken_apart(token: bytes) -> Compact:
 def _decoded(part: bytes) -> bytes:
     """Return what the part holds; one text has one spelling, so that nobody varies a token without a key."""
     if not part:
-        raise NotTaken("an empty part")
-    raw = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+        raise NotTaken(Rule.parts, "one is empty")
+    try:
+        raw = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+    except ValueError as error:
+        raise NotTaken(Rule.spelling) from error
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != part:
-        raise NotTaken("base64url that is not canonical")
+        raise NotTaken(Rule.spelling)
     return raw
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    found = json.loads(text.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+    try:
+        found = json.loads(text.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise NotTaken(Rule.json, type(error).__name__) from error
     if not isinstance(found, dict):
-        raise NotTaken("no object")
+        raise NotTaken(Rule.json, "no object")
     return found
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise NotTaken("a name given twice")
+        raise NotTaken(Rule.unique_names)
     return found
 
 
 def _no_number(name: str) -> None:
-    raise NotTaken(f"{name} is no number")
+    raise NotTaken(Rule.json, f"{name} is no number")

@@ -15,9 +15,10 @@ from msgspec import Struct
 from gateway.caller import Caller
 from gateway.errors import ApiError, Refused
 from gateway.identity.claims import Claims, caller_of, claims_in
-from gateway.identity.compact import Compact, NotTaken, taken_apart
+from gateway.identity.compact import Compact, taken_apart
 from gateway.identity.denials import Denials, none_denied
-from gateway.keys import Key, KeyRing
+from gateway.identity.rules import NotTaken, Rule
+from gateway.keys import Key, KeyRing, TrustedIssuer
 from openapi.common.types import Code
 
 log = logging.getLogger(__name__)
@@ -136,15 +137,15 @@ class Verifier:
         compact = taken_apart(token)
         key = await self._key_of(compact)
         if compact.header.alg != key.algorithm:
-            raise NotTaken("another algorithm than the key's")
+            raise NotTaken(Rule.algorithm)
         if not key.verifies(compact.signed, compact.signature):
-            raise NotTaken("a signature that is not the key's")
+            raise NotTaken(Rule.signature)
         claims = claims_in(compact.payload)
-        self._check(claims, key)
+        self._check(claims, key.issuer)
         return Identity(
             caller=caller_of(claims),
             audiences=claims.audiences,
-            issuer=claims.iss,
+            issuer=key.issuer.issuer,  # What chose the key, rather than what is read once more.
             jti=claims.jti,
             client_id=claims.client_id,
             expires_at=claims.exp,
@@ -160,20 +161,18 @@ class Verifier:
         if key is None and isinstance(issuer, str):
             key = await self.keys.seek(issuer, kid)
         if key is None:
-            raise NotTaken("no such issuer, or no such key of it")
+            raise NotTaken(Rule.key)
         return key
 
-    def _check(self, claims: Claims, key: Key) -> None:
+    def _check(self, claims: Claims, issuer: TrustedIssuer) -> None:
         """Return where the claims are for us and for now; raises NotTaken."""
         now = self._clock()
-        if claims.iss != key.issuer.issuer:
-            raise NotTaken("another issuer than the key's")
-        if key.issuer.audience not in claims.audiences:
-            raise NotTaken("another audience")
+        if issuer.audience not in claims.audiences:
+            raise NotTaken(Rule.audience)
         if not max(claims.nbf, claims.iat) - LEEWAY_S <= now < claims.exp + LEEWAY_S:
-            raise NotTaken("too early or too late")
-        if self._denials.deny(claims.iss, claims.jti, claims.client_id):
-            raise NotTaken("denied")
+            raise NotTaken(Rule.time)
+        if self._denials.deny(issuer.issuer, claims.jti, claims.client_id):
+            raise NotTaken(Rule.denied)
 
     def _remember(self, identity: Identity) -> None:
         if len(self._remembered) >= REMEMBERED:

@@ -61,20 +61,26 @@ class UrlKeys:
             self._held.replace({})
 
     async def seek(self, kid: str) -> Key | None:
-        """Return the key of that name, fetched if it is not here; for that, once in `refetch_s` the issuer is asked."""
-        if found := self._held.find(kid):
-            return found
+        """Return the key that `find` did not find, if it can be fetched: once in `refetch_s` the issuer is asked."""
         now = self._clock()
         if self._missing.get(kid, now) > now:
             return None
-        if self._fetching is None:
-            if now < self._seek_again_at:
-                return None
-            self._seek_again_at = now + self._times.refetch_s
-        await self._fetched()
+        if self._fetching is None and now < self._seek_again_at:
+            return None
+        await self._sought(now)
         if (found := self._held.find(kid)) is None and self._fault is None:
             self._note_missing(kid)
         return found
+
+    async def _sought(self, now: float) -> None:
+        """Fetch, and note when it may be done again; the very first fetch looks for no key in particular."""
+        if self._fetching is not None:
+            await self._fetched()
+            return
+        first, self._seek_again_at = self._read_at is None, now + self._times.refetch_s
+        await self._fetched()
+        if first and self._fault is None:
+            self._seek_again_at = now
 
     async def refresh(self) -> None:
         """Return when the keys were fetched by somebody who began after this call."""

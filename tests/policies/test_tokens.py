@@ -4,8 +4,9 @@ import pytest
 
 from gateway.errors import Refused
 from gateway.identity import Verifier
+from gateway.identity.rules import NotTaken
 from openapi.common.types import Code
-from tests.policies.token_table import BAD, GOOD
+from tests.policies.token_table import BAD, GOOD, GROUPS, RULES
 from tests.tokens import ISSUER, OTHER, open_desk
 
 
@@ -15,7 +16,7 @@ def verifier(tmp_path_factory: pytest.TempPathFactory) -> Verifier:
 
 
 def test_there_are_many() -> None:
-    assert len(BAD) >= 150
+    assert len(BAD) == sum(len(rows) for rows, _ in GROUPS) >= 400  # No two have the same name.
     assert all(row.source for row in (BAD | GOOD).values())
 
 
@@ -28,6 +29,8 @@ async def test_token_is_refused(verifier: Verifier, name: str) -> None:
 
     assert refused.value.code is Code.auth_invalid_token
     assert refused.value.detail == "Fetch a fresh token for this audience; this one is not accepted."
+    assert isinstance(refused.value.__cause__, NotTaken)
+    assert refused.value.__cause__.rule in RULES[name]
     assert verifier.remembered(bad) is None
 
 

@@ -13,6 +13,8 @@ from tests.policies.token_table import BAD, GOOD
 from tests.tokens import open_desk
 
 CHALLENGE: Final = 'Bearer realm="tiebeam", error="invalid_token"'
+TRIMMED: Final = ("a blank before", "a blank behind")
+"""Blanks around a token belong to HTTP's field, and end there (RFC 9110 §5.5)."""
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_every_bad_token_is_answered_with_the_same_challenge(world: World) -> None:
     answers = {}
 
-    for name, row in BAD.items():
-        reply = await world.send("GET", STATUS, token=row.make().decode("utf-8", "replace"))
+    for name in BAD.keys() - TRIMMED:
+        reply = await world.send("GET", STATUS, token=BAD[name].make().decode("utf-8", "replace"))
         answers[name] = (reply.status, reply.headers.get("www-authenticate"), reply.code)
 
     assert world.framework.seen == []

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from gateway.identity.claims import MAX_LIFETIME_S
 from gateway.identity.compact import TOKEN_BYTES
+from gateway.identity.rules import Rule
 from gateway.identity.verifier import LEEWAY_S
 from tests.policies.token_makers import (
     DER,
@@ -531,7 +532,34 @@ KINDS: Final[dict[str, Row]] = {
     "bound to null": Row("RFC 7800 §3.1", lambda: token(cnf=None)),
 }
 
-BAD: Final = ALGORITHMS | SIGNATURES | FORM | HEADERS | ISSUERS | AUDIENCES | NAMES | TIMES | RIGHTS | KINDS
+GROUPS: Final = (
+    (ALGORITHMS, {Rule.algorithm, Rule.header, Rule.parts}),
+    (SIGNATURES, {Rule.signature, Rule.parts}),
+    (FORM, {Rule.length, Rule.parts, Rule.spelling, Rule.json, Rule.extensions}),
+    (
+        HEADERS,
+        {
+            Rule.kind,
+            Rule.header,
+            Rule.extensions,
+            Rule.key,
+            Rule.algorithm,
+            Rule.signature,
+            Rule.unique_names,
+            Rule.spelling,
+            Rule.parts,
+        },
+    ),
+    (ISSUERS, {Rule.key, Rule.signature, Rule.unique_names}),
+    (AUDIENCES, {Rule.audience, Rule.claims, Rule.unique_names}),
+    (NAMES, {Rule.claims, Rule.unique_names}),
+    (TIMES, {Rule.time, Rule.lifetime, Rule.claims, Rule.json, Rule.unique_names}),
+    (RIGHTS, {Rule.claims, Rule.unique_names}),
+    (KINDS, {Rule.kind, Rule.header, Rule.claims, Rule.event, Rule.bound}),
+)
+"""The rules that the tokens of a group offend against, and no others."""
+BAD: Final = {name: row for rows, _ in GROUPS for name, row in rows.items()}
+RULES: Final = {name: rules for rows, rules in GROUPS for name in rows}
 
 GOOD: Final[dict[str, Row]] = {
     "RS256": Row("RFC 9068 §2.1", lambda: token(RSA_KEY, "RS256", "r")),
