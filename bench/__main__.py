@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from bench import cached, egress, product, release, report, transfer, uncached
+from bench import cached, egress, overload, product, release, report, transfer, uncached
 from bench.contenders import all as contenders
 from bench.rounds import Spread, in_turns
 from bench.targets import table
@@ -18,12 +18,13 @@ from bench.targets import table
 PARTS: Final = {
     "cached": cached,
     "uncached": uncached,
+    "overload": overload,
     "egress": egress,
     "product": product,
     "release": release,
     "transfer": transfer,
 }
-BY_WRK: Final = frozenset({"cached", "uncached"})
+BY_WRK: Final = frozenset({"cached", "uncached", "overload"})
 ROUNDS: Final = 9
 
 

@@ -36,14 +36,15 @@ def binary() -> Path | None:
 def serving(name: str, folder: Path, installed: Installed, upstream: str, *, keeping: bool) -> Iterator[Contender]:
     """Run an Envoy with one worker thread for the length of the block, before the same upstream."""
     port, file = free_port(), folder / f"{name}.json"
-    file.write_text(json.dumps(_config(port, installed, upstream, keeping=keeping)), "utf-8")
+    file.write_text(json.dumps(config(port, installed, upstream, keeping=keeping)), "utf-8")
     command = [binary() or "envoy", "--config-path", file, "--concurrency", "1", "--disable-hot-restart"]
     url = f"http://127.0.0.1:{port}{urlsplit(upstream).path}"
     with running([*command, "--log-level", "warn"], ready=url, log=folder / f"{name}.log") as pid:
         yield Contender(name, pid, url, installed.headers)
 
 
-def _config(port: int, installed: Installed, upstream: str, *, keeping: bool) -> Config:
+def config(port: int, installed: Installed, upstream: str, *, keeping: bool) -> Config:
+    """Return Envoy's configuration; the token's verification comes before the limit, and both before the cache."""
     filters = [
         _filter("jwt_authn", "JwtAuthentication", _tokens(installed)),
         _filter("local_ratelimit", "LocalRateLimit", _limit()),

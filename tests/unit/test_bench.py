@@ -77,4 +77,4 @@ async def test_every_round_takes_each_measure_in_turn() -> None:
     found = await in_turns([one, two], 3)
 
     assert taken == ["one", "two"] * 3
-    assert found == {"first": Spread(1, 3, 5), "second": Spread(2, 4, 6)}
+    assert found == {"first": Spread(1, 3, 5, 1, 5), "second": Spread(2, 4, 6, 2, 6)}
