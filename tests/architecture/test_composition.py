@@ -8,8 +8,11 @@ from msgspec.structs import replace
 
 from gateway import main
 from gateway.policy.plan import Plan
+from gateway.store.audit import Auditor
+from gateway.store.audit_verification import verify
 from system_apis.landscape import Configured
 from system_apis.ports import Landscape
+from tests.audit_books import written
 from tests.e2e.product import Product, product_on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
@@ -99,3 +102,13 @@ def test_operation_whose_caller_is_not_known_first_is_seen(product: Product) -> 
     (place, plan), *_ = plans.items()
 
     assert unguarded({place: Plan(operation=plan.operation, policies=plan.policies[2:])}) == [place]
+
+
+async def test_worker_seals_the_audit_with_the_installation_s_key(product: Product) -> None:
+    store, folder = product.parts.store, product.parts.installation.settings.data
+    (sealing,) = (one for one in main.schedules_of(product.parts) if one.name == "audit_seal")
+    await written(Auditor(store), "a", "b")
+    await sealing.run()
+
+    found = await verify(store, folder)
+    assert (found.seals > 0, found.unsealed, found.faults) == (True, 0, ())
