@@ -52,6 +52,7 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
         except CannotStart as error:
             return [*found, Finding(subject="contracts", holds=False, detail=str(error))]
         found.append(Finding(subject="contracts", holds=True, detail=f"{len(plans)} operations, each with its plan."))
+        found += await _keys_fetched(installation.settings)
         if chains:
             found += await _followed(parts)
         if connections:
@@ -66,6 +67,25 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
                 taxes = partial(_taxes_compared, erp, installation.mappings)
                 found += [_of_connection(name, one) for one in await _examined(taxes)]
     return found
+
+
+async def _keys_fetched(settings: Settings) -> list[Finding]:
+    """Return whether each issuer's keys can be had: `serve` starts without those at an address, and refuses tokens."""
+    try:
+        ring = main.keys_of(settings)
+    except CannotStart as error:
+        return [Finding(subject="keys", holds=False, detail=str(error), mend="Look at issuers in the settings.")]
+    await ring.refresh()
+    await ring.close()
+    return [
+        Finding(
+            subject=f"keys of {known.issuer}",
+            holds=known.fault is None and bool(known.kids),
+            detail=known.fault or f"{known.place} has {', '.join(known.kids) or 'no key that can be used'}.",
+            mend="Look at its jwks_url or jwks_file in the settings; until then its tokens are refused.",
+        )
+        for known in ring.states
+    ]
 
 
 def _of_connection(name: str, finding: Finding) -> Finding:

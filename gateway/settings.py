@@ -366,7 +366,7 @@ def _may_fetch(url: str, environment: str) -> bool:
     """Tell whether keys may come from there: what is read on the way can be replaced on the way."""
     try:
         parts = urlsplit(url)
-        usable = bool(parts.hostname) and "@" not in parts.netloc and "#" not in url and (parts.port or 1) > 0
+        usable = bool(parts.hostname) and "@" not in parts.netloc and "#" not in url and parts.port != 0
     except ValueError:
         return False
     if not usable or not VISIBLE(url):

@@ -124,6 +124,70 @@ def test_development_issuer_is_refused_in_production(write: Writer) -> None:
         settings.load(write(document() | {"environment": "production", "issuers": [issuer]}), {})
 
 
+ISSUER: dict[str, object] = {"issuer": "https://login.example", "audience": "tiebeam"}
+AT = "https://login.example/keys"
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ({}, "needs jwks_file or jwks_url, one of them"),
+        ({"jwks_file": "keys.json", "jwks_url": AT}, "needs jwks_file or jwks_url, one of them"),
+        ({"jwks_url": ""}, "issuers.0.jwks_url"),
+        ({"jwks_url": "http://login.example/keys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "http://127.0.0.1.example/keys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "ftp://login.example/keys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "file:///etc/passwd"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "login.example/keys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "https:///keys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "https://user:pass@login.example/keys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "https://login.example/keys#x"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "https://login.example:99999/keys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "https://login.example:0/keys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "https://login.example/ke ys"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": "https://login.example/\n"}, "issuers.0.jwks_url: write https"),
+        ({"jwks_url": AT, "audience": ""}, "issuers.0.audience"),
+        ({"jwks_url": AT, "keys": {"fresh_at_least_s": 0}}, "issuers.0.keys.fresh_at_least_s"),
+        ({"jwks_url": AT, "keys": {"fresh_at_most_s": 3601}}, "issuers.0.keys.fresh_at_most_s"),
+        ({"jwks_url": AT, "keys": {"refetch_s": 0.5}}, "issuers.0.keys.refetch_s"),
+        ({"jwks_url": AT, "keys": {"fresh_at_least_s": 901}}, "fresh_at_least_s is more than fresh_at_most_s"),
+    ],
+)
+def test_issuer_that_cannot_be_meant_is_refused(write: Writer, fields: dict[str, object], part: str) -> None:
+    with pytest.raises(SettingsError, match=part):
+        settings.load(write(document() | {"issuers": [ISSUER | fields]}), {})
+
+
+def test_issuer_without_audience_does_not_load(write: Writer) -> None:
+    with pytest.raises(SettingsError, match='"audience" is a required property'):
+        settings.load(write(document() | {"issuers": [{"issuer": "https://login.example", "jwks_url": AT}]}), {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        AT,
+        "https://login.example:8443/realms/firm/certs?v=2",
+        "http://127.0.0.1:8181/keys",
+        "http://localhost/keys",
+        "http://[::1]:8181/keys",
+    ],
+)
+def test_issuer_in_a_sandbox_publishes_its_keys_over_tls_or_on_this_machine(write: Writer, url: str) -> None:
+    loaded = settings.load(write(document() | {"issuers": [ISSUER | {"jwks_url": url}]}), {})
+
+    assert loaded.issuers[0].jwks_url == url
+
+
+def test_keys_over_plain_http_are_refused_in_production(write: Writer) -> None:
+    connections = {name: fields | {"environment": "production"} for name, fields in document()["connections"].items()}
+    changed = document() | {"environment": "production", "connections": connections}
+
+    settings.load(write(changed | {"issuers": [ISSUER | {"jwks_url": AT}]}), {})
+    with pytest.raises(SettingsError, match="jwks_url: write https"):
+        settings.load(write(changed | {"issuers": [ISSUER | {"jwks_url": "http://localhost/keys"}]}), {})
+
+
 def test_secret_is_read_from_file_or_environment_and_never_shown(write: Writer, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("postgresql://u:hunter2@db/x\n")
 
