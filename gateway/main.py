@@ -14,7 +14,7 @@ from msgspec import structs
 
 import process_apis
 from gateway import clocks, health, lifecycle, portal, token_minting
-from gateway.contract import Api, ContractError, Mount, bind, build_application
+from gateway.contract import Api, ContractError, Mount, PerRequest, bind, build_application
 from gateway.counters import Counters
 from gateway.counters.local import LocalCounters
 from gateway.counters.valkey import ValkeyCounters
@@ -22,13 +22,17 @@ from gateway.cursors import Cursors
 from gateway.durable import Engine, Moments, Schedule, Worker, migrate, undisturbed
 from gateway.edge import Edge, kit_of, operations_of
 from gateway.edge.answers import App
+from gateway.edge.in_force import Files, InForce
+from gateway.edge.news import News
 from gateway.egress.limits import Part
 from gateway.egress.upstreams import Upstreams
 from gateway.identity import Denials, Verifier
 from gateway.installation_key import installation_key
 from gateway.keys import KeyRing, KeySetError, KeyTimes, TrustedIssuer
+from gateway.platform.governance import v1 as governance_v1
 from gateway.platform.operations import v1 as operations_v1
 from gateway.policy import document as policy_document
+from gateway.policy.compiling import Compiler
 from gateway.policy.document import PolicyError, Row
 from gateway.policy.kinds.upstream import Upstream
 from gateway.policy.plan import PolicySet, compiled, connection_policies
@@ -65,6 +69,8 @@ class Installation:
     """What the installation wrote down, read and checked: nothing of it is open or running."""
 
     settings: Settings
+    policy_files: Mapping[str, str]
+    """The text of each, by its name."""
     rows: list[Row]
     upstreams: Mapping[str, Upstream]
     templates: Templates
@@ -85,11 +91,14 @@ class Parts:
     erps: Mapping[str, Erp]
     psas: Mapping[str, Psa]
     writes: Writes
+    news: News
+    in_force: InForce
     tracing: "Tracing | None"
 
     async def aclose(self) -> None:
         """Hang up, give connections back, and export what was recorded last."""
         await self.upstreams.close()
+        await self.news.close()
         await self.counters.close()
         self.engine.close()
         await self.store.close()
@@ -102,7 +111,7 @@ def read(settings: Settings) -> Installation:
     if mistakes := clocks.unknown_currencies(settings):
         raise CannotStart("\n".join(mistakes))
     try:
-        rows = policy_document.load(settings.path("policies"))
+        policy_files, rows = policy_document.load_with_texts(settings.path("policies"))
         upstreams = connection_policies(rows, Upstream, settings.connections)
         templates = load_templates(settings.path("templates"))
         mappings = load_mappings(settings.path("mappings"))
@@ -111,6 +120,7 @@ def read(settings: Settings) -> Installation:
         raise CannotStart(str(error)) from error
     return Installation(
         settings=settings,
+        policy_files=policy_files,
         rows=rows,
         upstreams=cast("Mapping[str, Upstream]", upstreams),
         templates=templates,
@@ -136,6 +146,8 @@ def parts(
     upstreams = Upstreams(terms, part=part, counters=counters, metrics=metrics, traced=traced)
     erps = ports(settings, "erp", upstreams, tracing)
     psas = ports(settings, "psa", upstreams, tracing)
+    files = Files(folder=settings.path("policies"), texts=installation.policy_files, upstreams=installation.upstreams)
+    news = News(counters)
     return Parts(
         installation=installation,
         store=store,
@@ -146,6 +158,8 @@ def parts(
         erps=erps,
         psas=psas,
         writes=Writes(store, clocks.write_settings(settings.processes), write_moments),
+        news=news,
+        in_force=InForce(files, store, news),
         tracing=tracing,
     )
 
@@ -223,6 +237,9 @@ def apis_of(built: Parts) -> tuple[Api, ...]:
         "transfer_settings": clocks.transfer_settings(settings),
         "systems": Systems(built.store, built.landscape, families, max_age_s),
         "workflows": process_apis.WORKFLOWS,
+        "policies": built.in_force,
+        "news": built.news,
+        "bearer": PerRequest(lambda request: request.headers["authorization"][len("Bearer ") :].strip(" ")),
     }
     mounts = [
         *(
@@ -237,6 +254,7 @@ def apis_of(built: Parts) -> tuple[Api, ...]:
         ),
         *(Mount(contract=name, module=module, provided=provided) for name, module in process_apis.APIS.items()),
         Mount(contract="platform/operations/v1", module=operations_v1, provided=provided),
+        Mount(contract="platform/governance/v1", module=governance_v1, provided=provided),
     ]
     try:
         apis = bind(mounts)
@@ -281,19 +299,61 @@ def verifier_of(settings: Settings, store: Store) -> Verifier:
     return Verifier(keys_of(settings), denials=Denials(partial(denials.list_standing, store)))
 
 
+def resources_of(settings: Settings, apis: Sequence[Api]) -> portal.Resources:
+    """Return what clients are told of getting tokens; addresses begin as callers reach us."""
+    http = settings.http
+    host = f"[{http.host}]" if ":" in http.host else http.host
+    public_url = http.public_url or f"http://{host}:{http.port}"
+    return portal.Resources(public_url, [issuer.issuer for issuer in settings.issuers], apis)
+
+
 def web(built: Parts) -> App:
     """Return the web process's application: the edge, and behind it the framework that only routes."""
-    apis = apis_of(built)
-    policies = policies_for(built, apis)
+    apis, settings = apis_of(built), built.installation.settings
+    resources = resources_of(settings, apis)
     checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built)}
     pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
-    verifier = verifier_of(built.installation.settings, built.store)
-    application = cast("App", build_application(apis, pages, begin=[verifier.start], end=[verifier.close]))
+    pages += portal.metadata_routes(resources)
+    verifier = verifier_of(settings, built.store)
+    begin = [verifier.start, built.in_force.start]
+    application = cast("App", build_application(apis, pages, begin=begin, end=[verifier.close]))
     served = built.tracing.operation(application) if built.tracing else application
-    kit = kit_of(verifier=verifier, counters=built.counters, store=built.store, metrics=built.upstreams.metrics)
-    http = built.installation.settings.http
-    edge = Edge(served, policies, kit, trusted_proxies=http.trusted_proxies, most_under_way=http.most_under_way)
+    edge = edge_of(built, apis, served, verifier, resources)
     return built.tracing.edge(edge) if built.tracing else edge
+
+
+def edge_of(
+    built: Parts, apis: tuple[Api, ...], served: App, verifier: Verifier, resources: portal.Resources | None = None
+) -> Edge:
+    """Return the edge before what is served, under the policies of the files until another set is in force."""
+    kit = kit_of(
+        verifier=verifier,
+        counters=built.counters,
+        store=built.store,
+        metrics=built.upstreams.metrics,
+        resource_metadata=resources.address_of if resources else None,
+    )
+    http = built.installation.settings.http
+    edge = Edge(
+        served,
+        policies_for(built, apis),
+        kit,
+        trusted_proxies=http.trusted_proxies,
+        most_under_way=http.most_under_way,
+        reload=built.in_force.follow,
+    )
+    built.in_force.attach(compiler_of(built, apis), edge)
+    return edge
+
+
+def compiler_of(built: Parts, apis: tuple[Api, ...]) -> Compiler:
+    """Return what makes policies of files while the process runs."""
+    settings = built.installation.settings
+    return Compiler(
+        operations=operations_of(apis),
+        issuers=[issuer.issuer for issuer in settings.issuers],
+        connections=list(settings.connections),
+    )
 
 
 async def _migrated(built: Parts) -> bool:

@@ -44,6 +44,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """The occurrence: the id of the edge's audit row; a fresh one where there is none."""
     scopes: tuple[str, ...] = ()
     """What the operation asks for, for the challenge of a 403."""
+    resource_metadata: str | None = None
+    """Where a client reads how it gets a token (RFC 9728), for every challenge."""
 
 
 Rendered = tuple[int, list[tuple[str, str]], bytes]
@@ -108,7 +110,8 @@ def _challenge(code: Code, context: Context) -> Iterable[tuple[str, str]]:
         Code.auth_scope_missing: f', error="insufficient_scope", scope="{" ".join(context.scopes)}"',
     }
     if code in told:
-        yield "www-authenticate", f'Bearer realm="{REALM}"{told[code]}'
+        where = f', resource_metadata="{context.resource_metadata}"' if context.resource_metadata else ""
+        yield "www-authenticate", f'Bearer realm="{REALM}"{told[code]}{where}'
 
 
 def _accepted(code: Code) -> Iterable[tuple[str, str]]:

@@ -16,6 +16,7 @@ Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Response[Any]]]
 CALLER = "tiebeam.caller"
 CORRELATION_ID = "tiebeam.correlation_id"
 DECISION_ID = "tiebeam.decision_id"
+RESOURCE_METADATA = "tiebeam.resource_metadata"
 """Keys of `scope["state"]`, which the edge fills in."""
 
 

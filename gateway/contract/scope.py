@@ -5,7 +5,7 @@ from uuid import uuid4
 from litestar.types import HTTPScope
 
 from gateway.caller import Caller
-from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID
+from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID, RESOURCE_METADATA
 from gateway.errors import Refused
 from gateway.problems import Context
 from openapi.common.types import Code
@@ -27,4 +27,10 @@ def correlation_id_in(scope: HTTPScope) -> str:
 def context_in(scope: HTTPScope, scopes: tuple[str, ...] = ()) -> Context:
     """Return what a problem says of the call."""
     decision_id = scope["state"].get(DECISION_ID)
-    return Context(correlation_id=correlation_id_in(scope), decision_id=decision_id, scopes=scopes)
+    metadata_of = scope["state"].get(RESOURCE_METADATA)
+    return Context(
+        correlation_id=correlation_id_in(scope),
+        decision_id=decision_id,
+        scopes=scopes,
+        resource_metadata=metadata_of(scope["path"]) if metadata_of else None,
+    )

@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Final
 
-from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID, Api
+from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID, RESOURCE_METADATA, Api
 from gateway.deadline import deadline
 from gateway.edge.address import Addresses
 from gateway.edge.answers import App, Scope, Send, collect, send_answer
 from gateway.edge.governed import PAGE, Governed
-from gateway.edge.kit import problem
 from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, read_body
 from gateway.edge.paths import normal
 from gateway.edge.pressure import MOST, Pressure
@@ -79,7 +78,7 @@ class Edge:
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 — the last place where a caller can still be given an answer.
-            answer = problem(call, error)
+            answer = self.kit.problem(call, error)
         if call.operation is not PAGE and answer.header(b"cache-control") is None:
             answer.add(b"cache-control", b"no-store")
         answer.add(b"x-correlation-id", call.correlation_id.encode("ascii"))
@@ -94,7 +93,7 @@ class Edge:
             call.path = normal(call.scope["raw_path"])
         current_trace.set(trace_of(call.all(b"traceparent")))
         with nullcontext() if call.operation is PAGE else self._pressure.place(), deadline(ANSWERED_WITHIN_S):
-            answer = await collect(self._app, _told(call), await call.body())
+            answer = await collect(self._app, _told(call, self.kit), await call.body())
         if not call.operation.is_safe:
             await note_write(call, self.kit, answer.status)
         return answer
@@ -133,9 +132,13 @@ def _call_of(scope: Scope, receive: Receive) -> Call:
     return call
 
 
-def _told(call: Call) -> Scope:
+def _told(call: Call, kit: Kit) -> Scope:
     """Return the scope as the framework gets it: the one form of the path, and what the edge knows by now."""
-    state: dict[str, object] = {CORRELATION_ID: call.correlation_id, DECISION_ID: call.decision_id}
+    state: dict[str, object] = {
+        CORRELATION_ID: call.correlation_id,
+        DECISION_ID: call.decision_id,
+        RESOURCE_METADATA: kit.resource_metadata,
+    }
     if call.operation is not PAGE:
         state[OPERATION] = call.operation.name
     if call.known_caller:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 START: Final = "start"
 """Who loaded a set that came with a start."""
+START_WITHIN_S: Final = 10.0
+"""A process serves under its files where the database does not say in time what is in force."""
 
 
 class Files(Struct, frozen=True, kw_only=True):
@@ -105,9 +107,10 @@ class InForce:
 
     async def _begin(self) -> None:
         try:
-            before = await policy_sets.live(self._store)
-            loaded = await policy_sets.record(self._store, self._files.texts, START)
-        except SQLAlchemyError:
+            async with asyncio.timeout(START_WITHIN_S):
+                before = await policy_sets.live(self._store)
+                loaded = await policy_sets.record(self._store, self._files.texts, START)
+        except (SQLAlchemyError, TimeoutError):
             log.exception("Which policies are in force cannot be looked up: those of the files are, for now.")
             return
         self._started = True

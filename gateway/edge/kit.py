@@ -1,5 +1,8 @@
 """What the edge's policies work with, put together; and how a refusal becomes an answer."""
 
+from collections.abc import Callable
+from functools import partial
+
 from gateway.counters import Counters
 from gateway.counters.memory import MemoryCounters
 from gateway.identity import Verifier
@@ -20,23 +23,31 @@ def kit_of(
     store: Store,
     responses: Responses | None = None,
     metrics: Metrics | None = None,
+    resource_metadata: Callable[[str], str] | None = None,
 ) -> Kit:
-    """Return the kit of one process."""
+    """Return the kit of one process; `resource_metadata` says where the metadata of RFC 9728 lie for a path."""
+    kept, figures = responses or Responses(), metrics or Metrics()
+    figures.read_from(kept.figures)
     return Kit(
         verifier=verifier,
         counters=counters,
         alone=MemoryCounters(),
         records=IdempotencyRecords(store),
         auditor=Auditor(store),
-        responses=responses or Responses(),
-        metrics=metrics or Metrics(),
-        problem=problem,
+        responses=kept,
+        metrics=figures,
+        problem=partial(_problem, resource_metadata),
+        resource_metadata=resource_metadata,
     )
 
 
-def problem(call: Call, error: Exception) -> Answer:
+def _problem(resource_metadata: Callable[[str], str] | None, call: Call, error: Exception) -> Answer:
     """Return the refusal or failure as its answer, which carries the call's decision id."""
-    scopes = tuple(sorted(call.operation.scopes))
-    context = Context(correlation_id=call.correlation_id, decision_id=call.decision_id, scopes=scopes)
+    context = Context(
+        correlation_id=call.correlation_id,
+        decision_id=call.decision_id,
+        scopes=tuple(sorted(call.operation.scopes)),
+        resource_metadata=resource_metadata(call.path) if resource_metadata else None,
+    )
     status, headers, body = render(error, context)
     return Answer(status, [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers], body)

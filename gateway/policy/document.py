@@ -62,8 +62,13 @@ class Row(Struct, frozen=True, kw_only=True):
 
 def load(folder: Path) -> list[Row]:
     """Return the rows of all `*.yaml` files, in the order of their names; raises PolicyError with every mistake."""
+    return load_with_texts(folder)[1]
+
+
+def load_with_texts(folder: Path) -> tuple[dict[str, str], list[Row]]:
+    """Return the text of each `*.yaml` file by its name, and all rows; raises PolicyError with every mistake."""
     texts, unread = _read(folder)
-    return rows_in(texts, unread)
+    return texts, rows_in(texts, unread)
 
 
 def texts_of(folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from gateway.store import audit_entries
 from gateway.store.audit_entries import Recorded
 from gateway.store.database import Store
 from gateway.store.pages import Window
-from openapi.common.types import Code, Outcome
+from openapi.common.types import Outcome
 from openapi.platform.governance.v1 import Decision, DecisionObject, DecisionPage
 
 
@@ -21,7 +21,7 @@ async def list_decisions(  # noqa: PLR0913 - the contract's parameters
     caller: Caller,
     cursors: Cursors,
     client_id: str | None,
-    code: Code | None,
+    code: str | None,
     since: datetime | None,
     limit: int,
     cursor: str | None,

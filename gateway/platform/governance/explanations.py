@@ -16,11 +16,11 @@ from openapi.platform.governance.v1 import (
 )
 
 
-async def explain_call(*, in_force: InForce, bearer: str, body: ExplainedCall) -> Explanation:
+async def explain_call(*, policies: InForce, bearer: str, body: ExplainedCall) -> Explanation:
     """Return what would happen to the call, of the token that stands in the body or else of the one that asks."""
     token = bearer if body.token is UNSET else body.token
     asked = Asked(method=body.method.value, target=body.target, token=token)
-    told = await Explainer(in_force.edge).explain(asked)
+    told = await Explainer(policies.edge).explain(asked)
     outcome = told.outcome
     return Explanation(
         operation=told.operation,

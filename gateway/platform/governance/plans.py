@@ -6,18 +6,18 @@ from gateway.policy.plan import Plan, row_shown, rows_shown
 from openapi.platform.governance.v1 import Consumer, Consumers, OperationPlan, PlannedRow, Plans
 
 
-async def list_plans(*, in_force: InForce, operation: str | None) -> Plans:
+async def list_plans(*, policies: InForce, operation: str | None) -> Plans:
     """Return each operation's plan; with `operation`, of those whose name holds it."""
-    policies = in_force.edge.policies
-    found = [plan for place, plan in policies.plans.items() if operation is None or operation in place]
-    return Plans(policy_set=policies.id, items=[_plan(plan) for plan in found])
+    at_work = policies.edge.policies
+    found = [plan for place, plan in at_work.plans.items() if operation is None or operation in place]
+    return Plans(policy_set=at_work.id, items=[_plan(plan) for plan in found])
 
 
-async def list_consumers(*, in_force: InForce) -> Consumers:
+async def list_consumers(*, policies: InForce) -> Consumers:
     """Return the clients that are known, as the files have them."""
-    policies = in_force.edge.policies
+    at_work = policies.edge.policies
     return Consumers(
-        policy_set=policies.id,
+        policy_set=at_work.id,
         items=[
             Consumer(
                 client_id=policy.client_id,
@@ -29,7 +29,7 @@ async def list_consumers(*, in_force: InForce) -> Consumers:
                 file=row.file,
                 row=row.number,
             )
-            for policy, row in policies.consumers.known
+            for policy, row in at_work.consumers.known
         ],
     )
 

@@ -22,14 +22,14 @@ async def list_policy_sets(
     )
 
 
-async def reload_policies(*, in_force: InForce, caller: Caller) -> PolicyChange:
+async def reload_policies(*, policies: InForce, caller: Caller) -> PolicyChange:
     """Return what is in force now: what the files say, or all as it was where something in them does not hold."""
-    return _change(await in_force.reload(caller.subject))
+    return _change(await policies.reload(caller.subject))
 
 
-async def roll_back_policies(*, in_force: InForce, caller: Caller) -> PolicyChange:
+async def roll_back_policies(*, policies: InForce, caller: Caller) -> PolicyChange:
     """Return what is in force now: the set before."""
-    return _change(await in_force.roll_back(caller.subject))
+    return _change(await policies.roll_back(caller.subject))
 
 
 def _change(change: Change) -> PolicyChange:

@@ -71,9 +71,9 @@ async def lift_denial(*, store: Store, news: News, caller: Caller, denial_id: st
     return _denial(denial)
 
 
-async def flush_keys(*, in_force: InForce, news: News, body: NewKeyFlush) -> KeyFlush:
+async def flush_keys(*, policies: InForce, news: News, body: NewKeyFlush) -> KeyFlush:
     """Return the keys as this process has fetched them now; the others do with their next request."""
-    verifier = in_force.edge.kit.verifier
+    verifier = policies.edge.kit.verifier
     if body.issuer is not UNSET and body.issuer not in verifier.issuers:
         raise Refused(Code.resource_not_found, "No issuer in the settings has this name.")
     await news.tell(KEYS)

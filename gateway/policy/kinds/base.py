@@ -36,6 +36,8 @@ class Kit(Struct, frozen=True, kw_only=True):
     responses: Responses
     metrics: Metrics
     problem: Callable[[Call, Exception], Answer]
+    resource_metadata: Callable[[str], str] | None = None
+    """Where the metadata of RFC 9728 lie for a path; challenges name it."""
 
 
 class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
