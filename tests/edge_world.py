@@ -1,6 +1,5 @@
 """The edge with everything around it that is ours, on a clock that stands still; the framework behind it is a stub."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
@@ -190,11 +189,6 @@ class World:
     def seconds(self) -> float:
         """Return the moment as a number."""
         return self.clock().timestamp()
-
-    async def settled(self) -> None:
-        """Return once nothing is read any more that nobody waits for."""
-        while self.kit.responses.flights.refreshing:
-            await asyncio.sleep(0)
 
     def token(self, client_id: str = "crm", scopes: Sequence[str] = SCOPES, **limits: Any) -> str:  # noqa: ANN401 - fields of a grant.
         """Return a token that sees everything, unless it is limited."""

@@ -76,6 +76,14 @@ class Call:
         return fields
 
     @property
+    def fields(self) -> dict[bytes, bytes]:
+        """Return the header fields by their names (lower case); several are joined, as RFC 9110 §5.2 has it."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = _joined(self.scope["headers"])
+        return fields
+
+    @property
     def caller(self) -> Caller:
         """Return who calls; asking before `authenticate` is a mistake of the plan, and stops the call."""
         return self._caller or _too_early()
@@ -103,10 +111,8 @@ class Call:
         return self._body
 
     def header(self, name: bytes) -> bytes | None:
-        """Return the field of the name (lower case), or None; several are joined, as RFC 9110 §5.2 has it."""
-        if self._fields is None:
-            self._fields = _joined(self.scope["headers"])
-        return self._fields.get(name)
+        """Return the field of the name (lower case), or None."""
+        return self.fields.get(name)
 
     def all(self, name: bytes) -> list[bytes]:
         """Return every field of the name (lower case)."""

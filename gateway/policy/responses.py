@@ -36,7 +36,8 @@ class Responses:
         self.clock, self._max_bytes, self._max_entry_bytes, self.bytes = clock, max_bytes, max_entry_bytes, 0
         self.hits = self.stale_hits = self.misses = self.collapsed = self.evicted = 0
         self.flights = Flights()
-        self._entries: OrderedDict[Hashable, tuple[Stored | Varying, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, Stored | Varying] = OrderedDict()
+        self._sizes: dict[Hashable, int] = {}
         self._written_at: dict[str, float] = {}
 
     def find(self, key: Key, call: Call) -> Stored | None:
@@ -44,23 +45,19 @@ class Responses:
         found = self._entries.get(key)
         if found is None:
             return None
-        stored = found[0]
-        if isinstance(stored, Varying):
-            return self._variant(key, stored, call)
+        if isinstance(found, Varying):
+            return self._variant(key, found, call)
         self._entries.move_to_end(key)
-        return stored
+        return found
 
     def place_of(self, key: Key, call: Call) -> Key:
         """Return the key of the answers that this very request may get."""
         found = self._entries.get(key)
-        if found is None or not isinstance(found[0], Varying):
-            return key
-        return key, found[0], values_of(call, found[0])
+        return (key, found, values_of(call, found)) if isinstance(found, Varying) else key
 
     def has_variants(self, key: Key) -> bool:
         """Tell whether answers of the target differ by what a request says beside its target."""
-        found = self._entries.get(key)
-        return found is not None and isinstance(found[0], Varying)
+        return isinstance(self._entries.get(key), Varying)
 
     def keep(self, key: Key, stored: Stored, call: Call) -> bool:
         """Tell whether the answer is kept; the least recently used ones that no longer fit are let go."""
@@ -70,7 +67,7 @@ class Responses:
         if stored.vary or self.has_variants(key):
             key = self._split(key, stored.vary, call)
         earlier = self._entries.get(key)
-        if earlier and isinstance(earlier[0], Stored) and earlier[0].begun_at > stored.begun_at:
+        if isinstance(earlier, Stored) and earlier.begun_at > stored.begun_at:
             return False  # A read that was overtaken by a later one.
         self._put(key, stored, size)
         return True
@@ -104,16 +101,16 @@ class Responses:
     def _variant(self, key: Key, varying: Varying, call: Call) -> Stored | None:
         variant = (key, varying, values_of(call, varying))
         found = self._entries.get(variant)
-        if found is None or not isinstance(found[0], Stored):
+        if not isinstance(found, Stored):
             return None
         self._entries.move_to_end(key)
         self._entries.move_to_end(variant)
-        return found[0]
+        return found
 
     def _split(self, key: Key, vary: tuple[bytes, ...], call: Call) -> Key:
         """Return the key of the variant; the names of a target only grow, so that no variant is taken for another."""
         found = self._entries.get(key)
-        known = found[0] if found and isinstance(found[0], Varying) else ()
+        known = found if isinstance(found, Varying) else ()
         names = Varying(sorted({*known, *vary}))
         if names != known:
             self._put(key, names, OVERHEAD_BYTES + bytes_of(key))
@@ -121,16 +118,15 @@ class Responses:
 
     def _put(self, key: Key, entry: Stored | Varying, size: int) -> None:
         self._drop(key)
-        self._entries[key] = entry, size
+        self._entries[key], self._sizes[key] = entry, size
         self.bytes += size
         while self.bytes > self._max_bytes:
             self.evicted += 1
             self._drop(next(iter(self._entries)))
 
     def _drop(self, key: Hashable) -> None:
-        found = self._entries.pop(key, None)
-        if found:
-            self.bytes -= found[1]
+        if self._entries.pop(key, None) is not None:
+            self.bytes -= self._sizes.pop(key)
 
 
 def bytes_of(key: object) -> int:

@@ -1,7 +1,7 @@
 """Counters of one process, by name and labels; no library, because adding to a dictionary is all they do."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 UPSTREAM_CALLS: Final = "tiebeam_upstream_calls_total"
@@ -17,10 +17,15 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Metrics:
-    """Counts that only grow while the process lives."""
+    """Counts that only grow while the process lives, and figures that others keep."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, Labels]] = Counter()
+        self._kept_elsewhere: list[Callable[[], Mapping[str, int]]] = []
+
+    def read_from(self, figures: Callable[[], Mapping[str, int]]) -> None:
+        """Show these too: what is counted where it happens, because it happens too often to be told, or shrinks."""
+        self._kept_elsewhere.append(figures)
 
     def count(self, name: str, **labels: str) -> None:
         """Add one."""
@@ -33,7 +38,10 @@ class Metrics:
 
     def snapshot(self) -> Mapping[str, int]:
         """Return every series as Prometheus writes its name: `name{label="value"}`."""
-        return {_series(name, labels): count for (name, labels), count in sorted(self._counts.items())}
+        counted = {_series(name, labels): count for (name, labels), count in sorted(self._counts.items())}
+        for figures in self._kept_elsewhere:
+            counted |= figures()
+        return counted
 
 
 def _series(name: str, labels: Labels) -> str:

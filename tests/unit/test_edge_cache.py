@@ -173,5 +173,3 @@ async def test_head_is_answered_from_what_a_get_left(world: World) -> None:
 
     assert (head.body, head.headers["content-length"]) == (b"", str(len(got.body)))
     assert len(world.framework.seen) == 1
-
-

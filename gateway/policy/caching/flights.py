@@ -72,6 +72,10 @@ class Flights:
                 return landed
         return None
 
+    async def settled(self) -> None:
+        """Return once nothing is read any more that nobody waits for."""
+        await asyncio.gather(*self._refreshes.values())
+
     def refresh(self, key: Hashable, read: Callable[[], Awaitable[Answer]]) -> None:
         """Begin a read that nobody waits for, unless it is under way, or too many are."""
         if key in self._refreshes or key in self._under_way or len(self._refreshes) >= MOST_REFRESHED:
@@ -89,5 +93,5 @@ async def _refreshed(read: Callable[[], Awaitable[Answer]]) -> None:
     except Exception:
         log.exception("A kept answer could not be renewed.")
     else:
-        if answer.status >= FAILED:
-            log.warning("A kept answer could not be renewed: the status was %d.", answer.status)
+        if answer.status >= FAILED or answer.header(b"age"):  # What has an age is the older answer again.
+            log.warning("A kept answer could not be renewed.")

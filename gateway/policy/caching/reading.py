@@ -3,6 +3,7 @@
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.deadline import deadline
 from gateway.errors import Unavailable
@@ -32,10 +33,6 @@ class Rules(Struct, frozen=True, kw_only=True):
     trusting: bool
     """Whether what is fresh will do while nobody can tell what others have changed."""
     topics: tuple[str, ...]
-
-    def fresh_s_of(self, stored: Stored) -> float:
-        """Return for how long the answer is fresh: its maker may say less than the row, not more."""
-        return min(self.fresh_s, stored.fresh_s)
 
     def hold(self, call: Call, stored: Stored, responses: Responses) -> bool:
         """Tell whether nothing that the answer tells of has changed since it was begun, as far as anybody knows."""
@@ -77,7 +74,7 @@ class Reading:
         if self._before is None:
             return b"fwd=vary-miss" if self._responses.has_variants(self._key) else b"fwd=uri-miss"
         holds = self._rules.hold(self._call, self._before, self._responses)
-        return b"fwd=request" if holds and self._age_of(self._before) < self._fresh_s() else b"fwd=stale"
+        return b"fwd=request" if holds and self._age_of(self._before) < self._before.fresh_s else b"fwd=stale"
 
     def _shared(self, wants: Wants, reason: bytes, landed: Stored | int) -> Answer | None:
         """Return what came of another's read where this caller may have it: an error is the other's own."""
@@ -116,6 +113,7 @@ class Reading:
         terms = terms_of(answer, shared=self._rules.shared)
         if terms is None:
             return None
+        terms = replace(terms, fresh_s=min(terms.fresh_s, self._rules.fresh_s))  # Its maker may say less, not more.
         return Stored(
             tuple(answer.headers), answer.body, view=self._view, terms=terms, call=self._call, begun_at=begun_at
         )
@@ -130,7 +128,7 @@ class Reading:
         stored = self._before
         if status not in AWAY or stored is None or wants.anew or self._call.generations is None:
             return None
-        age_s, fresh_s = self._age_of(stored), self._fresh_s()
+        age_s, fresh_s = self._age_of(stored), stored.fresh_s
         lasts = fresh_s + (self._rules.stale_if_error_s if stored.may_be_stale else 0)
         if age_s >= lasts or not self._rules.hold(self._call, stored, self._responses):
             return None
@@ -140,6 +138,3 @@ class Reading:
 
     def _age_of(self, stored: Stored) -> float:
         return self._responses.clock() - stored.begun_at
-
-    def _fresh_s(self) -> float:
-        return self._rules.fresh_s_of(self._before) if self._before else 0.0

@@ -47,7 +47,7 @@ def _repeated(call: Call, stored: Stored, age_s: float, status: bytes, *, stale:
     elif has_it(call, stored.tag, stored.last_modified):
         answer = Answer(UNCHANGED, stored.unchanged, b"")
     else:
-        answer = stored.answer()
+        answer = Answer(OK, stored.fields, stored.body)
     answer.headers += ((b"age", b"%d" % age_s), (b"cache-status", status))
     return answer
 

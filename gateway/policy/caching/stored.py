@@ -39,9 +39,8 @@ class Stored:
         own = tuple(field for field in fields if field[0] not in terms.dropped)
         if not any(name == b"etag" for name, _ in own):
             own = (*own, (b"etag", tag_of(view, body)))
-        own = (*own, TO_CALLERS)
-        self.fields: Fields = (*own, (b"content-length", b"%d" % len(body)))
-        self.unchanged: Fields = tuple(field for field in own if field[0] in OF_UNCHANGED)
+        self.fields: Fields = (*own, TO_CALLERS)
+        self.unchanged: Fields = tuple(field for field in self.fields if field[0] in OF_UNCHANGED)
         self.body, self.view, self.begun_at = body, view, begun_at - terms.age_s
         self.tag = next(value for name, value in own if name == b"etag")
         self.last_modified = next((value for name, value in own if name == b"last-modified"), None)
@@ -51,15 +50,11 @@ class Stored:
         self.generations: Generations = call.generations
         self.size = len(body) + sum(len(name) + len(value) for name, value in self.fields)
 
-    def answer(self) -> Answer:
-        """Return it as an answer, which callers may add to."""
-        return Answer(OK, self.fields, self.body)
-
     def marked(self, places: Sequence[str]) -> Answer:
         """Return it as an answer whose body says that it is stale, hence under another tag."""
         body = marked_stale(self.body, places)
-        changed = {b"etag": tag_of(self.view, body), b"content-length": b"%d" % len(body)}
-        return Answer(OK, [(name, changed.get(name, value)) for name, value in self.fields], body)
+        tag = tag_of(self.view, body)
+        return Answer(OK, [(name, tag if name == b"etag" else value) for name, value in self.fields], body)
 
 
 def values_of(call: Call, names: Sequence[bytes]) -> tuple[bytes | None, ...]:

@@ -16,7 +16,9 @@ from gateway.counters import CountersAway
 from gateway.errors import Refused
 from gateway.policy.caching import serving
 from gateway.policy.caching.directives import NOTHING, wants_of
+from gateway.policy.caching.keeping import OK
 from gateway.policy.caching.reading import Reading, Rules
+from gateway.policy.caching.serving import OF_THE_CALLER
 from gateway.policy.caching.stored import HIT, Stored, values_of
 from gateway.policy.call import Answer, Call, Proceed
 from gateway.policy.kinds.base import Kit, Policy
@@ -72,21 +74,17 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
         if stored is None:
             return None
         age_s = responses.clock() - stored.begun_at
-        fresh_s = min(stored.fresh_s, self.fresh_s)
         if (
-            age_s >= fresh_s
-            or call.generations != stored.generations
+            age_s >= stored.fresh_s
             or call.generations is None
+            or call.generations != stored.generations
             or (self.anew and call.query)
-            or call.header(b"cache-control") is not None
+            or not call.fields.keys().isdisjoint(OF_THE_CALLER)
         ):
             return self._found(call, kit, proceed, stored)
         responses.hits += 1
-        if call.header(b"if-none-match") is not None or call.header(b"if-modified-since") is not None:
-            return serving.found(call, stored, age_s, fresh_s)
-        answer = stored.answer()
-        answer.headers += ((b"age", b"%d" % age_s), (b"cache-status", HIT % (fresh_s - age_s)))
-        return answer
+        age, status = (b"age", b"%d" % age_s), (b"cache-status", HIT % (stored.fresh_s - age_s))
+        return Answer(OK, (*stored.fields, age, status), stored.body)
 
     async def apply(self, call: Call, kit: Kit, proceed: Proceed) -> Answer:
         """Return the framework's answer, kept where it may be, or another's that came of the same question."""
@@ -106,11 +104,12 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
             operation.name,
             operation.connection,
             call.path,
-            call.query,
+            call.scope["query_string"],
             call.visibility if self.shared_by else call.partition,
-            call.header(b"accept"),
+            call.fields.get(b"accept"),
             (self.vary, values_of(call, [name.encode() for name in self.vary])) if self.vary else None,
-            self.changed_by,  # Generations are of these topics; another set of policies may name others.
+            self.fresh_s,  # Another set of policies may say something else, and generations be of other topics.
+            self.changed_by,
         )
 
     def _found(self, call: Call, kit: Kit, proceed: Proceed, stored: Stored) -> Answer | None:
@@ -118,7 +117,7 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
         rules, responses = self._rules(call.operation), kit.responses
         if self._passes(call) or not rules.hold(call, stored, responses):
             return None
-        age_s, fresh_s = responses.clock() - stored.begun_at, rules.fresh_s_of(stored)
+        age_s, fresh_s = responses.clock() - stored.begun_at, stored.fresh_s
         wants = wants_of(call.header(b"cache-control"), may_refresh=self.refresh_by == "all")
         if age_s < fresh_s:
             if not wants.suits(age_s, fresh_s):
