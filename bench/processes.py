@@ -36,18 +36,24 @@ def running(
 
 def cpu_s(pid: int) -> float:
     """Return the CPU time that a process and all below it have taken since they began."""
-    return sum(_own_cpu_s(one) for one in _family(pid))
+    return sum(_seconds(Path(f"/proc/{one}/stat")) for one in family(pid))
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
+    """Yield the process and all below it."""
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
-            yield from _family(int(child))
+            yield from family(int(child))
 
 
-def _own_cpu_s(pid: int) -> float:
-    _, _, behind_name = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
+def thread_cpu_s(pid: int) -> float:
+    """Return what the process's first thread has taken: in Python the one that runs the event loop."""
+    return _seconds(Path(f"/proc/{pid}/task/{pid}/stat"))
+
+
+def _seconds(stat: Path) -> float:
+    _, _, behind_name = stat.read_text().rpartition(") ")
     fields = behind_name.split()
     return (int(fields[USER]) + int(fields[SYSTEM])) / TICKS_PER_S
 

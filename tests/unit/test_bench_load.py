@@ -16,6 +16,7 @@ from bench.contenders.applications import Plain
 from bench.echo import Answers
 from bench.paced import Shot
 from bench.processes import cpu_s, running
+from bench.profiled import shares
 from bench.wrk import Load, counted
 
 SAID = """
@@ -165,3 +166,17 @@ def test_plain_application_is_served_from_what_its_variable_holds(monkeypatch: p
         {"type": "http.response.start", "status": 200, "headers": [(b"age", b"0")]},
         {"type": "http.response.body", "body": b"{}", "more_body": False},
     ]
+
+
+def test_profile_counts_the_thread_that_serves_and_nothing_else() -> None:
+    stacks = [
+        "main (cli.py:3);_spawn_asgi_worker (mp.py:9);edge (application.py:5);send (answers.py:7) 6",
+        "main (cli.py:3);_spawn_asgi_worker (mp.py:9);edge (application.py:6) 3",
+        "main (cli.py:3);_spawn_asgi_worker (mp.py:9) 1",
+        "thread (77);wait (pool.py:1) 400",
+    ]
+
+    alone, whole = shares(stacks)
+
+    assert alone == {"send (answers.py)": 0.6, "edge (application.py)": 0.3, "loop": 0.1}
+    assert whole == {"send (answers.py)": 0.6, "edge (application.py)": 0.9, "loop": 1.0}
