@@ -7,6 +7,7 @@ from msgspec import structs
 from gateway.caller import Caller
 from gateway.cursors import Cursors
 from gateway.listing import Listing
+from gateway.platform.governance.access import require_whole
 from gateway.store import audit_entries
 from gateway.store.audit_entries import Recorded
 from gateway.store.database import Store
@@ -27,6 +28,7 @@ async def list_decisions(  # noqa: PLR0913 - the contract's parameters
     cursor: str | None,
 ) -> DecisionPage:
     """Return the decisions, the newest first."""
+    require_whole(caller)
     filters = {"client_id": client_id, "code": code, "since": since.isoformat() if since else None}
     listing = Listing(cursors, "platform/governance/v1:list_decisions", caller, **filters)
     window = Window(after=listing.after(cursor), limit=limit)
@@ -34,8 +36,9 @@ async def list_decisions(  # noqa: PLR0913 - the contract's parameters
     return DecisionPage(items=[_decision(one) for one in found.items], next_cursor=listing.next_cursor(found.after))
 
 
-async def get_decision(*, store: Store, decision_id: str) -> Decision:
+async def get_decision(*, store: Store, caller: Caller, decision_id: str) -> Decision:
     """Return the decision that a problem's `instance` names."""
+    require_whole(caller)
     return _decision(await audit_entries.get_entry(store, decision_id))
 
 

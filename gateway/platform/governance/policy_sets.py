@@ -4,6 +4,7 @@ from gateway.caller import Caller
 from gateway.cursors import Cursors
 from gateway.edge.in_force import Change, InForce
 from gateway.listing import Listing
+from gateway.platform.governance.access import require_whole
 from gateway.store import policy_sets
 from gateway.store.database import Store
 from gateway.store.pages import Window
@@ -24,11 +25,13 @@ async def list_policy_sets(
 
 async def reload_policies(*, policies: InForce, caller: Caller) -> PolicyChange:
     """Return what is in force now: what the files say, or all as it was where something in them does not hold."""
+    require_whole(caller)
     return _change(await policies.reload(caller.subject))
 
 
 async def roll_back_policies(*, policies: InForce, caller: Caller) -> PolicyChange:
     """Return what is in force now: the set before."""
+    require_whole(caller)
     return _change(await policies.roll_back(caller.subject))
 
 

@@ -10,6 +10,7 @@ from gateway.edge.standing import DENIALS, KEYS
 from gateway.errors import Refused
 from gateway.keys.issuer import KeyState
 from gateway.listing import Listing
+from gateway.platform.governance.access import require_whole
 from gateway.store import denials
 from gateway.store.database import Store
 from gateway.store.pages import Window
@@ -46,6 +47,7 @@ async def list_denials(
 
 async def deny(*, store: Store, news: News, caller: Caller, body: NewDenial) -> Denial:
     """Return the denial, which holds in every process from its next request on."""
+    require_whole(caller)
     until = None if body.until is UNSET else body.until
     if until is not None and until <= store.now():
         detail = "It has passed; name a moment to come, or none."
@@ -65,14 +67,16 @@ async def deny(*, store: Store, news: News, caller: Caller, body: NewDenial) -> 
 
 async def lift_denial(*, store: Store, news: News, caller: Caller, denial_id: str) -> Denial:
     """Return the denial that held until now."""
+    require_whole(caller)
     denial = await denials.get(store, caller, denial_id)
     await denials.lift(store, caller, denial_id)
     await news.tell(DENIALS)
     return _denial(denial)
 
 
-async def flush_keys(*, policies: InForce, news: News, body: NewKeyFlush) -> KeyFlush:
+async def flush_keys(*, policies: InForce, news: News, caller: Caller, body: NewKeyFlush) -> KeyFlush:
     """Return the keys as this process has fetched them now; the others do with their next request."""
+    require_whole(caller)
     verifier = policies.edge.kit.verifier
     if body.issuer is not UNSET and body.issuer not in verifier.issuers:
         raise Refused(Code.resource_not_found, "No issuer in the settings has this name.")
