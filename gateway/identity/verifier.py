@@ -124,14 +124,14 @@ class Verifier:
         """Tell whether somebody flushed the keys (the topic `keys`) since this process last did."""
         return generation != self._keys_generation
 
-    async def flush_keys(self, generation: int | None = None) -> None:
-        """Return when every issuer's keys were read again, however fresh; what failed stays as it was, and is logged.
+    def flush_keys(self, generation: int | None = None) -> Awaitable[None]:
+        """Return what ends when every issuer's keys were read again, however fresh; what failed stays, and is logged.
 
-        The generation is noted at once, so that one call flushes for all.
+        The generation is noted now and not when that begins, so that one call flushes for all.
         """
         if generation is not None:
             self._keys_generation = generation
-        await self.keys.refresh()
+        return self.keys.refresh()
 
     async def _verified(self, token: bytes, digest: bytes) -> Identity:
         compact = taken_apart(token)
