@@ -41,6 +41,8 @@ class Away:
     def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.before = self.after = False
         self.tries = 0
+        self.noticed = asyncio.Event()
+        self.noticed.set()
         begin = store.begin
 
         def refuse() -> None:
@@ -50,6 +52,7 @@ class Away:
             async def __aenter__(transaction) -> object:  # noqa: N805
                 self.tries += 1
                 if self.before:
+                    await self.noticed.wait()
                     refuse()
                 transaction.real = begin()
                 return await transaction.real.__aenter__()
@@ -80,6 +83,14 @@ async def test_each_row_is_bound_to_the_one_before(store: Store) -> None:
     assert [row[0] for row in rows] == ["a", "b", "c"]
     assert [row[2] for row in rows] == [1, 2, 3]
     assert [row[3] for row in rows] == [GENESIS, rows[0][4], rows[1][4]]
+
+
+def test_reads_are_counted_and_not_written(store: Store) -> None:
+    auditor = Auditor(store)
+    for _ in range(2):
+        auditor.count_read("get_customer")
+
+    assert auditor.reads == {"get_customer": 2}
 
 
 async def test_two_processes_write_two_chains(store: Store) -> None:
@@ -193,6 +204,25 @@ async def test_those_who_ask_together_try_once(store: Store, away: Away) -> None
 
     assert all(isinstance(one, Unavailable) for one in found)
     assert away.tries == 2
+
+
+async def test_those_who_come_while_the_database_is_found_away_do_not_try_too(store: Store, away: Away) -> None:
+    auditor = Auditor(store)
+    away.before = True
+    away.noticed.clear()
+    first = asyncio.create_task(written(auditor, "a"))
+    while not away.tries:  # noqa: ASYNC110 - a counter tells nobody
+        await asyncio.sleep(0)
+    second = asyncio.create_task(written(auditor, "b"))
+    await asyncio.sleep(0)
+    away.noticed.set()
+    await asyncio.gather(first, second)
+    away.before = False
+    forward(store)
+    await auditor.ready()
+
+    assert away.tries == 2
+    assert [row[0] for row in await rows_of(store)] == ["a", "b"]
 
 
 async def test_memory_is_bounded_and_what_is_beyond_is_logged(

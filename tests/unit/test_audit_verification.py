@@ -131,7 +131,7 @@ def other_than(value: object) -> st.SearchStrategy[object]:
     return kinds.filter(lambda one: one != value)
 
 
-EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_what_nobody_touched_holds(books: Books) -> None:
@@ -213,13 +213,13 @@ def test_two_rows_that_were_swapped_are_found_at_the_first(books: Books, data: s
     assert set(places(found)) == set(first.items())
 
 
-def rewritten(books: Books, writer: str, first: int) -> Act:
+def rewritten(books: Books, writer: str, first: int, until: int | None = None) -> Act:
     """Change a row, and let all after it follow on it: who knows how hashes are made can do that."""
 
     def rewrite(database: sqlite3.Connection) -> None:
         rows = [dict(row) for row in books.rows if row["writer"] == writer]
         last = rows[first - 2]["hash"] if first > 1 else GENESIS
-        for row in rows[first - 1 :]:
+        for row in rows[first - 1 : until]:
             row |= {"client_id": "mallory", "prev_hash": last}
             read = row | {"at": datetime.fromisoformat(row["at"]).replace(tzinfo=UTC)}
             last = row["hash"] = hash_of(read[name] for name in ORDER)
@@ -244,6 +244,13 @@ def test_a_chain_that_was_rewritten_with_its_hashes_breaks_at_its_seal(
 
     assert places(found) == [(longest, at)]
     assert found.faults[0].what == said
+
+
+def test_a_row_that_was_replaced_with_its_hash_is_met_by_the_next_one(books: Books) -> None:
+    found = books.after(rewritten(books, books.oldest, 4, until=4))
+
+    assert places(found) == [(books.oldest, 5)]
+    assert "does not follow on the row before" in found.faults[0].what
 
 
 def test_a_chain_that_was_cut_off_names_the_seal_that_misses_it(books: Books) -> None:
@@ -279,3 +286,10 @@ def test_a_row_that_cannot_be_read_is_named(books: Books, at: object) -> None:
     found = books.after(changed(row, {"at": at}) if at is not None else changed(row, {"sequence": "five"}))
 
     assert places(found) == [(row["writer"], 5)]
+
+
+def test_a_seal_that_cannot_be_read_is_named(books: Books) -> None:
+    found = books.after(lambda database: database.execute("UPDATE tb_audit_seal SET at = 'now' WHERE number = 2"))
+
+    assert [str(fault) for fault in found.faults] == ["seal 2: It cannot be read."]
+    assert found.seals == 1
