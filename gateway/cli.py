@@ -2,40 +2,15 @@
 
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from gateway import commands, commands_audit, examination
 from gateway import settings as config
-from gateway.main import CannotStart
-from gateway.settings import Settings, SettingsError
+from gateway.cli_options import CONFIG, InOrder, explained, settings_of
+from gateway.cli_policies import denials, explain, policies
 from gateway.shipped import shipped
-
-T = TypeVar("T")
-CONFIG = click.option(
-    "--config",
-    metavar="FILE",
-    help=f"The settings; else ${config.CONFIG_VARIABLE}, else ./{config.DEFAULT_FILE}.",
-)
-
-
-def settings_of(file: str | None) -> Settings:
-    """Return the settings, or end with every mistake in them."""
-    try:
-        return config.load(file)
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
-
-
-class InOrder(click.Group):
-    """Lists its commands in the order in which they are first needed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names as they stand in this file."""
-        return list(self.commands)
 
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,7 +46,7 @@ def migrate(config: str | None) -> None:
 
     The workflow engine's tables are included. `tiebeam serve` does it by itself where the database is SQLite.
     """
-    _explained(lambda: click.echo(commands.migrate(settings_of(config))))
+    explained(lambda: click.echo(commands.migrate(settings_of(config))))
 
 
 @main.command()
@@ -83,7 +58,7 @@ def serve(config: str | None, *, no_worker: bool) -> None:
     The worker is started again when it dies. The documentation is at /docs.
     """
     settings = settings_of(config)
-    _explained(lambda: commands.serve(settings, with_worker=not no_worker))
+    explained(lambda: commands.serve(settings, with_worker=not no_worker))
 
 
 @main.command()
@@ -95,7 +70,7 @@ def worker(config: str | None) -> None:
     they share the work, and take over what a dead one leaves. An SQLite database has one; a second is refused.
     """
     settings = settings_of(config)
-    _explained(lambda: commands.work(settings))
+    explained(lambda: commands.work(settings))
 
 
 @main.command()
@@ -126,7 +101,10 @@ def plan(config: str | None, operation: str | None) -> None:
 
     With OPERATION, only for those whose name contains it, such as create_customer or process/status.
     """
-    _explained(lambda: click.echo(commands.plans(settings_of(config), operation)))
+    explained(lambda: click.echo(commands.plans(settings_of(config), operation)))
+
+
+main.add_command(explain)
 
 
 @main.command()
@@ -152,7 +130,7 @@ def token(  # One argument an option.
     The key lies in the data directory; production settings refuse its issuer.
     """
     claims = commands.Claims(client=client, scopes=scopes, entities=entities, customers=customers, projects=projects)
-    _explained(lambda: click.echo(commands.development_token(settings_of(config), claims, minutes * 60)))
+    explained(lambda: click.echo(commands.development_token(settings_of(config), claims, minutes * 60)))
 
 
 @main.group("work-items", cls=InOrder)
@@ -166,7 +144,7 @@ def work_items() -> None:
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
 def list_items(config: str | None, *, owner: str | None, everything: bool) -> None:
     """List the work items, the newest first."""
-    _explained(lambda: click.echo(commands.work_item_list(settings_of(config), owner=owner, everything=everything)))
+    explained(lambda: click.echo(commands.work_item_list(settings_of(config), owner=owner, everything=everything)))
 
 
 @work_items.command("assign")
@@ -175,7 +153,7 @@ def list_items(config: str | None, *, owner: str | None, everything: bool) -> No
 @click.argument("assignee")
 def assign_item(config: str | None, work_item_id: str, assignee: str) -> None:
     """Say who works an item."""
-    _explained(lambda: click.echo(commands.assign_work_item(settings_of(config), work_item_id, assignee)))
+    explained(lambda: click.echo(commands.assign_work_item(settings_of(config), work_item_id, assignee)))
 
 
 @work_items.command("resume")
@@ -184,7 +162,7 @@ def assign_item(config: str | None, work_item_id: str, assignee: str) -> None:
 @click.option("--decision", default="{}", help="The decision as JSON; the process's `resume` operation has its fields.")
 def resume_item(config: str | None, work_item_id: str, decision: str) -> None:
     """Let the process go on from where it is parked."""
-    _explained(lambda: click.echo(commands.resume_work_item(settings_of(config), work_item_id, decision)))
+    explained(lambda: click.echo(commands.resume_work_item(settings_of(config), work_item_id, decision)))
 
 
 @main.group("audit", cls=InOrder)
@@ -199,7 +177,7 @@ def seal_audit(config: str | None) -> None:
 
     A worker does it each minute. Note the hash elsewhere, such as before a backup: it proves all that came before.
     """
-    _explained(lambda: click.echo(commands_audit.seal_audit(settings_of(config))))
+    explained(lambda: click.echo(commands_audit.seal_audit(settings_of(config))))
 
 
 @audit.command("verify")
@@ -209,20 +187,14 @@ def verify_audit(config: str | None) -> None:
 
     Ends with 1 where one is. It may run while the gateway works.
     """
-    found = _explained(
-        lambda: commands_audit.verify_audit(settings_of(config), lambda line: click.echo(line, err=True))
-    )
+    found = explained(lambda: commands_audit.verify_audit(settings_of(config), lambda line: click.echo(line, err=True)))
     click.echo("\n".join(commands_audit.said_of(found)))
     if found.faults:
         sys.exit(1)
 
 
-def _explained(act: Callable[[], T]) -> T:
-    """Return what the act returns; what stops it is said in words, without a stack."""
-    try:
-        return act()
-    except CannotStart as error:
-        raise click.ClickException(str(error)) from error
+main.add_command(policies)
+main.add_command(denials)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
 from gateway.main import CannotStart, Parts
-from gateway.policy.plan import shown
+from gateway.policy.plan import row_shown, rows_shown
 from gateway.settings import Settings, hand_on, load
 from gateway.store import work_items
 from gateway.store.database import is_sqlite
@@ -129,8 +129,12 @@ def work(settings: Settings) -> None:
 def plans(settings: Settings, operation: str | None) -> str:
     """Return the plan of each operation whose name holds the text, as YAML."""
     parts = main.parts(main.read(settings), Part.whole)
-    found = shown(main.policies_for(parts, main.apis_of(parts)).plans)
-    wanted = {name: rows for name, rows in found.items() if operation is None or operation in name}
+    plans = main.policies_for(parts, main.apis_of(parts)).plans
+    wanted = {
+        place: [{"from": f"{row.file}, row {row.number}"} | row_shown(row) for row in rows_shown(plan)]
+        for place, plan in plans.items()
+        if operation is None or operation in place
+    }
     if not wanted:
         raise CannotStart(f"No operation's name holds {operation!r}; `tiebeam plan` lists all.")
     return yaml.safe_dump(json.loads(json.dumps(wanted)), sort_keys=False).rstrip()

@@ -5,7 +5,7 @@ before anything is served, and every mistake is named.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -39,6 +39,7 @@ from gateway.policy.plan import PolicySet, compiled, connection_policies
 from gateway.settings import ConnectionSettings, Settings, SettingsError, convert
 from gateway.store import audit_seals, denials
 from gateway.store.database import Store, create_engine
+from gateway.store.watched import WatchedStore
 from gateway.telemetry.metrics import Metrics
 from gateway.writes import Moments as WriteMoments
 from gateway.writes import Writes
@@ -47,6 +48,7 @@ from openapi.process.status.v1 import Family
 from process_apis.billing_holds.sweeps import schedules as hold_schedules
 from process_apis.ledger.mappings import MappingError, Mappings, load_mappings
 from process_apis.project_onboarding.templates import TemplateError, Templates, load_templates
+from process_apis.status import shown as status_shown
 from process_apis.status.systems import Systems
 from process_apis.time_transfer.schedules import schedules as transfer_schedules
 from system_apis.connector import Connection
@@ -139,7 +141,10 @@ def parts(
     """Return what a process is built from; raises CannotStart where a connection's settings do not hold."""
     settings = installation.settings
     settings.data.mkdir(parents=True, exist_ok=True)
-    store, counters = Store(create_engine(settings.database_url)), counters_of(settings, metrics)
+    counters = counters_of(settings, metrics)
+    news = News(counters)
+    changed = partial(news.tell, status_shown.API)
+    store = WatchedStore(create_engine(settings.database_url), status_shown.TABLES, changed)
     terms = {name: policy.terms for name, policy in installation.upstreams.items()}
     tracing = tracing_of(settings, part)
     traced = tracing.transport if tracing else None
@@ -147,7 +152,6 @@ def parts(
     erps = ports(settings, "erp", upstreams, tracing)
     psas = ports(settings, "psa", upstreams, tracing)
     files = Files(folder=settings.path("policies"), texts=installation.policy_files, upstreams=installation.upstreams)
-    news = News(counters)
     return Parts(
         installation=installation,
         store=store,
@@ -157,11 +161,20 @@ def parts(
         landscape=landscape_of(settings, erps, psas),
         erps=erps,
         psas=psas,
-        writes=Writes(store, clocks.write_settings(settings.processes), write_moments),
+        writes=Writes(store, clocks.write_settings(settings.processes), write_moments, _changed_at(settings, news)),
         news=news,
         in_force=InForce(files, store, news),
         tracing=tracing,
     )
+
+
+def _changed_at(settings: Settings, news: News) -> Callable[[str], Awaitable[None]]:
+    """Return what tells that documents of a connection changed, to all who keep what its system API answered."""
+
+    async def changed(connection: str) -> None:
+        await news.tell(f"system/{settings.connections[connection].family}/v1@{connection}")
+
+    return changed
 
 
 def tracing_of(settings: Settings, part: Part) -> "Tracing | None":
@@ -296,7 +309,12 @@ def keys_of(settings: Settings) -> KeyRing:
 
 def verifier_of(settings: Settings, store: Store) -> Verifier:
     """Return what verifies tokens; raises CannotStart where a file with keys cannot be used."""
-    return Verifier(keys_of(settings), denials=Denials(partial(denials.list_standing, store)))
+    return Verifier(keys_of(settings), denials=denials_of(store))
+
+
+def denials_of(store: Store) -> Denials:
+    """Return who is denied, read from the database when it moved."""
+    return Denials(partial(denials.list_standing, store))
 
 
 def resources_of(settings: Settings, apis: Sequence[Api]) -> portal.Resources:
@@ -331,6 +349,7 @@ def edge_of(
         counters=built.counters,
         store=built.store,
         metrics=built.upstreams.metrics,
+        news=built.news,
         resource_metadata=resources.address_of if resources else None,
     )
     http = built.installation.settings.http

@@ -134,7 +134,7 @@ class InForce:
         changed = before is None or before.id != loaded.id
         if changed:
             log.warning("%s is in force, loaded by %s.", loaded.id, loaded.loaded_by)
-            await self._news.tell(POLICIES)
+        await self._news.tell(POLICIES)  # In any case: who asks again may do so because nobody heard of it before.
         running = self._files.upstreams
         others = tuple(name for name, row in compiled.upstreams.items() if row != running.get(name))
         return Change(loaded=loaded, changed=changed, restart_needed=others)

@@ -21,13 +21,19 @@ class News:
         self._untold: set[str] = set()
         self._telling: asyncio.Task[None] | None = None
 
-    async def tell(self, topic: str) -> bool:
+    @property
+    def untold(self) -> frozenset[str]:
+        """Return the topics that other processes have not heard of yet."""
+        return frozenset(self._untold)
+
+    async def tell(self, *topics: str) -> bool:
         """Return True where all processes know with their next request; False where it is still tried."""
         try:
-            await self._counters.move([topic])
+            await self._counters.move(topics)
         except CountersAway:
-            log.warning("The shared counters are away: other processes hear later that the %s moved.", topic)
-            self._untold.add(topic)
+            moved = ", ".join(topics)
+            log.warning("The shared counters are away: other processes hear later that %s moved.", moved)
+            self._untold.update(topics)
             if self._telling is None or self._telling.done():
                 self._telling = asyncio.create_task(self._until_told())
             return False

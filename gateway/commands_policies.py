@@ -1,0 +1,210 @@
+"""What `tiebeam explain`, `policies` and `denials` do: on the installation's own files and database."""
+
+import getpass
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, NoReturn, TypeVar
+
+from msgspec import Struct, structs
+
+from gateway import main, token_minting
+from gateway.caller import INSTALLATION
+from gateway.commands import Claims, all_scopes, with_parts
+from gateway.edge.explaining import Asked, Explainer, Explanation
+from gateway.edge.in_force import Change
+from gateway.edge.standing import DENIALS
+from gateway.identity import Verifier
+from gateway.identity.denials import UNKNOWN
+from gateway.keys import KeyRing, TrustedIssuer
+from gateway.main import CannotStart, Parts
+from gateway.policy.explain import Decides, Decision
+from gateway.settings import Settings
+from gateway.store import denials, policy_sets
+from gateway.store.denials import Denial, NewDenial
+from gateway.store.pages import Window
+from gateway.store.policy_sets import LoadedSet
+
+T = TypeVar("T")
+SHOWN: Final = 100
+"""Sets or denials in one listing."""
+MARKS: Final = {Decides.refuses: "✗", Decides.not_reached: "·", Decides.overridden: "·"}
+REFUSED: Final = 400
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """A call, and who makes it: the holder of a token, or a client whose token says all that it may."""
+
+    method: str
+    target: str
+    token: str | None = None
+    claims: Claims
+
+
+def explain(settings: Settings, question: Question) -> Explanation:
+    """Return the explanation of a call under the policy files as they are; limits are told as far as they are shared.
+
+    What one web process counts in its memory, no other process can tell.
+    """
+
+    async def explained(parts: Parts) -> Explanation:
+        with tempfile.TemporaryDirectory() as folder:
+            verifier, token = _identified(parts, question, Path(folder))
+            await verifier.reload_denials(UNKNOWN)
+            edge = main.edge_of(parts, main.apis_of(parts), _nothing_served, verifier)
+            asked = Asked(method=question.method.upper(), target=question.target, token=token)
+            return await Explainer(edge, counted=settings.redis is not None).explain(asked)
+
+    return with_parts(settings, explained)
+
+
+def lines_of(told: Explanation) -> list[str]:
+    """Return an explanation in lines: a mark, a kind, a row and a reason for each decision, then how it ends."""
+    who = f"client {told.caller.client_id}, subject {told.caller.subject}" if told.caller else "nobody who is known"
+    width = max((len(_place(one)) for one in told.decisions), default=0)
+    return [
+        f"{told.operation}, called by {who}",
+        *(f"{MARKS.get(one.decides, '✓')} {_place(one):<{width}}  {_reason(one)}" for one in told.decisions),
+        f"→ {_end(told)}",
+    ]
+
+
+def is_refused(told: Explanation) -> bool:
+    """Tell whether the call would be refused."""
+    return told.outcome.status is not None and told.outcome.status >= REFUSED
+
+
+def list_policy_sets(settings: Settings) -> str:
+    """Return a line for each set of policies that was loaded, the newest first."""
+
+    async def listed(parts: Parts) -> list[LoadedSet]:
+        return (await policy_sets.listing(parts.store, Window(limit=SHOWN))).items
+
+    return "\n".join(map(_set_line, with_parts(settings, listed))) or "No set was loaded yet; the first start does it."
+
+
+def reload_policies(settings: Settings) -> str:
+    """Return what is in force after the files were loaded."""
+    return _changed(settings, lambda parts: parts.in_force.reload(getpass.getuser()))
+
+
+def roll_back_policies(settings: Settings) -> str:
+    """Return what is in force after one step back."""
+    return _changed(settings, lambda parts: parts.in_force.roll_back(getpass.getuser()))
+
+
+def list_denials(settings: Settings) -> str:
+    """Return a line for each denial, the newest first."""
+
+    async def listed(parts: Parts) -> list[Denial]:
+        return (await denials.list_all(parts.store, INSTALLATION, Window(limit=SHOWN))).items
+
+    return "\n".join(map(_denial_line, with_parts(settings, listed))) or "Nobody is denied."
+
+
+def add_denial(settings: Settings, new: NewDenial, hours: float | None) -> str:
+    """Return the denial's line; it holds from each process's next request on."""
+
+    async def denied(parts: Parts) -> str:
+        until = parts.store.now() + timedelta(hours=hours) if hours else None
+        by = structs.replace(INSTALLATION, client_id=getpass.getuser())
+        denial = await denials.deny(parts.store, by, structs.replace(new, until=until))
+        await parts.news.tell(DENIALS)
+        _check_told(parts)
+        return _denial_line(denial)
+
+    return with_parts(settings, denied)
+
+
+def remove_denial(settings: Settings, denial_id: str) -> str:
+    """Return a sentence that says whose tokens are accepted again."""
+
+    async def lifted(parts: Parts) -> str:
+        denial = await denials.get(parts.store, INSTALLATION, denial_id)
+        await denials.lift(parts.store, INSTALLATION, denial_id)
+        await parts.news.tell(DENIALS)
+        _check_told(parts)
+        return f"The {denial.kind} {denial.name} is accepted again."
+
+    return with_parts(settings, lifted)
+
+
+def _changed(settings: Settings, change: Callable[[Parts], Awaitable[Change]]) -> str:
+    async def changed(parts: Parts) -> str:
+        parts.in_force.attach(main.compiler_of(parts, main.apis_of(parts)))
+        return _said(await change(parts), parts)
+
+    return with_parts(settings, changed)
+
+
+def _said(change: Change, parts: Parts) -> str:
+    _check_told(parts)
+    lines = [f"{change.loaded.id} is in force{'' if change.changed else ', as before'}."]
+    if change.restart_needed:
+        lines.append(f"Restart for the rows of the kind upstream: {', '.join(change.restart_needed)}.")
+    return "\n".join(lines)
+
+
+def _check_told(parts: Parts) -> None:
+    if parts.news.untold:
+        raise CannotStart(
+            "It is written down, and running processes could not be told: the shared counters are away. "
+            "Run the same once more when they are back."
+        )
+
+
+def _identified(parts: Parts, question: Question, folder: Path) -> tuple[Verifier, str]:
+    """Return what verifies the token, and the token; for a client that has none here, one that it trusts."""
+    settings = parts.installation.settings
+    if question.token:
+        return main.verifier_of(settings, parts.store), question.token
+    if not settings.issuers:
+        raise CannotStart("No issuer is in the settings: no token is accepted.")
+    issuer, claims = settings.issuers[0], question.claims
+    grant = token_minting.Grant(
+        client_id=claims.client,
+        scopes=claims.scopes or all_scopes(settings),
+        legal_entities=claims.entities or "*",
+        customers=claims.customers or None,
+        projects=claims.projects or None,
+    )
+    jwks_file = token_minting.ensure_development_key(folder)
+    token = token_minting.mint(folder, grant, issuer=issuer.issuer, audience=issuer.audience)
+    trusted = TrustedIssuer(issuer=issuer.issuer, audience=issuer.audience, jwks_file=jwks_file)
+    return Verifier(KeyRing([trusted]), denials=main.denials_of(parts.store)), token
+
+
+async def _nothing_served(*_: object) -> NoReturn:
+    raise RuntimeError("An explanation calls nothing.")
+
+
+def _place(decision: Decision) -> str:
+    row = decision.row
+    return f"{decision.kind:<13} {f'{row.file}, row {row.number}' if row else 'no row'}"
+
+
+def _reason(decision: Decision) -> str:
+    silent = {Decides.admits, Decides.counts, Decides.keeps, Decides.passes, Decides.refuses}
+    left = f" {decision.left} left." if decision.left is not None else ""
+    said = "" if decision.decides in silent else f"{decision.decides.replace('_', ' ')}: "
+    return f"{said}{decision.why}{left}"
+
+
+def _end(told: Explanation) -> str:
+    outcome = told.outcome
+    return " ".join(str(part) for part in (outcome.status, outcome.code, outcome.detail) if part)
+
+
+def _set_line(loaded: LoadedSet) -> str:
+    note = f"  {loaded.note}" if loaded.note else ""
+    return f"{loaded.id}  {loaded.state:<9}  {_moment(loaded.loaded_at)}  {loaded.loaded_by:<20}{note}"
+
+
+def _denial_line(denial: Denial) -> str:
+    until = _moment(denial.until) if denial.until else "lifted"
+    return f"{denial.id}  {denial.kind:<6}  {denial.name:<36}  until {until:<17}  {denial.denied_by}: {denial.reason}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%MZ}"
