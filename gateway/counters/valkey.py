@@ -35,8 +35,10 @@ LEAVING: Final = 10_000
 class ValkeyCounters:
     """Counters shared by every replica that has the same URL."""
 
-    def __init__(self, url: Secret, metrics: Metrics | None = None, open_s: float = OPEN_S) -> None:
-        self._url, self._metrics, self._open_s = url, metrics, open_s
+    def __init__(
+        self, url: Secret, metrics: Metrics | None = None, *, bound_s: float = BOUND_S, open_s: float = OPEN_S
+    ) -> None:
+        self._url, self._metrics, self._bound_s, self._open_s = url, metrics, bound_s, open_s
         self._queue: deque[Asked] = deque()
         self._asked = asyncio.Event()
         self._away = self._closed = self._is_proved = False
@@ -95,12 +97,12 @@ class ValkeyCounters:
         """Connect while the first caller waits, and no longer than it may."""
         loop = asyncio.get_running_loop()
         self._keeper = loop.create_task(self._keep(), context=Context())  # It outlives that caller, and its trace.
-        loop.call_later(BOUND_S, self._open_unless_proved)
+        loop.call_later(self._bound_s, self._open_unless_proved)
 
     async def _keep(self) -> None:
         """Send what is asked while the server answers, and find out when it does again."""
         try:
-            while True:
+            while not self._closed:
                 pause_s = RETRY_S
                 with contextlib.suppress(Exception):  # Whatever a client raises on a dying connection: it is gone.
                     link = await self._proved()
@@ -118,14 +120,14 @@ class ValkeyCounters:
         if self._link is None or self._link.is_lost or self._link.sent:
             await self._drop()
             self._link = Link(await connect(self._url.reveal()), self._settle, self._lost)
-        return self._link if await self._link.probe() <= BOUND_S else None
+        return self._link if await self._link.probe() <= self._bound_s else None
 
     async def _serve(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
-        while not self._away:
+        while not self._away and not self._closed:
             if things := self._next_things():
                 batch = Batch(things, next(self._tickets))
-                batch.timer = loop.call_later(BOUND_S - LAST_LOOK_S, self._look, batch)
+                batch.timer = loop.call_later(self._bound_s - LAST_LOOK_S, self._look, batch)
                 await link.send(batch)
             elif not self._queue:
                 self._asked.clear()

@@ -100,9 +100,8 @@ class Link:
 
 async def connect(url: str) -> AbstractConnection:
     """Return a connection; raises whatever the client and the network raise."""
-    pool = ConnectionPool.from_url(
-        url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S
-    )
+    # Without timeouts of the client's own: they would cost a task for each command, and may swallow a cancellation.
+    pool = ConnectionPool.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=None)
     connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # the client's
     try:
         async with asyncio.timeout(PATIENCE_S):
