@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.agreement import Difference
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
 from gateway.store.database import Store
 from gateway.store.write_intents import Intent, WriteIntents
 from gateway.write_round import Moments, Rounds, WriteSettings
@@ -22,6 +22,7 @@ T = TypeVar("T")
 Look = Callable[[], Awaitable[T | None]]
 Act = Callable[[], Awaitable[T]]
 Agree = Callable[[T], list[Difference]]
+Changed = Callable[[str], Awaitable[None]]
 LookMany = Callable[[Sequence[str]], Awaitable[Mapping[str, T]]]
 
 
@@ -56,11 +57,20 @@ async def undisturbed(_name: str, _operation: str, _key: str) -> None:
     """Do nothing at a moment inside a write: what a fault campaign puts something else in the place of."""
 
 
-class Writes:
-    """The guard. `moments` is called at `between_intent_and_act` and `between_act_and_record`."""
+async def unheard(_connection: str) -> None:
+    """Tell nobody that a connection's documents have changed: there is nobody who keeps them."""
 
-    def __init__(self, store: Store, settings: WriteSettings, moments: Moments = undisturbed) -> None:
-        self._settings = settings
+
+class Writes:
+    """The guard. `moments` is called at `between_intent_and_act` and `between_act_and_record`.
+
+    `changed` is called with the connection's name after each round that has, or may have, changed something there.
+    """
+
+    def __init__(
+        self, store: Store, settings: WriteSettings, moments: Moments = undisturbed, changed: Changed = unheard
+    ) -> None:
+        self._settings, self._changed = settings, changed
         self._fence: Fence | None = None
         self._rounds, self._intents = Rounds(store, settings, moments), WriteIntents(store, settings.lease_s)
 
@@ -216,7 +226,17 @@ class Writes:
 
     async def _carry_out(self, *, deadline_s: float | None, fence: Fence | None, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - the rest of it
         latest_s = self._settings.deadline_s if deadline_s is None else deadline_s
-        return await self._rounds.carry_out(Write(deadline_s=latest_s, fence=_both(self._fence, fence), **asked))
+        write = Write[Any](deadline_s=latest_s, fence=_both(self._fence, fence), **asked)
+        try:
+            answers = await self._rounds.carry_out(write)
+        except (Refused, Unavailable):
+            raise
+        except BaseException:  # It may have happened.
+            await self._changed(write.connection)
+            raise
+        if any(not isinstance(answer, Refused) for answer in answers.values()):
+            await self._changed(write.connection)
+        return answers
 
 
 class BoundWrites:

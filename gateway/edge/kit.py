@@ -5,6 +5,7 @@ from functools import partial
 
 from gateway.counters import Counters
 from gateway.counters.memory import MemoryCounters
+from gateway.edge.news import News
 from gateway.identity import Verifier
 from gateway.policy.call import Answer, Call
 from gateway.policy.kinds.base import Kit
@@ -23,6 +24,7 @@ def kit_of(
     store: Store,
     responses: Responses | None = None,
     metrics: Metrics | None = None,
+    news: News | None = None,
     resource_metadata: Callable[[str], str] | None = None,
 ) -> Kit:
     """Return the kit of one process; `resource_metadata` says where the metadata of RFC 9728 lie for a path."""
@@ -36,6 +38,7 @@ def kit_of(
         auditor=Auditor(store),
         responses=kept,
         metrics=figures,
+        tell=(news or News(counters)).tell,
         problem=partial(_problem, resource_metadata),
         resource_metadata=resource_metadata,
     )

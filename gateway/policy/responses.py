@@ -76,6 +76,12 @@ class Responses:
         """Let go of what is kept for the request."""
         self._drop(self.place_of(key, call))
 
+    def forget(self) -> None:
+        """Let go of everything."""
+        self._entries.clear()
+        self._sizes.clear()
+        self.bytes = 0
+
     def note_write(self, topics: Iterable[str]) -> None:
         """Remember that this process wrote, for the time when it cannot ask what has changed."""
         now = self.clock()

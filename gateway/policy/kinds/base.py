@@ -4,7 +4,7 @@ A kind overrides what it needs. What hangs on the caller and the operation alone
 asked once for both; `find` answers at once and without waiting; `apply` stands around the rest of the plan.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct, to_builtins
@@ -36,6 +36,8 @@ class Kit(Struct, frozen=True, kw_only=True):
     responses: Responses
     metrics: Metrics
     problem: Callable[[Call, Exception], Answer]
+    tell: Callable[..., Awaitable[bool]]
+    """Tells every process that topics moved: at once, or as soon as the counters are back."""
     resource_metadata: Callable[[str], str] | None = None
     """Where the metadata of RFC 9728 lie for a path; challenges name it."""
 

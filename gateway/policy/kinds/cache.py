@@ -5,14 +5,12 @@ the two. It is used only under the generations that were present when it was beg
 write is not kept for others to find. What is decided here and why: `docs/decisions/0019-kept-answers.md`.
 """
 
-import logging
 from functools import partial
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qsl
 
 from msgspec import Meta
 
-from gateway.counters import CountersAway
 from gateway.errors import Refused
 from gateway.policy.caching import serving
 from gateway.policy.caching.directives import NOTHING, wants_of
@@ -25,8 +23,6 @@ from gateway.policy.kinds.base import Kit, Policy
 from gateway.policy.operation import Operation
 from gateway.policy.responses import Key
 from openapi.common.types import Code
-
-log = logging.getLogger(__name__)
 
 WITHOUT_EFFECT: Final = frozenset({503})
 """With every 4xx: the answers to a write that say that nothing happened."""
@@ -162,7 +158,5 @@ async def note_write(call: Call, kit: Kit, status: int) -> None:
         return
     topics = (call.operation.api, call.operation.name)
     kit.responses.note_write(topics)
-    try:
-        await kit.counters.move(topics)
-    except CountersAway:
-        log.warning("A write could not be told to the caches; they forget by themselves after their `fresh_s`.")
+    if not await kit.tell(*topics):
+        kit.responses.forget()  # When the counters are back they may not have moved yet.
