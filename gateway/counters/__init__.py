@@ -14,17 +14,6 @@ class CountersAway(Exception):
     """Nobody can count just now; the policy's `when_unavailable` says what happens."""
 
 
-class Draw(NamedTuple):
-    """What became of one take."""
-
-    wait_s: float
-    """0.0 where it was taken; otherwise when enough will be there again."""
-    left: int
-    """Whole permits that are left."""
-    full_in_s: float
-    """When the bucket will be full again, if nobody takes any more."""
-
-
 class Limit(NamedTuple):
     """One bucket that a call draws on: `rate` permits a second come back, at most `burst` are kept."""
 

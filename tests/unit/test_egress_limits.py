@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway.correlation import Urgency, belonging
-from gateway.counters import CountersAway, Draw
+from gateway.counters import CountersAway
 from gateway.counters.memory import MemoryCounters
 from gateway.deadline import FOREVER, deadline
 from gateway.egress.limits import Limiter, Part, places_of
@@ -25,7 +25,7 @@ SLOW = structs.replace(QUOTA, rate=1, burst=4)
 class Away(MemoryCounters):
     """Counters whose server is gone."""
 
-    async def draw(self, *_: object, **__: object) -> Draw:
+    async def take(self, *_: object, **__: object) -> float:
         raise CountersAway
 
 
