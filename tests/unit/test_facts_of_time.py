@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from gateway.errors import Refused
 from openapi.common.types import Code
@@ -24,6 +24,7 @@ from process_apis.ledger.projects import Project
 from process_apis.time_transfer.building import Frame, document_of, facts_of, groups_of
 from process_apis.time_transfer.known import Known
 from process_apis.time_transfer.rules import is_nothing, judge
+from tests.fakes import agreed
 from tests.fakes.statement_of_work import ES01
 from tests.workflows.time_stage import MAPPINGS, WORKED_ON, line
 
@@ -46,44 +47,8 @@ ENTRY = TimeEntry(
     updated_at=datetime(2026, 11, 21, tzinfo=UTC),
     references=[],
 )
-PROJECT = Project(
-    crm="crm1",
-    opportunity="0065",
-    legal_entity="ES01",
-    customer="cus_1",
-    name="Data platform",
-    project_type="delivery",
-    template="delivery_standard",
-    template_version=1,
-    starts_on=date(2026, 1, 1),
-    ends_on=date(2026, 12, 31),
-    manager="ana.ruiz@example.com",
-    id="prj_1",
-    code="P-1",
-    state="active",
-    onboarding_id=None,
-)
-CONTRACT = SignedContract(
-    business_key="con_crm1_0065",
-    number="SOW-1",
-    title="Data platform",
-    legal_entity="ES01",
-    customer="cus_1",
-    project="prj_1",
-    currency="EUR",
-    sow_version=1,
-    signed_at=datetime(2026, 1, 1, tzinfo=UTC),
-    document_sha256="0" * 64,
-    payment_terms="net_30",
-    po_number=None,
-    po_limit=None,
-    po_valid_to=None,
-    lines=[line()],
-    splits=[],
-    id="con_1",
-    state="active",
-    contract_version=3,
-)
+PROJECT = Project(**asdict(agreed.TERMS), id="prj_1", code="P-1", state="active", onboarding_id=None)
+CONTRACT = SignedContract(**asdict(replace(agreed.CONTRACT, splits=[])), id="con_1", state="active", contract_version=3)
 NOVEMBER = KnownPeriod(legal_entity="ES01", start=date(2026, 11, 1), end=date(2026, 11, 30), state=PeriodState.open)
 DECEMBER = replace(NOVEMBER, start=date(2026, 12, 1), end=date(2026, 12, 31))
 CUSTOMER = Payer(account="4711", customer="cus_1", name="Alder", country="ES", percent=Decimal(100))

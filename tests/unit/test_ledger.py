@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,24 +14,16 @@ from gateway.caller import INSTALLATION
 from gateway.store.database import Store, create_engine, metadata
 from gateway.store.pages import Window
 from process_apis.ledger import codes, contracts, customers, projects, schedules
-from process_apis.ledger.contracts import Contract, ContractLine, FundingSplit
+from process_apis.ledger.contracts import Contract, FundingSplit
 from process_apis.ledger.customers import NewCustomer
 from process_apis.ledger.projects import Terms
 from process_apis.ledger.schedules import ScheduleLine
+from tests.fakes.agreed import CONTRACT, FIXED, TERMS
 
 ALDER = NewCustomer(
     crm="crm1", account="4711", name="Alder", legal_name="Alder Foods S.A.", country="ES", tax_id="ESA08000143"
 )
-LINE = ContractLine(
-    number=1,
-    description="Design",
-    billing_method="fixed_price",
-    value="100.00",
-    cap=None,
-    rates=[],
-    tax_category="standard",
-    item="CONSULTING",
-)
+LINE = replace(FIXED, description="Design", value="100.00")
 SCHEDULE = [
     ScheduleLine(line_number=1, place=1, due_on=date(2027, 1, 31), amount="33.33", milestone="Design accepted"),
     ScheduleLine(line_number=1, place=2, due_on=date(2027, 5, 31), amount="66.67", milestone=None),
@@ -40,41 +32,13 @@ PORTAL = replace(INSTALLATION, customers=frozenset({"cus_other"}))
 
 
 def terms(customer: str, opportunity: str = "0065") -> Terms:
-    return Terms(
-        crm="crm1",
-        opportunity=opportunity,
-        legal_entity="ES01",
-        customer=customer,
-        name="Data platform",
-        project_type="delivery",
-        template="delivery_standard",
-        template_version=1,
-        starts_on=date(2026, 12, 1),
-        ends_on=date(2027, 5, 31),
-        manager="ana.ruiz@example.com",
-    )
+    return replace(TERMS, customer=customer, opportunity=opportunity)
 
 
 def contract(customer: str, project: str) -> Contract:
-    return Contract(
-        business_key="con_crm1_0065",
-        number="SOW-1",
-        title="Data platform",
-        legal_entity="ES01",
-        customer=customer,
-        project=project,
-        currency="EUR",
-        sow_version=1,
-        signed_at=datetime(2026, 11, 20, tzinfo=UTC),
-        document_sha256="9f" * 32,
-        payment_terms="net_30",
-        po_number=None,
-        po_limit=None,
-        po_valid_to=None,
-        lines=[LINE],
-        splits=[FundingSplit(account=account, percent="33.3333") for account in "ab"]
-        + [FundingSplit(account="c", percent="33.3334")],
-    )
+    shares = {"a": "33.3333", "b": "33.3333", "c": "33.3334"}
+    splits = [FundingSplit(account=account, percent=percent) for account, percent in shares.items()]
+    return replace(CONTRACT, customer=customer, project=project, lines=[LINE], splits=splits)
 
 
 @pytest.fixture

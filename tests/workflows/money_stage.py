@@ -2,10 +2,11 @@
 
 import itertools
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 from sqlalchemy import insert
 
 from gateway.caller import INSTALLATION
@@ -16,7 +17,7 @@ from gateway.store.database import Store
 from gateway.store.ids import new_id
 from openapi.common.types import Outcome
 from process_apis.ledger import contracts, customers, projects, schedules
-from process_apis.ledger.contracts import Contract, ContractLine, FundingSplit, Rate
+from process_apis.ledger.contracts import FundingSplit
 from process_apis.ledger.facts import Fact, Kind, Posting, SourceType, fact_id, write_facts
 from process_apis.ledger.requests import (
     LIVE,
@@ -26,6 +27,7 @@ from process_apis.ledger.requests import (
     tb_invoice_request_fact,
 )
 from process_apis.ledger.schedules import ScheduleLine
+from tests.fakes.agreed import BY_THE_HOUR, CONTRACT, FIXED, TERMS
 from tests.fakes.delivered import HOUR
 
 WORKED_ON = date(2026, 11, 3)
@@ -73,7 +75,8 @@ class Money:
         async with self.store.begin() as connection:
             customer_id = await customers.ensure_customer(connection, self.store, new)
             self._accounts[customer_id] = account
-            agreed = structs.replace(_terms(number, customer_id, legal_entity), **terms)
+            named = {"opportunity": number, "customer": customer_id, "legal_entity": legal_entity}
+            agreed = replace(TERMS, **named | terms)
             project_id = await projects.ensure_project(connection, self.store, agreed)
         await projects.change_project(self.store, project_id, state=projects.ACTIVE, code=f"P-{number}")
         for name, vendor in (("books", "erp"), (psa, "psa")):
@@ -105,25 +108,14 @@ class Money:
         payer = account or self._accounts[project.customer]
         contract_id = await contracts.record_contract(
             self.store,
-            Contract(
+            replace(
+                CONTRACT,
                 business_key=f"con_crm1_{project.opportunity}",
                 number=f"SOW-{project.opportunity}",
-                title="Data platform",
                 legal_entity=project.legal_entity,
                 customer=project.customer,
                 project=project.id,
-                currency="EUR",
-                sow_version=1,
-                signed_at=datetime(2026, 10, 20, tzinfo=UTC),
-                document_sha256="0" * 64,
-                payment_terms="net_30",
-                po_number=None,
-                po_limit=None,
-                po_valid_to=None,
-                lines=[
-                    _line(1, "time_and_materials", item, rate="120.00"),
-                    _line(2, "fixed_price", item, value="3000.00"),
-                ],
+                lines=[replace(BY_THE_HOUR, item=item), replace(FIXED, number=2, item=item)],
                 splits=[FundingSplit(account=payer, percent="100")],
             ),
         )
@@ -139,7 +131,7 @@ class Money:
     async def fact(self, contract: contracts.SignedContract, **changed: object) -> Fact:
         """Return an hour that is ready to be billed, changed."""
         number = self._number()
-        fact = structs.replace(_hour(self.store, contract, number), **changed)
+        fact = replace(_hour(self.store, contract, number), **changed)
         async with self.store.begin() as connection:
             await write_facts(connection, self.store, [fact])
         return fact
@@ -157,13 +149,13 @@ class Money:
         """Return a request with the facts, in the state, and its process under way."""
         number = self._number()
         process = await self.process(release, f"inv_{number}", contract)
-        row = structs.replace(_request(self.store, contract, number, process, state), **changed)
+        row = replace(_request(self.store, contract, number, process, state), **changed)
         live = state in LIVE
         lines = [
             {"request_id": row.id, "fact_id": fact.id, "line": line, "live": live} for line, fact in enumerate(facts, 1)
         ]
         async with self.store.begin() as connection:
-            await connection.execute(insert(tb_invoice_request).values(**structs.asdict(row)))
+            await connection.execute(insert(tb_invoice_request).values(**asdict(row)))
             await connection.execute(insert(tb_invoice_request_fact), lines)
         return row
 
@@ -190,37 +182,8 @@ class Money:
         return f"{self._prefix}{next(self._numbers)}"
 
 
-def _terms(number: str, customer: str, legal_entity: str) -> projects.Terms:
-    return projects.Terms(
-        crm="crm1",
-        opportunity=number,
-        legal_entity=legal_entity,
-        customer=customer,
-        name="Data platform",
-        project_type="delivery",
-        template="delivery_standard",
-        template_version=1,
-        starts_on=date(2026, 10, 1),
-        ends_on=date(2027, 5, 31),
-        manager="ana.ruiz@example.com",
-    )
-
-
-def _line(number: int, method: str, item: str, *, value: str | None = None, rate: str | None = None) -> ContractLine:
-    return ContractLine(
-        number=number,
-        description="Consulting",
-        billing_method=method,
-        value=value,
-        cap=None,
-        rates=[Rate(role="consultant", unit="hour", rate=rate)] if rate else [],
-        tax_category="standard",
-        item=item,
-    )
-
-
 def _hour(store: Store, contract: contracts.SignedContract, number: str) -> Fact:
-    return structs.replace(
+    return replace(
         HOUR,
         id=fact_id(store),
         business_key=f"tb_delivery_{number}_r1_sale",

@@ -12,12 +12,13 @@ from gateway.store.work_items import WorkItem
 from openapi.process.time_transfer.v1 import Entry, NewRecall, NewRun, Recall, RecallState, RunState, TransferRun
 from openapi.system.psa.v1 import TimeEntry
 from process_apis.ledger import contracts, customers, projects
-from process_apis.ledger.contracts import Contract, ContractLine, FundingSplit, Rate
+from process_apis.ledger.contracts import Contract, ContractLine, FundingSplit
 from process_apis.ledger.facts import Fact, find_facts
 from process_apis.ledger.mappings import AccountRow, ItemRow, Mappings, PersonRow, TaxRow
 from process_apis.time_transfer import v1
 from process_apis.time_transfer.order import TransferSettings
 from process_apis.time_transfer.workflow import recall_time, transfer_time
+from tests.fakes.agreed import BY_THE_HOUR, CONTRACT, TERMS
 from tests.fakes.clock import Clock
 from tests.workflows.product_stage import PATIENT_S, ProductStage, until
 
@@ -44,20 +45,8 @@ MAPPINGS = Mappings(
 
 def line(number: int = 1, method: str = "time_and_materials", **changes: Any) -> ContractLine:  # noqa: ANN401 - any field
     """Return a line: by the hour at 120.00, or changed."""
-    rates = [Rate(role="consultant", unit="hour", rate="120.00")] if method == "time_and_materials" else []
-    return replace(
-        ContractLine(
-            number=number,
-            description="Consulting",
-            billing_method=method,
-            value=None,
-            cap=None,
-            rates=rates,
-            tax_category="standard",
-            item="CONSULTING",
-        ),
-        **changes,
-    )
+    rates = BY_THE_HOUR.rates if method == BY_THE_HOUR.billing_method else []
+    return replace(BY_THE_HOUR, **{"number": number, "billing_method": method, "rates": rates} | changes)
 
 
 class TimeStage(ProductStage):
@@ -200,39 +189,12 @@ def _customer(account: str) -> customers.NewCustomer:
 
 
 def _terms(code: str, customer: str) -> projects.Terms:
-    return projects.Terms(
-        crm="crm1",
-        opportunity=code,
-        legal_entity="ES01",
-        customer=customer,
-        name="Data platform",
-        project_type="delivery",
-        template="delivery_standard",
-        template_version=1,
-        starts_on=date(2026, 1, 1),
-        ends_on=date(2027, 5, 31),
-        manager="ana.ruiz@example.com",
-    )
+    return replace(TERMS, opportunity=code, customer=customer)
 
 
 def _contract(
     code: str, customer: str, project: str, lines: list[ContractLine], payers: dict[str, str], currency: str
 ) -> Contract:
-    return Contract(
-        business_key=f"con_crm1_{code}",
-        number=f"SOW-{code}",
-        title="Data platform",
-        legal_entity="ES01",
-        customer=customer,
-        project=project,
-        currency=currency,
-        sow_version=1,
-        signed_at=Clock().now,
-        document_sha256="0" * 64,
-        payment_terms="net_30",
-        po_number=None,
-        po_limit=None,
-        po_valid_to=None,
-        lines=lines,
-        splits=[FundingSplit(account=account, percent=percent) for account, percent in payers.items()],
-    )
+    splits = [FundingSplit(account=account, percent=percent) for account, percent in payers.items()]
+    agreed = {"customer": customer, "project": project, "currency": currency, "lines": lines, "splits": splits}
+    return replace(CONTRACT, business_key=f"con_crm1_{code}", number=f"SOW-{code}", **agreed)
