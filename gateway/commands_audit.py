@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.commands import with_parts
-from gateway.main import Parts
+from gateway.main import CannotStart, Parts
 from gateway.settings import Settings
-from gateway.store.audit_seals import seal
+from gateway.store.audit_seals import CannotSeal, seal
 from gateway.store.audit_verification import Progress, Verified, verify
 
 SAID_EACH: Final = 50_000
@@ -17,7 +17,10 @@ def seal_audit(settings: Settings) -> str:
     """Return a sentence that names the seal over what was added since the last one."""
 
     async def sealed(parts: Parts) -> str:
-        made = await seal(parts.store, settings.data)
+        try:
+            made = await seal(parts.store, settings.data)
+        except CannotSeal as error:
+            raise CannotStart(str(error)) from error
         if made is None:
             return "Nothing was added since the last seal."
         return f"Seal {made.number} holds {len(made.heads)} chains that have grown: {made.hash}"

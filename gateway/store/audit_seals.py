@@ -16,7 +16,7 @@ from msgspec import Struct, json, structs
 from sqlalchemy import CTE, Column, ForeignKey, Integer, String, Table, and_, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.installation_key import installation_key
+from gateway.installation_key import FILE, installation_key
 from gateway.secret import Secret
 from gateway.store.alone import alone
 from gateway.store.audit import GENESIS, TABLE
@@ -69,8 +69,12 @@ class Seal(Struct, frozen=True, kw_only=True):
     mac: str
 
 
+class CannotSeal(Exception):
+    """What stands against another seal, in words: it would cover up that one before it is gone or is not ours."""
+
+
 async def seal(store: Store, folder: Path) -> Seal | None:
-    """Return the seal over what was added since the last one, or None where that is nothing.
+    """Return the seal over what was added since the last one, or None where that is nothing; raises CannotSeal.
 
     `folder` has the installation's key; the seal is noted there too.
     """
@@ -79,24 +83,41 @@ async def seal(store: Store, folder: Path) -> Seal | None:
         heads = await _grown(connection)
         if not heads:
             return None
-        made = await _next(connection, store.now(), heads, key)
-        fields = structs.asdict(made)
-        del fields["heads"]
-        await connection.execute(insert(tb_audit_seal).values(fields))
-        rows = [{**structs.asdict(head), "seal": made.number} for head in heads]
+        number, prev_hash = await _last(connection, folder, key)
+        made = _made(number + 1, store.now(), heads, prev_hash, key)
+        row = structs.asdict(made)
+        del row["heads"]
+        await connection.execute(insert(tb_audit_seal).values(row))
+        rows = [structs.asdict(head) | {"seal": made.number} for head in heads]
         await connection.execute(insert(tb_audit_seal_head), rows)
     _note(folder, made)
     log.info("The audit is sealed.", extra={"seal": made.number, "hash": made.hash})
     return made
 
 
-async def _next(connection: AsyncConnection, at: datetime, heads: tuple[Head, ...], key: Secret) -> Seal:
-    columns = tb_audit_seal.c
-    newest = select(columns.number, columns.hash).order_by(columns.number.desc()).limit(1)
-    last = (await connection.execute(newest)).one_or_none()
-    number, prev_hash = (last.number + 1, last.hash) if last else (1, GENESIS)
+def _made(number: int, at: datetime, heads: tuple[Head, ...], prev_hash: str, key: Secret) -> Seal:
     own = hash_of(number, at, heads, prev_hash)
     return Seal(number=number, at=at, heads=heads, prev_hash=prev_hash, hash=own, mac=mac_of(key, own))
+
+
+async def _last(connection: AsyncConnection, folder: Path, key: Secret) -> tuple[int, str]:
+    """Return the last seal's number and hash; raises CannotSeal where it is not ours, or one that we made is gone."""
+    newest = select(tb_audit_seal).order_by(tb_audit_seal.c.number.desc()).limit(1)
+    last = (await connection.execute(newest)).one_or_none()
+    if last and not hmac.compare_digest(last.mac, mac_of(key, last.hash)):
+        one_key = f"All machines of an installation need the same {FILE}."
+        raise CannotSeal(f"Seal {last.number} is forged, or made with another key. {one_key}")
+    ours = noted(folder)
+    if ours and not await _is_there(connection, ours):
+        raise CannotSeal(f"Seal {ours} was made on this machine, and is gone. After a restore, remove {folder / MARK}.")
+    return (last.number, last.hash) if last else (0, GENESIS)
+
+
+async def _is_there(connection: AsyncConnection, ours: str) -> bool:
+    number = ours.partition(" ")[0]
+    asked = select(tb_audit_seal.c.hash).where(tb_audit_seal.c.number == (int(number) if number.isdecimal() else 0))
+    own_hash = (await connection.execute(asked)).scalar_one_or_none()
+    return own_hash is not None and ours == note_of(int(number), own_hash)
 
 
 async def _grown(connection: AsyncConnection) -> tuple[Head, ...]:

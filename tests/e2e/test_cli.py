@@ -17,6 +17,7 @@ from gateway import cli, commands, commands_audit, main
 from gateway.durable import Worker
 from gateway.durable.settings import DurableSettings
 from gateway.durable.worker_lock import worker_lock
+from gateway.installation_key import FILE
 from gateway.settings import load
 from gateway.store.audit import Auditor
 from gateway.store.database import Store, create_engine
@@ -406,6 +407,10 @@ def test_audit_is_sealed_and_verified(config: Path) -> None:
     audited(config, "four")
     verified = tiebeam("audit", "verify", "--config", config)
 
+    (load(str(config)).data / FILE).unlink()
+    by_another = tiebeam("audit", "seal", "--config", config)
+
+    assert (by_another.exit_code, "made with another key" in by_another.output) == (1, True)
     assert empty.output == "0 rows of 0 writers and 0 seals hold; all of it is sealed.\n"
     assert nothing.output == "Nothing was added since the last seal.\n"
     assert sealed.output.startswith("Seal 1 holds 1 chains that have grown: ")

@@ -13,7 +13,17 @@ from gateway.installation_key import FILE, installation_key
 from gateway.secret import Secret
 from gateway.store import audit_verification
 from gateway.store.audit import GENESIS, TABLE, Auditor
-from gateway.store.audit_seals import MARK, Head, Seal, hash_of, mac_of, seal, tb_audit_seal, tb_audit_seal_head
+from gateway.store.audit_seals import (
+    MARK,
+    CannotSeal,
+    Head,
+    Seal,
+    hash_of,
+    mac_of,
+    seal,
+    tb_audit_seal,
+    tb_audit_seal_head,
+)
 from gateway.store.audit_verification import Verified, verify
 from gateway.store.database import Store
 from tests.audit_books import audit_store, written
@@ -197,6 +207,37 @@ async def test_a_seal_that_hangs_on_no_other_is_named(store: Store, tmp_path: Pa
     await done(store, update(SEALS).where(SEALS.c.number == 3).values(prev_hash=GENESIS, hash=own, mac=mac))
 
     assert (await verify(store, tmp_path)).faults[0].what == "It does not follow on the one before."
+
+
+async def test_nothing_is_sealed_after_a_seal_that_another_key_made(store: Store, tmp_path: Path) -> None:
+    await sealed(store, tmp_path)
+    (tmp_path / FILE).unlink()
+    await written(Auditor(store), "a")
+
+    with pytest.raises(CannotSeal, match="Seal 3 is forged, or made with another key"):
+        await seal(store, tmp_path)
+
+
+@pytest.mark.parametrize("mark", ["3 {}", "4 {}", "three", "²"])
+async def test_no_seal_covers_up_that_one_is_gone(store: Store, tmp_path: Path, mark: str) -> None:
+    """Whatever the file of this machine names that is not there."""
+    _, second, last = await sealed(store, tmp_path)
+    (tmp_path / MARK).write_text(mark.format(second.hash))
+    await written(Auditor(store), "a")
+
+    with pytest.raises(CannotSeal, match="was made on this machine, and is gone"):
+        await seal(store, tmp_path)
+    (tmp_path / MARK).unlink()
+    assert (await made(store, tmp_path)).prev_hash == last.hash
+
+
+async def test_another_machine_may_have_sealed_meanwhile(store: Store, tmp_path: Path) -> None:
+    _, second, _ = await sealed(store, tmp_path)
+    (tmp_path / MARK).write_text(f"2 {second.hash}")
+    await written(Auditor(store), "a")
+
+    assert (await made(store, tmp_path)).number == 4
+    assert (await verify(store, tmp_path)).faults == ()
 
 
 async def test_another_key_proves_no_seal(store: Store, tmp_path: Path) -> None:
