@@ -1,8 +1,7 @@
 """What the server is asked and what it answers: one script, which goes through a batch of questions in one step.
 
 Times are microseconds by the server's clock, since replicas' clocks need not agree. All keys have one hash tag, because
-one call may touch them all: the questions of many callers leave together, and topics belong to everybody. A cluster
-keeps them on one of its nodes; more than that one can count needs an installation of its own.
+one command may touch them all: the questions of many callers leave together, and topics belong to everybody.
 """
 
 import hashlib

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.counters import Counters, Limit, Places, Question
+from gateway.counters import NEVER, Counters, Limit, Places, Question, peek_at
 from gateway.counters.local import LocalCounters
 from gateway.counters.memory import MemoryCounters
 from gateway.counters.valkey import ValkeyCounters
@@ -152,6 +152,18 @@ async def test_generations_come_with_the_answer_and_with_a_refusal(counters: Cou
 
     assert (never.refused_by, never.generations) == (None, (0, 0, 0))
     assert (moved.refused_by, moved.generations) == (0, (2, 1, 0))
+
+
+async def test_peek_tells_what_a_call_would_be_told_and_takes_nothing(counters: Counters) -> None:
+    question = Question((Limit("a", SLOW, 2),), (DESK,), ("x",))
+    peeks = [await counters.ask(peek_at(question)) for _ in range(3)]
+    await counters.ask(question)
+    await counters.ask(question)
+    used_up = await counters.ask(peek_at(question))
+
+    assert [(peek.refused_by, peek.left, peek.ticket) for peek in peeks] == [(2, (2,), None)] * 3
+    assert peek_at(question).places[-1] == NEVER
+    assert (used_up.refused_by, used_up.left, used_up.wait_s) == (0, (0,), HOUR)
 
 
 async def test_question_about_nothing_is_answered(counters: Counters) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -180,6 +181,15 @@ async def test_mark_that_cannot_be_written_is_away_and_closing_says_nothing(path
     with pytest.raises(CountersAway):
         counters.ask_now(Question((Limit("other", *DAY[1:]),)))
     await counters.close()
+
+
+async def test_move_of_several_of_which_one_fails_moves_none(local: LocalCounters) -> None:
+    with pytest.raises(CountersAway):
+        await local.move(["x", cast("str", None)])
+
+    assert local.ask_now(BOTH).generations == (0,)
+    await local.move(["x"])
+    assert local.ask_now(BOTH).generations == (1,)
 
 
 async def test_move_that_fails_moves_nothing(path: Path, local: LocalCounters) -> None:
