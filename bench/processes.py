@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-READY_WITHIN_S: Final = 60.0
+READY_WITHIN_S: Final = 180.0
 STOPPED_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.05
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
