@@ -1,10 +1,13 @@
 """Tokens that are accepted, and the many that are not, one row each in `token_table`."""
 
+from typing import Any
+
 import pytest
 
 from gateway.errors import Refused
 from gateway.identity import Verifier
 from gateway.identity.rules import NotTaken
+from gateway.policy.document import PolicyError, policies_of
 from openapi.common.types import Code
 from tests.policies.token_table import BAD, GOOD, GROUPS, RULES
 from tests.tokens import ISSUER, OTHER, open_desk
@@ -32,6 +35,12 @@ async def test_token_is_refused(verifier: Verifier, name: str) -> None:
     assert isinstance(refused.value.__cause__, NotTaken)
     assert refused.value.__cause__.rule in RULES[name]
     assert verifier.remembered(bad) is None
+
+
+@pytest.mark.parametrize("audience", [{}, {"audience": ""}, {"audience": None}, {"audience": ["tiebeam"]}])
+def test_row_that_takes_tokens_for_no_audience_does_not_load(audience: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError, match="audience"):
+        policies_of("wrong.yaml", [{"kind": "authenticate", "issuers": ["*"]} | audience])
 
 
 @pytest.mark.parametrize("name", GOOD)

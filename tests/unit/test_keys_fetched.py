@@ -2,16 +2,25 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from gateway.egress.documents import DocumentError, Documents
 from gateway.errors import Refused
 from gateway.identity import Verifier
 from gateway.keys import KeyTimes
 from tests.issuer_world import IssuerWorld, issuer_world
-from tests.scripted_server import Behaviour, answer, close, cut_short, reset
+from tests.scripted_server import Behaviour, ScriptedServer, answer, close, cut_short, reset
 from tests.tokens import ED_KEY, ISSUER, KEYS, OTHER, STRANGE_KEY, header, jwk, signed, token
 
 NEW = jwk(STRANGE_KEY, "new")
@@ -301,6 +310,38 @@ async def test_issuer_without_a_server_is_given_up(unused_tcp_port: int) -> None
     with pytest.raises(DocumentError, match="did not answer"):
         await documents.fetch(f"http://127.0.0.1:{unused_tcp_port}/keys")
     await documents.close()
+
+
+async def test_issuer_with_a_certificate_of_nobody_is_given_up(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own_certificate(tmp_path))
+    server = ScriptedServer()
+    listening = await asyncio.start_server(server.accept, "127.0.0.1", 0, ssl=context)
+    documents = Documents(1000)
+
+    with pytest.raises(DocumentError, match="Certificate"):
+        await documents.fetch(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/keys")
+    await documents.close()
+    listening.close()
+    await server.stop()
+
+    assert server.received == []
+
+
+def own_certificate(folder: Path) -> Path:
+    """Return a file with a certificate for this machine that only its own key vouches for."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2126, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "certificate.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
+    return file
 
 
 async def test_proxy_of_the_environment_is_not_used(world: IssuerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
