@@ -80,7 +80,8 @@ class Change(Struct, frozen=True, kw_only=True):
 
 async def put(connection: AsyncConnection, store: Store, source: Source, changes: Iterable[Change]) -> int:
     """Return how many of the changes are new here; the others were told before, and are not kept again."""
-    rows = {_id(source, change): _row(store, source, change) for change in changes}
+    now = store.now()
+    rows = {_id(source, change): _row(now, source, change) for change in changes}
     new = 0
     for some in _parts(list(rows.values())):
         inserting = insert_into(connection, tb_inbox).on_conflict_do_nothing().returning(tb_inbox.c.id)
@@ -90,8 +91,9 @@ async def put(connection: AsyncConnection, store: Store, source: Source, changes
 
 async def put_again(connection: AsyncConnection, store: Store, source: Source, external_ids: Collection[str]) -> int:
     """Return how many objects wait to be looked at anew that did not yet; one that is being worked off is left."""
-    rows = [_row(store, source, Change(external_id=one, version=AGAIN)) for one in sorted(set(external_ids))]
-    anew = {"batch": None, "settled_at": None, "received_at": store.now(), "tries": tb_inbox.c.tries + 1}
+    now = store.now()
+    rows = [_row(now, source, Change(external_id=one, version=AGAIN)) for one in sorted(set(external_ids))]
+    anew = {"batch": None, "settled_at": None, "received_at": now, "tries": tb_inbox.c.tries + 1}
     queued = 0
     for some in _parts(rows):
         meeting = insert_into(connection, tb_inbox).on_conflict_do_update(
@@ -198,7 +200,7 @@ def _waiting(source: Source) -> Select[Any]:
     )
 
 
-def _row(store: Store, source: Source, change: Change) -> dict[str, object]:
+def _row(now: datetime, source: Source, change: Change) -> dict[str, object]:
     return {
         "id": _id(source, change),
         "connection": source.connection,
@@ -208,7 +210,7 @@ def _row(store: Store, source: Source, change: Change) -> dict[str, object]:
         "day": change.day,
         "batch": None,
         "tries": 1,
-        "received_at": store.now(),
+        "received_at": now,
         "settled_at": None,
     }
 

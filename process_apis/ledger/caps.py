@@ -34,12 +34,15 @@ async def commit_cap(
     """
     here = (tb_cap.c.contract == contract) & (tb_cap.c.line == line)
     limit, more = None if cap is None else _minor(cap, currency), _minor(amount, currency)
+    fits = [tb_cap.c.committed_minor + more <= limit] if more > 0 and limit is not None else []
+    values = {"cap_minor": limit, "committed_minor": tb_cap.c.committed_minor + more}
+    taking = update(tb_cap).where(here, *fits).values(**values)
+    if (await connection.execute(taking)).rowcount == 1:
+        return True
+    # It does not fit, or nothing of the line was ever sold.
     first = {"contract": contract, "line": line, "currency": currency, "cap_minor": limit, "committed_minor": 0}
     await connection.execute(insert_into(connection, tb_cap).values(**first).on_conflict_do_nothing())
-    fits = [tb_cap.c.committed_minor + more <= limit] if more > 0 and limit is not None else []
-    taking = update(tb_cap).where(here, *fits)
-    values = {"cap_minor": limit, "committed_minor": tb_cap.c.committed_minor + more}
-    return (await connection.execute(taking.values(**values))).rowcount == 1
+    return (await connection.execute(taking)).rowcount == 1
 
 
 async def give_back(connection: AsyncConnection, contract: str, line: int, amount: Decimal, currency: str) -> None:

@@ -75,11 +75,12 @@ def differences(theirs: Buckets, ours: Buckets) -> list[Difference]:
 
 
 async def look_again(store: Store, psa: Psa, order: TransferOrder) -> Counts:
-    """Return how many entries are looked at again because both sides differ in them."""
+    """Return how many entries are looked at again because both sides differ in them; what waits anyway need not be."""
     found = await _compare(store, psa, order)
     ids = {one for difference in found for one in difference.ids}
     async with store.begin() as connection:
-        return Counts(requeued=await inbox.put_again(connection, store, order.source, ids))
+        waiting = await inbox.waiting_ids(connection, order.source, ids)
+        return Counts(requeued=await inbox.put_again(connection, store, order.source, ids - waiting))
 
 
 async def explain(store: Store, psa: Psa, order: TransferOrder) -> Counts:

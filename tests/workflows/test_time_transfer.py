@@ -180,6 +180,16 @@ async def test_sweep_finds_what_polling_has_missed_and_what_was_deleted(stage: T
     assert await stage.items() == []
 
 
+async def test_sweep_looks_at_nothing_twice_that_waits_anyway(stage: TimeStage) -> None:
+    project = await stage.project()
+    for _ in range(3):
+        stage.booked(project)
+
+    run = await stage.transferred(sweep=True)
+
+    assert (run.counts.posted, run.counts.requeued, run.counts.unchanged) == (3, 0, 0)
+
+
 async def test_entry_refused_for_its_data_is_tried_again_after_a_while(stage: TimeStage) -> None:
     project = await stage.project(linked=False)
     stage.booked(project)
