@@ -7,20 +7,27 @@ which meets the same process instance: a call that is repeated after a crash goe
 
 import asyncio
 import hashlib
+import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from uuid import uuid4
 
 from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import Refused
+from gateway.store.completed import completed
 from gateway.store.idempotency_records import IdempotencyRecords, Kept, Record, RecordKey
 from openapi.common.types import Code
+
+log = logging.getLogger(__name__)
 
 KEY: Final = re.compile(rb'"([\x21\x23-\x5b\x5d-\x7e]{8,128})"').fullmatch
 """A string of RFC 9651 without escapes or blanks."""
 RETRY_S: Final = 1
+RENEWALS: Final = 3
+"""So often a lease is renewed before it would end: one that fails is made up for."""
 RELEASED: Final = frozenset({503})
 """With every 4xx: the answers that say that nothing happened."""
 
@@ -62,19 +69,28 @@ async def once(
 ) -> tuple[Kept, bool]:
     """Return the answer, and whether it was given earlier; raises Refused where another call has the key."""
     holder = uuid4().hex
-    record = await records.take(request.key, request.fingerprint, holder, lease_s=terms.lease_s, keep_s=terms.keep_s)
-    if record:
-        return _earlier(request, record), True
-    renewal = asyncio.create_task(_renew(request.key, holder, records, terms.lease_s))
+    try:
+        record = await completed(
+            records.take(request.key, request.fingerprint, holder, lease_s=terms.lease_s, keep_s=terms.keep_s)
+        )
+        if record is None:
+            return await _carried_out(request.key, holder, records, terms.lease_s, run), False
+    except BaseException:  # A caller who hangs up, too: the same request may try again at once.
+        await completed(records.leave(request.key, holder))
+        raise
+    return _earlier(request, record), True
+
+
+async def _carried_out(
+    key: RecordKey, holder: str, records: IdempotencyRecords, lease_s: float, run: Callable[[], Awaitable[Kept]]
+) -> Kept:
+    renewal = asyncio.create_task(_renew(key, holder, records, lease_s))
     try:
         answer = await run()
-        await _settle(request.key, holder, records, answer)
-    except BaseException:
-        await records.leave(request.key, holder)
-        raise
+        await completed(_settle(key, holder, records, answer))
     finally:
         renewal.cancel()
-    return answer, False
+    return answer
 
 
 async def _settle(key: RecordKey, holder: str, records: IdempotencyRecords, answer: Kept) -> None:
@@ -99,5 +115,8 @@ def _earlier(request: Request, record: Record) -> Kept:
 
 async def _renew(key: RecordKey, holder: str, records: IdempotencyRecords, lease_s: float) -> None:
     while True:
-        await asyncio.sleep(lease_s / 3)
-        await records.renew(key, holder, lease_s=lease_s)
+        await asyncio.sleep(lease_s / RENEWALS)
+        try:
+            await records.renew(key, holder, lease_s=lease_s)
+        except SQLAlchemyError:
+            log.warning("The lease of an idempotency key could not be renewed; it is tried again.")

@@ -163,6 +163,7 @@ class World:
         counters: Counters | None = None,
         *,
         consumers: Sequence[dict[str, Any]] = (EVERYBODY,),
+        operations: Sequence[Operation] = OPERATIONS,
         **edge: Any,  # noqa: ANN401 - what an edge takes by name.
     ) -> None:
         self.clock, self.store, self.folder, self.framework = clock, store, folder, Framework()
@@ -173,7 +174,7 @@ class World:
         self.verifier = Verifier(KeyRing([issuer]), clock=self.seconds, denials=denials)
         self.counters = counters or MemoryCounters(self.seconds)
         rows = policies_of("test.yaml", [*yaml.safe_load(policies), *consumers])
-        self.policies = compiled(rows, OPERATIONS, self.verifier.issuers)
+        self.policies = compiled(rows, operations, self.verifier.issuers)
         self.kit = kit_of(
             verifier=self.verifier,
             counters=self.counters,

@@ -1,25 +1,30 @@
 """A creating call and its repetitions, one after another, at once, and after a crash; on SQLite and PostgreSQL."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from gateway import idempotency
 from gateway.errors import Refused
 from gateway.idempotency import fingerprint_of, key_of
 from gateway.policy.kinds.idempotency import Idempotency
 from gateway.store.database import Store
-from gateway.store.idempotency_records import TABLE, IdempotencyRecords, Kept, RecordKey
-from tests.edge_world import ONBOARDINGS, OWN, POLICIES, Reply, Seen, World
+from gateway.store.idempotency_records import TABLE, IdempotencyRecords, Kept, Record, RecordKey
+from tests.edge_world import CUSTOMERS, ONBOARDINGS, OPERATIONS, OWN, POLICIES, Reply, Seen, World
 from tests.fakes.clock import Clock
 
 KEY = '"8e03978e-40d5-43e8-bc93-6894a57f9324"'
 RECORD = RecordKey(client_id="crm", operation="start", idempotency_key="12345678")
 DAY_S = 86_400.0
+START = next(operation for operation in OPERATIONS if operation.takes_idempotency_key)
 
 
 async def start(world: World, key: str = KEY, body: bytes = b'{"a": 1}', token: str = OWN) -> Reply:
@@ -87,6 +92,72 @@ async def test_clients_do_not_share_keys(world: World) -> None:
     assert (await start(world, token=world.token("other"))).json == {"number": 2}
 
 
+async def test_operations_do_not_share_keys(here: World) -> None:
+    other = replace(START, name="process/project_onboarding/v1:preview", path=f"{ONBOARDINGS}/previews")
+    both = World(here.folder, here.store, here.clock, operations=(*OPERATIONS, other))
+    headers = [("Idempotency-Key", KEY)]
+    targets = (ONBOARDINGS, f"{ONBOARDINGS}/previews") * 2
+    replies = [await both.send("POST", target, headers=headers, body=b"{}") for target in targets]
+
+    assert [reply.json for reply in replies] == [{"number": 1}, {"number": 2}] * 2
+    assert ["idempotency-replayed" in reply.headers for reply in replies] == [False, False, True, True]
+
+
+async def test_same_key_of_another_caller_in_flight_is_nobody_elses_business(here: World) -> None:
+    began, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def respond(seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        here.framework.respond = here.framework.count
+        began.set()
+        await goes_on.wait()
+        return await here.framework.count(seen)
+
+    here.framework.respond = respond
+    first = asyncio.create_task(start(here))
+    await began.wait()
+    other = await start(here, token=here.token("other"))
+    goes_on.set()
+
+    assert (other.status, (await first).status) == (202, 202)
+    assert {"idempotency-replayed"}.isdisjoint(other.headers)
+
+
+async def test_caller_with_other_rights_gets_no_replay(world: World) -> None:
+    await start(world)
+    narrower = await start(world, token=world.token(scopes=("onboardings:start",)))
+    somebody = await start(world, token=world.token(subject="somebody"))
+
+    assert [narrower.code, somebody.code] == ["idempotency.key_reuse_mismatch"] * 2
+
+
+async def test_replay_is_byte_for_byte_what_was_answered(here: World) -> None:
+    body = b'{"b": 1.50, "a":"\xc3\xa9"}\n'
+
+    async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        return 201, {"content-type": "application/json", "location": "/x/%C3%A9", "link": '</y>; rel="status"'}, body
+
+    here.framework.respond = respond
+    first, again = await start(here), await start(here)
+
+    assert (again.status, again.body) == (201, body)
+    own = {"content-type", "location", "link"}
+    assert {name: again.headers[name] for name in own} == {name: first.headers[name] for name in own}
+
+
+async def test_other_request_is_422_until_the_key_is_free_and_then_is_the_first(here: World) -> None:
+    await start(here)
+    here.clock.forward(7 * DAY_S - 1)
+    before = await start(here, body=b'{"a": 2}')
+    here.clock.forward(1)
+    after = await start(here, body=b'{"a": 2}')
+    replayed = await start(here, body=b'{"a": 2}')
+    first = await start(here)
+
+    assert (before.code, after.json) == ("idempotency.key_reuse_mismatch", {"number": 2})
+    assert replayed.headers["idempotency-replayed"] == "true"
+    assert first.code == "idempotency.key_reuse_mismatch"
+
+
 async def test_missing_key_is_400_and_nothing_is_called(world: World) -> None:
     reply = await world.send("POST", ONBOARDINGS, body=b"{}")
 
@@ -94,14 +165,58 @@ async def test_missing_key_is_400_and_nothing_is_called(world: World) -> None:
     assert world.framework.seen == []
 
 
-@pytest.mark.parametrize(
-    "key", ["abcdefgh", '"short"', '"a b c d e f"', '"' + "a" * 129 + '"', '"12345678";a=1', "", '"ab\\"cdefgh"']
-)
-async def test_malformed_key_is_400_and_nothing_is_called(world: World, key: str) -> None:
+MALFORMED = {
+    "without quotes": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+    "too short": '"1234567"',
+    "too long": '"' + "a" * 129 + '"',
+    "empty": "",
+    "empty string": '""',
+    "blank inside": '"a b c d e f"',
+    "escaped quote": '"ab\\"cdefgh"',
+    "escaped backslash": '"ab\\\\cdefgh"',
+    "parameter": '"12345678";a=1',
+    "list": '"12345678", "12345678"',
+    "quote that is not closed": '"12345678',
+    "quote inside": '"1234"5678"',
+    "single quotes": "'12345678'",
+    "token": "abcdefgh12",
+    "byte sequence": ":MTIzNDU2Nzg=:",
+    "integer": "1234567890",
+    "not ASCII": '"1234567é"',
+    "control character": '"1234567\x01"',
+    "tab inside": '"1234\t5678"',
+}
+
+
+@pytest.mark.parametrize("key", MALFORMED.values(), ids=MALFORMED.keys())
+async def test_malformed_key_is_400_and_nothing_is_called_or_looked_up(world: World, key: str) -> None:
+    world.kit.records._store = None  # type: ignore[assignment]  # noqa: SLF001 - whoever looks anything up fails.
     reply = await start(world, key)
 
     assert (reply.status, reply.code) == (400, "idempotency.key_malformed")
     assert world.framework.seen == []
+
+
+@pytest.mark.parametrize(
+    "key", ['"12345678"', '"' + "a" * 128 + '"', '"!#$%&()*+,-./:;<=>?@[]^_`{|}~"', '  "12345678"\t']
+)
+async def test_key_within_its_bounds_is_taken(world: World, key: str) -> None:
+    assert (await start(world, key)).status == 202
+    assert (await start(world, key.strip())).headers["idempotency-replayed"] == "true"
+
+
+async def test_two_fields_are_malformed_though_they_are_equal(world: World) -> None:
+    headers = [("Idempotency-Key", KEY)] * 2
+    reply = await world.send("POST", ONBOARDINGS, headers=headers, body=b"{}")
+
+    assert (reply.status, reply.code) == (400, "idempotency.key_malformed")
+    assert world.framework.seen == []
+
+
+async def test_key_where_the_contract_takes_none_is_not_looked_at(world: World) -> None:
+    replies = [await world.send("POST", CUSTOMERS, headers=[("Idempotency-Key", "?")], body=b"{}") for _ in range(2)]
+
+    assert [reply.json for reply in replies] == [{"number": 1}, {"number": 2}]
 
 
 def test_several_keys_are_malformed() -> None:
@@ -184,9 +299,30 @@ async def test_hundred_equal_calls_at_once_run_one(here: World) -> None:
     here.framework.respond = respond
     replies = await asyncio.gather(*(start(here) for _ in range(100)))
 
+    replayed = [reply for reply in replies if "idempotency-replayed" in reply.headers]
     assert len(here.framework.seen) == 1
-    assert {reply.status for reply in replies} <= {202, 409}
+    assert Counter(reply.status for reply in replies) == {202: 1 + len(replayed), 409: 99 - len(replayed)}
+    assert {reply.code for reply in replies if reply.status == 409} == {"idempotency.in_progress"}
     assert {reply.body for reply in replies if reply.status == 202} == {b'{"number": 1}'}
+    here.clock.forward(10)  # Its quota is used up.
+    assert (await start(here)).headers["idempotency-replayed"] == "true"
+
+
+async def test_hundred_equal_calls_at_once_in_several_processes_run_one(here: World) -> None:
+    async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        effects.append(1)
+        await asyncio.sleep(0.01)
+        return 202, {"content-type": "application/json"}, b"{}"
+
+    effects: list[int] = []
+    edges = [World(here.folder, here.store, here.clock) for _ in range(4)]
+    for edge in edges:
+        edge.framework.respond = respond
+    replies = await asyncio.gather(*(start(edges[number % 4]) for number in range(100)))
+
+    assert len(effects) == 1
+    assert [reply.status for reply in replies if "idempotency-replayed" not in reply.headers].count(202) == 1
+    assert {reply.status for reply in replies} <= {202, 409}
 
 
 async def test_call_that_is_cancelled_leaves_the_key_to_the_same_request(here: World) -> None:
@@ -292,6 +428,52 @@ async def test_expired_records_go_when_new_ones_come(edge_store: Store) -> None:
     async with edge_store.begin() as connection:
         keys = (await connection.execute(select(TABLE.c.idempotency_key))).scalars().all()
     assert keys == ["another-one"]
+
+
+async def test_lease_that_cannot_be_renewed_once_is_tried_again(
+    here: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried, twice = list[int](), asyncio.Event()
+
+    async def failing(*_arguments: object, **_rest: object) -> None:
+        tried.append(1)
+        if len(tried) > 1:
+            twice.set()
+        raise OperationalError("UPDATE", {}, ConnectionError())
+
+    async def respond(seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        await twice.wait()
+        return await here.framework.count(seen)
+
+    monkeypatch.setattr(IdempotencyRecords, "renew", failing)
+    monkeypatch.setattr(idempotency, "RENEWALS", 3_000)
+    short = World(here.folder, here.store, here.clock, POLICIES.replace("lease_s: 30", "lease_s: 3"))
+    short.framework.respond = respond
+
+    assert (await start(short)).status == 202
+    assert "could not be renewed" in caplog.text
+
+
+async def test_caller_who_hangs_up_while_the_key_is_taken_leaves_it(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took, take = asyncio.Event(), IdempotencyRecords.take
+
+    async def slow(self: IdempotencyRecords, *arguments: Any, **rest: Any) -> Record | None:  # noqa: ANN401
+        took.set()
+        await asyncio.sleep(0)
+        return await take(self, *arguments, **rest)
+
+    with monkeypatch.context() as slowly:
+        slowly.setattr(IdempotencyRecords, "take", slow)
+        first = asyncio.create_task(start(here))
+        await took.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+    assert here.framework.seen == []
+    assert (await start(here, body=b'{"a": 1}')).json == {"number": 1}
 
 
 def test_answers_are_kept_for_seven_days_at_least() -> None:
