@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import Refused
 from gateway.identity import Verifier
+from gateway.identity.rules import rule_of
 from gateway.identity.verifier import LEEWAY_S
 from gateway.keys import KeyRing, TrustedIssuer
 from gateway.token_minting import JWKS_FILE, KEY_FILE, ensure_development_key, mint
@@ -177,3 +178,11 @@ async def test_minting_beside_another_process_uses_the_key_that_was_there_first(
     ring = KeyRing([TrustedIssuer(issuer=ISSUER, audience=AUDIENCE, jwks_file=ensure_development_key(tmp_path))])
 
     assert await Verifier(ring).verify(mint(tmp_path, GRANT, issuer=ISSUER, audience=AUDIENCE).encode())
+
+
+async def test_operators_are_told_the_rule_in_words(desk: Desk) -> None:
+    with pytest.raises(Refused) as refused:
+        await desk.verifier.verify(token(aud="billing"))
+
+    assert rule_of(refused.value.__cause__) == "Its `aud` does not name this API (RFC 8725 §3.9, RFC 9068 §4)."
+    assert rule_of(None) == "It is not a token that is accepted here."
