@@ -50,6 +50,11 @@ class DurableSettings(Struct, frozen=True, kw_only=True):
     """How often a run may take its worker down with it before it is left to a person."""
     drain_s: int = 20
 
+    @property
+    def clear_up_interval_s(self) -> float:
+        """How often what has come to nothing is looked for."""
+        return max(self.sweep_interval_s, self.stranded_after_s / 4)
+
     def delays(self) -> Iterator[float]:
         """Yield how long to wait after each try of a step that may be made once more."""
         for n in range(self.retry_attempts - 1):

@@ -31,9 +31,14 @@ class Sweeps:
     def __init__(self, store: Store, engine: Engine, settings: DurableSettings) -> None:
         self._store, self._engine, self._settings = store, engine, settings
 
-    async def all(self) -> None:
-        """Look for everything once."""
-        for sweep in (self.deliver, self.resume_unavailable, self.resume_blocked, self.give_up, self.find_stranded):
+    async def move_on(self) -> None:
+        """Look once for what may go on just now."""
+        for sweep in (self.deliver, self.resume_unavailable, self.resume_blocked):
+            await sweep()
+
+    async def clear_up(self) -> None:
+        """Look once for what has come to nothing: that is known after minutes and days, and asked for as seldom."""
+        for sweep in (self.give_up, self.find_stranded):
             await sweep()
 
     async def deliver(self) -> None:

@@ -120,7 +120,8 @@ class Worker:
         sweeps = Sweeps(self._store, engine, settings)
         prune = partial(engine.prune, settings.keep_s)
         rounds = [
-            Round(name="sweep", every_s=settings.sweep_interval_s, act=sweeps.all),
+            Round(name="move on", every_s=settings.sweep_interval_s, act=sweeps.move_on),
+            Round(name="clear up", every_s=settings.clear_up_interval_s, act=sweeps.clear_up),
             Round(name="schedules", every_s=settings.sweep_interval_s, act=schedules.look),
             Round(name="prune", every_s=settings.prune_interval_s, act=prune),
         ]
