@@ -41,7 +41,7 @@ class NewRun(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 class RunState(StrEnum):
     """
-    in_doubt: the ERP's or PSA's answer is out; parked: somebody is asked, see `work_items`.
+    in_doubt: the ERP's or PSA's answer is out; parked: somebody is asked, see `work_items`. A run that is completed with the outcome uncertain has gone on without an answer: its entries in doubt are looked for by later runs.
     """
 
     accepted = "accepted"
