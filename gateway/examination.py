@@ -12,6 +12,7 @@ from gateway import main
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
 from gateway.main import CannotStart, Parts
+from gateway.policy.consumers import Consumers
 from gateway.settings import Entity, Settings
 from gateway.store.audit_verification import verify
 from gateway.store.business_events import broken_events
@@ -48,10 +49,13 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
     ]
     async with contextlib.aclosing(parts):
         try:
-            plans = main.policies_for(parts, main.apis_of(parts)).plans
+            policies = main.policies_for(parts, main.apis_of(parts))
         except CannotStart as error:
             return [*found, Finding(subject="contracts", holds=False, detail=str(error))]
-        found.append(Finding(subject="contracts", holds=True, detail=f"{len(plans)} operations, each with its plan."))
+        found.append(
+            Finding(subject="contracts", holds=True, detail=f"{len(policies.plans)} operations, each with its plan.")
+        )
+        found.append(Finding(subject="consumers", holds=True, detail=_known(policies.consumers)))
         found += await _keys_fetched(installation.settings)
         if chains:
             found += await _followed(parts)
@@ -86,6 +90,11 @@ async def _keys_fetched(settings: Settings) -> list[Finding]:
         )
         for known in ring.states
     ]
+
+
+def _known(consumers: Consumers) -> str:
+    clients = ", ".join(one.policy.client_id for one in consumers.known)
+    return f"{len(consumers.known)} rows, for {clients}; tiers: {', '.join(sorted(consumers.tiers))}."
 
 
 def _of_connection(name: str, finding: Finding) -> Finding:

@@ -135,9 +135,15 @@ class InForce:
         if changed:
             log.warning("%s is in force, loaded by %s.", loaded.id, loaded.loaded_by)
         await self._news.tell(POLICIES)  # In any case: who asks again may do so because nobody heard of it before.
-        running = self._files.upstreams
+        running = self._files.upstreams if self._edge else await self._upstreams_of(before)
         others = tuple(name for name, row in compiled.upstreams.items() if row != running.get(name))
         return Change(loaded=loaded, changed=changed, restart_needed=others)
+
+    async def _upstreams_of(self, before: LoadedSet | None) -> Mapping[str, Upstream]:
+        """Return what others probably run with, for a command, which runs with nothing."""
+        if before is None:
+            return self._files.upstreams
+        return (await self._compiled(before.files)).upstreams
 
     def _use(self, loaded: LoadedSet, compiled: Compiled) -> None:
         if self._edge:

@@ -129,6 +129,8 @@ def _of(case: Case, row: Row | None) -> Decision:
 
 
 def _after_refusal(case: Case, row: Row | None) -> Decision:
+    if row and isinstance(row.policy, Counted) and row.policy.per == STRANGERS:
+        return _of(case, row)  # It was asked when the token was, before all others.
     if row and any(row.policy is one for one in case.counted):
         return _decision(row, Decides.counts, f"{_words(row.policy, case)} A call that is refused is counted too.")
     return Decision(kind=row.policy.kind if row else "consumer", row=row, decides=Decides.not_reached, why=BEFORE)

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
-from gateway import cli, commands, commands_audit, main
+from gateway import cli, cli_policies, commands, commands_audit, main
 from gateway.durable import Worker
 from gateway.durable.settings import DurableSettings
 from gateway.durable.worker_lock import worker_lock
@@ -32,7 +32,9 @@ from tests.servers_postgres import postgres
 
 Tiebeam = Callable[..., Result]
 COMMANDS = [[], *([name] for name in cli.main.commands), *(["work-items", name] for name in cli.work_items.commands)]
-COMMANDS += [["audit", name] for name in cli.audit.commands]
+COMMANDS += [
+    [group.name, name] for group in (cli.audit, cli_policies.policies, cli_policies.denials) for name in group.commands
+]
 
 
 def tiebeam(*arguments: object) -> Result:
@@ -83,7 +85,8 @@ def test_help_says_what_the_command_does_in_whole_sentences(command: list[str]) 
 def test_help_lists_commands_in_the_order_of_their_use() -> None:
     listed = [line.split()[0] for line in tiebeam("--help").output.partition("Commands:")[2].splitlines() if line]
 
-    assert listed == ["init", "migrate", "serve", "worker", "check", "plan", "token", "work-items", "audit"]
+    of_their_use = "init migrate serve worker check plan explain token work-items audit policies denials"
+    assert listed == of_their_use.split()
 
 
 def test_init_writes_an_installation_that_checks_and_overwrites_none(config: Path) -> None:
@@ -453,3 +456,81 @@ def audited(config: Path, *ids: str) -> None:
         await store.close()
 
     asyncio.run(write())
+
+
+STATUS = "/process/status/v1/project-statuses/prj_1"
+
+
+def test_plan_names_the_place_of_each_row(config: Path) -> None:
+    planned = yaml.safe_load(tiebeam("plan", "get_project_status", "--config", config).output)
+
+    (rows,) = planned.values()
+    assert rows[0] == {"from": "00-baseline.yaml, row 1", "kind": "audit"}
+
+
+def test_check_names_consumers_and_tiers(config: Path) -> None:
+    assert "consumers: 1 rows, for *; tiers: standard." in tiebeam("check", "--config", config).output
+
+
+def test_explain_ends_with_one_where_the_call_would_be_refused(config: Path) -> None:
+    asked = ("explain", "GET", STATUS, "--config", config)
+    passes, refused = tiebeam(*asked), tiebeam(*asked, "--client", "crm", "--scope", "customers:read")
+
+    assert (passes.exit_code, passes.output.splitlines()[-1]) == (0, "→ The operation answers.")
+    assert refused.exit_code == 1
+    assert "✗ authorize     00-baseline.yaml, row 3" in refused.output
+    assert refused.output.splitlines()[-1] == "→ 403 auth.scope_missing Ask for the scope status:read."
+
+
+def test_explain_of_a_token_says_which_rule_it_breaks_and_nothing_of_it(config: Path) -> None:
+    token = tiebeam("token", "--config", config).output.strip()
+    asked = ["explain", "GET", STATUS, "--token", "-", "--config", str(config)]
+
+    good = CliRunner().invoke(cli.main, asked, input=token)
+    bad = CliRunner().invoke(cli.main, asked, input=token[:-4] + "AAAA")
+
+    assert (good.exit_code, bad.exit_code) == (0, 1), good.output
+    assert "Its signature is not that of the key (RFC 7515 §5.2" in bad.output
+    assert token[:20] not in good.output + bad.output
+
+
+def test_denied_client_is_refused_until_the_denial_is_removed(config: Path) -> None:
+    asked = ("explain", "GET", STATUS, "--client", "crm", "--config", config)
+
+    added = tiebeam("denials", "add", "client", "crm", "--reason", "Seen in a log.", "--hours", 1, "--config", config)
+    refused = tiebeam(*asked)
+    listed = tiebeam("denials", "list", "--config", config)
+    denial_id = added.output.split()[0]
+    removed = tiebeam("denials", "remove", denial_id, "--config", config)
+
+    assert listed.output == added.output
+    assert (refused.exit_code, "It was denied" in refused.output) == (1, True)
+    assert removed.output == "The client crm is accepted again.\n"
+    assert tiebeam("denials", "list", "--config", config).output == "Nobody is denied.\n"
+    assert tiebeam("denials", "remove", denial_id, "--config", config).exit_code == 1
+    assert tiebeam(*asked).exit_code == 0
+
+
+def test_policies_are_loaded_all_or_nothing_and_taken_back(config: Path) -> None:
+    policies = config.parent / "policies"
+    assert tiebeam("policies", "list", "--config", config).output.startswith("No set was loaded yet")
+    first = tiebeam("policies", "reload", "--config", config)
+    again = tiebeam("policies", "reload", "--config", config)
+    (policies / "90-own.yaml").write_text("policies: [{kind: cache, fresh_s: 0, when_unavailable: bypass}]")
+    bad = tiebeam("policies", "reload", "--config", config)
+    (policies / "90-own.yaml").write_text("policies: [{kind: audit}]")
+    upstreams = (policies / "30-upstreams.yaml").read_text()
+    (policies / "30-upstreams.yaml").write_text(upstreams.replace("rate: 50", "rate: 40"))
+    second = tiebeam("policies", "reload", "--config", config)
+    back = tiebeam("policies", "rollback", "--config", config)
+    withdrawn = tiebeam("policies", "reload", "--config", config)
+
+    set_id = first.output.split()[0]
+    assert again.output == f"{set_id} is in force, as before.\n"
+    assert (bad.exit_code, "90-own.yaml, row 1 (cache), field fresh_s" in bad.output) == (1, True)
+    assert second.output.splitlines()[1] == "Restart for the rows of the kind upstream: books, delivery."
+    assert back.output.splitlines()[0] == f"{set_id} is in force."
+    assert back.output.splitlines()[1] == "Restart for the rows of the kind upstream: books, delivery."
+    assert (withdrawn.exit_code, "policy_set.withdrawn" in withdrawn.output) == (1, True)
+    states = [line.split()[1] for line in tiebeam("policies", "list", "--config", config).output.splitlines()]
+    assert states == ["withdrawn", "live"]

@@ -1,0 +1,64 @@
+"""What exists for calls of `platform/governance/v1`: denials, decisions, a set of policies to go back to."""
+
+from collections.abc import Callable
+
+from schemathesis import Case
+
+from tests.contracts.harness import Harness, Prepare
+from tests.contracts.pools import list_from_the_start
+
+NOBODY = "nobody-at-all"
+"""A client that is denied without anybody missing it."""
+
+
+class Governing:
+    """Sets, denials and decisions of one installation; `change` writes other policy files."""
+
+    def __init__(self, harness: Harness, change: Callable[[], None]) -> None:
+        self._harness, self._change, self._numbers = harness, change, iter(range(10_000))
+
+    def prepare(self) -> dict[str, Prepare]:
+        """Return what makes each operation's calls succeed."""
+        return {
+            "explain_call": self._explain,
+            "list_plans": self._filter,
+            "list_policy_sets": list_from_the_start,
+            "reload_policies": self._reload,
+            "roll_back_policies": self._step_forward,
+            "list_denials": list_from_the_start,
+            "deny": self._deny,
+            "lift_denial": self._name_denial,
+            "flush_keys": self._flush,
+            "list_decisions": list_from_the_start,
+            "get_decision": self._name_decision,
+        }
+
+    def _explain(self, case: Case) -> None:
+        case.body = {"method": "GET", "target": "/process/status/v1/project-statuses/prj_1"}
+
+    def _filter(self, case: Case) -> None:
+        case.query = {"operation": "status"}
+
+    def _reload(self, _case: Case) -> None:
+        self._change()
+
+    def _step_forward(self, case: Case) -> None:
+        self._reload(case)
+        self._harness.ask("POST", "/policy-reloads")
+
+    def _deny(self, case: Case) -> None:
+        case.body = {"kind": "client", "value": NOBODY, "reason": "Tried out."}
+
+    def _name_denial(self, case: Case) -> None:
+        case.path_parameters["denial_id"] = self._denied()
+
+    def _denied(self) -> str:
+        new = {"kind": "token", "value": f"jti-{next(self._numbers)}", "reason": "Tried out."}
+        return str(self._harness.ask("POST", "/denials", new)["id"])
+
+    def _flush(self, case: Case) -> None:
+        case.body = {}
+
+    def _name_decision(self, case: Case) -> None:
+        self._denied()  # A write, hence written down.
+        case.path_parameters["decision_id"] = self._harness.ask("GET", "/decisions?limit=1")["items"][0]["id"]
