@@ -92,9 +92,8 @@ class Way:
         if told.generations:
             standing = told.generations[:STANDING]
             call.generations = told.generations[STANDING:]
-            if self._standing.holds(standing):
-                return
-            await self._standing.follow(standing)
+            if not self._standing.holds(standing):
+                await self._standing.follow(standing)
         else:
             await self._standing.look()
         if self._kit.verifier.is_denied(identity):
