@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from gateway.counters import Limit, Question, Told
 
-SLACK_S: Final = 1e-6
+SLACK_S: Final = 1e-5
 """Seconds are binary, permits are whole: the last permit of a bucket may seem to miss by less than this."""
 EPOCH: Final = 1_767_225_600.0
 """1 January 2026. Instants that are kept count from here: since 1970, a double resolves a quarter of a microsecond."""
@@ -47,7 +47,7 @@ def wait_of(pace: Pace, used_s: float) -> float:
 
 def left_of(pace: Pace, used_s: float) -> int:
     """Return the whole permits that are left."""
-    return max(int(pace.burst - used_s * pace.rate + SLACK_S), 0)
+    return max(int(pace.burst - max(used_s - SLACK_S, 0.0) * pace.rate), 0)
 
 
 def refused(question: Question, used: Sequence[float], generations: tuple[int, ...]) -> Told:
