@@ -7,6 +7,7 @@ What stands as `loop` is the event loop's own: sockets, and handing over to the 
 import argparse
 import asyncio
 import contextlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from bench.wrk import Contender, loaded
 
 PER_S, SECONDS = 400, 6
 SHOWN: Final = 40
-SERVED_BY: Final = "_spawn_asgi_worker"
+SERVED_BY: Final = re.compile(r"_spawn_\w+_worker[^;]*")
 """The server's function that runs the event loop."""
 
 
@@ -59,9 +60,10 @@ def shares(lines: Iterable[str]) -> tuple[Mapping[str, float], Mapping[str, floa
     alone, whole = Counter[str](), Counter[str]()
     for line in lines:
         stack, _, count = line.rpartition(" ")
-        if SERVED_BY not in stack:
+        server = SERVED_BY.search(stack)
+        if server is None:
             continue  # Another thread, which py-spy takes for busy while it waits in native code.
-        frames = ["loop", *map(_function, stack.partition(SERVED_BY)[2].split(";")[1:])]
+        frames = ["loop", *map(_function, stack[server.end() :].split(";")[1:])]
         alone[frames[-1]] += int(count)
         for frame in set(frames):
             whole[frame] += int(count)

@@ -171,7 +171,7 @@ def test_plain_application_is_served_from_what_its_variable_holds(monkeypatch: p
 def test_profile_counts_the_thread_that_serves_and_nothing_else() -> None:
     stacks = [
         "main (cli.py:3);_spawn_asgi_worker (mp.py:9);edge (application.py:5);send (answers.py:7) 6",
-        "main (cli.py:3);_spawn_asgi_worker (mp.py:9);edge (application.py:6) 3",
+        "main (cli.py:3);_spawn_asgi_lifespan_worker (mp.py:9);edge (application.py:6) 3",
         "main (cli.py:3);_spawn_asgi_worker (mp.py:9) 1",
         "thread (77);wait (pool.py:1) 400",
     ]
