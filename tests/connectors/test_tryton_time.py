@@ -278,6 +278,20 @@ async def test_hold_whose_reason_cannot_be_written_is_uncertain() -> None:
         await psa(http).set_hold_flag("5", NewHoldFlag(held=True, note="PO missing"))
 
 
+async def test_hold_is_lifted_only_once_that_is_written_down() -> None:
+    http = with_lines()
+    http.plan("project.work.search_read", [HELD], [PROJECT])
+    http.always("project.work.status.search", [1])
+    http.always("ir.note.search_read", [note("tiebeam hold: on\nPO missing\n(Tiebeam)", "project.work,5")])
+    http.plan("ir.note.create", [9])
+    http.plan("project.work.write", None)
+
+    flag = await psa(http).set_hold_flag("5", NewHoldFlag(held=False, note=UNSET))
+
+    sent = [operation for operation, *_ in http.sent if operation in http.writes]
+    assert (flag.held, sent) == (False, ["ir.note.create", "project.work.write"])
+
+
 async def test_hold_is_sent_again_only_as_far_as_it_lacks() -> None:
     http = with_lines()
     http.always("project.work.search_read", [HELD])

@@ -70,15 +70,25 @@ class Billing:
         return await self._flag_of(await self._projects.root(project_id))
 
     async def set_flag(self, project_id: str, new: NewHoldFlag) -> HoldFlag:
-        """Return the flag, set: the status first, as that is what counts, then the word on it."""
+        """Return the flag, set: the status, which counts, and the word on it.
+
+        A look at the flag has to see what a call lacks that was cut short. One that is on shows its word, which may come
+        second; one that is off shows none, so there the status comes second.
+        """
         project = await self._projects.root(project_id)
         if project.status.name == self._settings.status_cancelled:
             raise Refused(Code.upstream_rejected, "The project is withdrawn. Open or close it first.")
+        status = None
         if new.held != self._is_held(project):
-            status = self._settings.status_on_hold if new.held else self._settings.status_open
-            await self._client.write(WORK, [project.id], {"status": await self._setup.status(status)})
-        with effect_is_there():
+            name = self._settings.status_on_hold if new.held else self._settings.status_open
+            status = await self._setup.status(name)
+        if not new.held:
             await self._say(project, new)
+        if status is not None:
+            await self._client.write(WORK, [project.id], {"status": status})
+        with effect_is_there():
+            if new.held:
+                await self._say(project, new)
             return await self._flag_of(await self._projects.root(project_id))
 
     async def _say(self, project: Work, new: NewHoldFlag) -> None:
