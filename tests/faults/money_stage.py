@@ -40,14 +40,14 @@ CLOCKS: Final = {
     "probes_s": [0.3, 0.4],
     "poll_interval_s": 0.05,
     "unavailable_resume_s": 0.3,
-    "write_deadline_s": 5.0,
+    "write_deadline_s": 15.0,
 }
 BY_HAND: Final = {
     "transfer": {"poll_s": A_DAY, "sweep_s": A_DAY, "retry_rejected_s": A_DAY},
     "holds": {"push_every_s": A_DAY, "settle_every_s": A_DAY, "observe_every_s": A_DAY},
 }
 """Nothing is done at set intervals: a fault meets what a test asks for."""
-RESTS_WITHIN_S: Final = 60.0
+RESTS_WITHIN_S: Final = 120.0
 LOOK_EVERY_S: Final = 0.03
 
 Document = dict[str, Any]
@@ -63,6 +63,11 @@ class Seen(NamedTuple):
     def in_doubt(self) -> bool:
         """Tell whether the caller was told that nobody knows yet."""
         return any(outcome == "uncertain" for _, outcome in self.states)
+
+    @property
+    def in_doubt_now(self) -> bool:
+        """Tell whether that was the last that the caller was told."""
+        return any(one["outcome"] == "uncertain" for one in (self.last, *self.last.get("requests", ())))
 
 
 def ended(document: Document) -> bool:

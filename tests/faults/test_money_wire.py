@@ -90,8 +90,11 @@ class Outage:
         return self._rule.left == 0
 
     def told(self, seen: Seen) -> None:
-        """End the outage once the caller knows of the doubt, and looks have been taken in vain."""
-        if not seen.in_doubt:
+        """End the outage once the caller knows of the doubt, and looks have been taken in vain.
+
+        On a busy machine the caller may have been told of another doubt before.
+        """
+        if not self.met or not seen.in_doubt_now:
             return
         if self._case.afterwards == "no search":
             self._hindered = sum(call.fault is not None for call in self._proxy.calls(SEARCH))

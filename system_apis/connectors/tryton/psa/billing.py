@@ -72,8 +72,8 @@ class Billing:
     async def set_flag(self, project_id: str, new: NewHoldFlag) -> HoldFlag:
         """Return the flag, set: the status, which counts, and the word on it.
 
-        A look at the flag has to see what a call lacks that was cut short. One that is on shows its word, which may come
-        second; one that is off shows none, so there the status comes second.
+        A look at the flag has to see what a call lacks that was cut short. One that is on shows its word, which may
+        come second; one that is off shows none, so there the status comes second.
         """
         project = await self._projects.root(project_id)
         if project.status.name == self._settings.status_cancelled:
