@@ -100,6 +100,7 @@ class Parts:
     async def aclose(self) -> None:
         """Hang up, give connections back, and export what was recorded last."""
         await self.upstreams.close()
+        await self.in_force.close()
         await self.news.close()
         await self.counters.close()
         self.engine.close()

@@ -56,7 +56,7 @@ class InForce:
         self._compiler: Compiler | None = None
         self._edge: Edge | None = None
         self._turn = asyncio.Lock()
-        self._started = False
+        self._closed = False
 
     def attach(self, compiler: Compiler, edge: Edge | None = None) -> None:
         """Take what compiles sets, and where they are put to work; a command has no such place."""
@@ -72,18 +72,23 @@ class InForce:
     async def follow(self) -> None:
         """Return when this process works under the live set, or keeps its own, as the log says."""
         async with self._turn:
-            if not self._started:
-                await self._begin()
+            if self._closed:
                 return
             live = await policy_sets.live(self._store)
-            if live and live.id != self.edge.policies.id:
+            if live is None:
+                await self._begin()
+            elif live.id != self.edge.policies.id:  # Also where the start failed: who comes late follows.
                 await self._try(live)
 
     async def start(self) -> None:
         """Return when the files that this process started with are in force, unless they were rolled back from."""
         async with self._turn:
-            if not self._started:
-                await self._begin()
+            await self._begin()
+
+    async def close(self) -> None:
+        """Return when nothing is under way, and let nothing begin: the database is about to be closed."""
+        async with self._turn:
+            self._closed = True
 
     async def reload(self, by: str) -> Change:
         """Return what is in force after the files were read anew; raises Refused, and then nothing has changed."""
@@ -113,7 +118,6 @@ class InForce:
         except (SQLAlchemyError, TimeoutError):
             log.exception("Which policies are in force cannot be looked up: those of the files are, for now.")
             return
-        self._started = True
         if loaded.digest == digest_of(self._files.texts):
             self.edge.use(structs.replace(self.edge.policies, id=loaded.id))
             if before and before.id != loaded.id:
@@ -143,7 +147,10 @@ class InForce:
         """Return what others probably run with, for a command, which runs with nothing."""
         if before is None:
             return self._files.upstreams
-        return (await self._compiled(before.files)).upstreams
+        try:
+            return (await asyncio.to_thread(self._compile, before.files)).upstreams
+        except PolicyError:
+            return {}
 
     def _use(self, loaded: LoadedSet, compiled: Compiled) -> None:
         if self._edge:

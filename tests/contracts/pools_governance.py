@@ -1,6 +1,7 @@
 """What exists for calls of `platform/governance/v1`: denials, decisions, a set of policies to go back to."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from schemathesis import Case
 
@@ -9,6 +10,16 @@ from tests.contracts.pools import list_from_the_start
 
 NOBODY = "nobody-at-all"
 """A client that is denied without anybody missing it."""
+
+
+def changing(policies: Path) -> Callable[[], None]:
+    """Return what writes other policy files each time."""
+    numbers = iter(range(10_000))
+
+    def change() -> None:
+        (policies / "95-tried.yaml").write_text(f"policies: []  # {next(numbers)}")
+
+    return change
 
 
 class Governing:

@@ -25,16 +25,18 @@ BASES = {
     "process/billing_holds/v1": "/process/billing-holds/v1",
     "process/status/v1": "/process/status/v1",
     "platform/operations/v1": "/platform/operations/v1",
+    "platform/governance/v1": "/platform/governance/v1",
 }
 """Where each contract is served; a system contract once for each connection."""
 
 
 class Served(NamedTuple):
-    """A server process: where it listens, a token that sees everything, and its database."""
+    """A server process: where it listens, a token that sees everything, its database and its policies."""
 
     url: str
     token: str
     database: str
+    policies: Path
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def served(folder: Path) -> Iterator[Served]:
     with serving(config, folder / "gateway.log", [sys.executable, "-m", "tests.contracts.served"]) as url:
         settings = load(str(config))
         token = commands.development_token(settings, commands.Claims(client="crm"), 3600)
-        yield Served(url, token, settings.database_url)
+        yield Served(url, token, settings.database_url, settings.path("policies"))
 
 
 def application() -> Edge:

@@ -15,9 +15,11 @@ from tests.contracts.harness import THOROUGHLY, Harness, Prepare, schema_of
 from tests.contracts.objects import Objects, objects
 from tests.contracts.pools import Onboardings, Statuses, Waiting
 from tests.contracts.pools_books import Books, Delivery
+from tests.contracts.pools_governance import Governing, changing
 from tests.contracts.pools_money import Holds, Releases, Transfers
 from tests.contracts.served import BASES, Served, served
 
+GOVERNANCE = "platform/governance/v1"
 BRIEFLY = settings(THOROUGHLY, max_examples=10)
 POOLS: dict[str, Callable[[Harness, Objects], dict[str, Prepare]]] = {
     "system/erp/v1": lambda harness, _: Books(harness).prepare(),
@@ -29,6 +31,7 @@ POOLS: dict[str, Callable[[Harness, Objects], dict[str, Prepare]]] = {
     "process/status/v1": lambda harness, made: Statuses(harness, made).prepare(),
     "platform/operations/v1": lambda harness, made: Waiting(harness, made).prepare(),
 }
+"""Of `platform/governance/v1` the pool also needs the policies that it changes."""
 SCHEMAS: dict[str, BaseSchema] = {contract: schema_of(contract, base, edge=True) for contract, base in BASES.items()}
 
 
@@ -45,7 +48,10 @@ def harnesses(server: Served) -> Iterator[dict[str, Harness]]:
     for contract, it in found.items():
         headers = {"Authorization": f"Bearer {server.token}"}
         it.call_as(httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30), BASES[contract])
-        it.pool = POOLS[contract](it, it.open(objects(server.database)))
+        if contract == GOVERNANCE:
+            it.pool = Governing(it, changing(server.policies)).prepare()
+        else:
+            it.pool = POOLS[contract](it, it.open(objects(server.database)))
     yield found
     for it in found.values():
         it.close()
@@ -97,6 +103,12 @@ def test_status_answers_as_its_contract_says(case: Case, harnesses: dict[str, Ha
 @BRIEFLY
 def test_operations_answer_as_their_contract_says(case: Case, harnesses: dict[str, Harness]) -> None:
     harnesses["platform/operations/v1"].try_out(case)
+
+
+@SCHEMAS[GOVERNANCE].parametrize()
+@BRIEFLY
+def test_governance_answers_as_its_contract_says(case: Case, harnesses: dict[str, Harness]) -> None:
+    harnesses[GOVERNANCE].try_out(case)
 
 
 @pytest.mark.parametrize("contract", BASES)

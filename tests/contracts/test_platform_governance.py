@@ -1,25 +1,16 @@
 """`platform/governance/v1` through the edge in this process: what it governs is the edge itself."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 from schemathesis import Case
 
 from tests.contracts.harness import THOROUGHLY, Harness, schema_of
-from tests.contracts.pools_governance import Governing
+from tests.contracts.pools_governance import Governing, changing
 from tests.e2e.product import product_on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
 
 BASE = "/platform/governance/v1"
 schema = schema_of("platform/governance/v1", BASE, edge=True)
-
-
-def changing(policies: Path) -> Callable[[], None]:
-    """Return what writes other policy files each time."""
-    numbers = iter(range(10_000))
-    return lambda: (policies / "95-tried.yaml").write_text(f"policies: []  # {next(numbers)}") and None
 
 
 @pytest.fixture(scope="module")
