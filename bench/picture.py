@@ -15,7 +15,7 @@ LABELS: Final = {
     "gateway_valkey": "Tiebeam, with Valkey",
 }
 OURS: Final = ("gateway", "gateway_valkey")
-LEFT, WIDTH, ROW, TOP, BAR = 250, 360, 30, 44, 18
+LEFT, WIDTH, ROW, TOP, BAR = 268, 350, 30, 44, 18
 END: Final = 790
 STYLE: Final = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -38,7 +38,7 @@ def drawn(figures: Mapping[str, Spread]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {END} {height}" width="{END}" height="{height}" '
         f'role="img" aria-label="Answers from the cache, requests a second">\n<style>{STYLE}</style>\n'
-        f'<text class="title" x="12" y="24">Answers from the cache, requests a second on one core</text>\n'
+        f'<text class="title" x="12" y="24">Answers from the cache, requests a second, one worker each</text>\n'
         f'<text class="note" x="{END - 12}" y="24" text-anchor="end">CPU a request</text>\n{rows}\n</svg>\n'
     )
 
