@@ -182,3 +182,18 @@ async def test_body_without_a_field_for_it_stays_as_it_is(patient: World) -> Non
 
     assert (stale.body, stale.headers["etag"]) == (first.body, first.headers["etag"])
     assert stale.headers["age"] == "30"
+
+
+async def test_full_house_renews_nothing_and_the_older_answer_is_given(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    policies = POLICIES.replace("fresh_s: 10", "fresh_s: 10, stale_while_revalidate_s: 10")
+    here = World(world.folder, world.store, world.clock, policies)
+    await here.send("GET", CUSTOMER)
+    here.clock.forward(12)
+    here.edge = Edge(here.framework, here.policies, here.kit, most_under_way=0)
+    reply = await here.send("GET", CUSTOMER)
+    await here.kit.responses.flights.settled()
+
+    assert (reply.status, len(here.framework.seen)) == (200, 1)
+    assert "could not be renewed: gateway.overloaded" in caplog.text
