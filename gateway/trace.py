@@ -1,10 +1,10 @@
 """Where a call belongs: its correlation id, and its place in a trace (W3C Trace Context), for whoever runs below it."""
 
-import os
 import re
 import secrets
 from collections.abc import Sequence
 from contextvars import ContextVar
+from itertools import count
 from typing import Final, Self
 
 from msgspec import Struct
@@ -13,6 +13,10 @@ CORRELATION: Final = re.compile(rb"[A-Za-z0-9._:-]{8,128}").fullmatch
 PARENT: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL).fullmatch
 KNOWN_FLAGS: Final = 0x03
 """`sampled`, and `random`, which says how the trace id was made and goes on with it."""
+
+_PROCESS: Final = secrets.token_hex(10)
+_NUMBERS: Final = count(1)
+"""With the process's own number no two calls have one id; it need not be guessed, only told apart."""
 
 current_correlation_id: ContextVar[str | None] = ContextVar("current_correlation_id", default=None)
 current_trace: ContextVar["Trace | None"] = ContextVar("current_trace", default=None)
@@ -55,8 +59,8 @@ def place_of(fields: Sequence[bytes]) -> Trace | None:
     return Trace(trace_id=trace_id.decode(), span_id=parent_id.decode(), flags=int(flags, 16) & KNOWN_FLAGS)
 
 
-def correlation_id_of(fields: Sequence[bytes]) -> str:
-    """Return the caller's correlation id where it is safe to repeat, otherwise a new one."""
-    if len(fields) == 1 and CORRELATION(fields[0]):
-        return fields[0].decode("ascii")
-    return f"cor_{os.urandom(16).hex()}"
+def correlation_id_of(field: bytes | None) -> str:
+    """Return the caller's correlation id where it is one and safe to repeat, otherwise a new one."""
+    if field and CORRELATION(field):
+        return field.decode("ascii")
+    return f"cor_{_PROCESS}{next(_NUMBERS):012x}"

@@ -81,7 +81,7 @@ class Schedules:
             del self._under_way[schedule.name]
 
     async def _run(self, schedule: Schedule) -> None:
-        with belonging(correlation_id=correlation_id_of([]), urgency=Urgency.background):
+        with belonging(correlation_id=correlation_id_of(None), urgency=Urgency.background):
             try:
                 await schedule.run()
             except Exception:  # noqa: BLE001 - whatever it was, it comes again at its next time

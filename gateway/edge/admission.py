@@ -46,7 +46,9 @@ class Counting:
             until_s = told.full_in_s
             if told.refused_by is not None and told.refused_by < len(until_s):
                 until_s = (*until_s[: told.refused_by], told.wait_s, *until_s[told.refused_by + 1 :])
-            values = [ceil(value) for pair in zip(told.left, until_s, strict=True) for value in pair]
+            values: list[int] = []
+            for left, seconds in zip(told.left, until_s, strict=True):
+                values += left, ceil(seconds)
             answer.headers.append((b"ratelimit", self._field % tuple(values)))
         return answer
 

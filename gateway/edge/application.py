@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Final
 
 from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID, RESOURCE_METADATA, Api
@@ -74,7 +75,7 @@ class Edge:
         try:
             check_address(scope["raw_path"], scope["query_string"])
             check_headers(scope["headers"])
-            answer = await self.governed.answer(call)
+            answer = await self.governed.way(call)(call)
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 — the last place where a caller can still be given an answer.
@@ -123,13 +124,13 @@ def operations_of(apis: Iterable[Api]) -> list[Operation]:
 
 
 def _call_of(scope: Scope, receive: Receive) -> Call:
-    async def read(call: Call) -> bytes:
-        return await read_body(receive, call.header(b"content-length"), call.operation.max_body_bytes)
-
-    call = Call(PAGE, scope, read)
-    field = call.header(b"x-correlation-id")
-    call.correlation_id = correlation_id_of([field] if field else ())
+    call = Call(PAGE, scope, partial(_read, receive))
+    call.correlation_id = correlation_id_of(call.header(b"x-correlation-id"))
     return call
+
+
+async def _read(receive: Receive, call: Call) -> bytes:
+    return await read_body(receive, call.header(b"content-length"), call.operation.max_body_bytes)
 
 
 def _told(call: Call, kit: Kit) -> Scope:

@@ -49,15 +49,15 @@ class Governed:
         }
         self._targets: dict[tuple[str, bytes], tuple[str, Way]] = {}
 
-    async def answer(self, call: Call) -> Answer:
-        """Return the answer to a call whose path nobody has looked at yet; raises Refused where it is malformed."""
+    def way(self, call: Call) -> Proceed:
+        """Return where a call goes whose path nobody has looked at yet; raises Refused where it is malformed."""
         target = call.scope["method"], call.scope["raw_path"]
         found = self._targets.get(target) or self.way_of(*target)
         if found is None:
-            return await self._serve(call)
+            return self._serve
         call.path, way = found
         call.operation = way.operation
-        return await way(call)
+        return way
 
     def way_of(self, method: str, raw_path: bytes) -> tuple[str, Way] | None:
         """Return the normalised path and its way, None for a page that is open to everybody; raises Refused."""

@@ -20,7 +20,7 @@ class Standing:
 
     def __init__(self, verifier: Verifier, reload: Callable[[], Awaitable[None]]) -> None:
         self._verifier, self._reload = verifier, reload
-        self._seen: tuple[int, ...] = ()
+        self._seen: tuple[int, ...] | None = None
         self._policies: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 

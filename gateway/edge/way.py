@@ -75,40 +75,39 @@ class Way:
         except CountersAway as error:
             told, counting = self._alone(admission, error), admission.alone
         try:
-            await self._look(told, identity, call)
+            if not self._standing.holds(told.generations[:STANDING]):
+                await self._follow(told.generations)
+            if self._kit.verifier.is_denied(identity):
+                raise not_accepted()
+            call.generations = told.generations[STANDING:] or None
             call.caller, call.partition, call.visibility = admission.caller, admission.partition, admission.visibility
-            if told.refused_by is None:
-                answer = await self._admitted(call, admission)
-            else:
+            if told.refused_by is not None:
                 answer = self._kit.problem(call, used_up(told, counting.rows[told.refused_by].label))
+            elif admission.refusal:
+                answer = self._kit.problem(call, admission.refusal)
+            else:
+                found = admission.finds.find(call, self._kit, admission.rest) if admission.finds else None
+                answer = found or await self._admitted(call, admission)
         finally:  # Whatever ends the call, its places are somebody else's then.
             if told.ticket:
                 counters = self._kit.counters if counting is admission.counting else self._kit.alone
                 counters.leave(counting.question.places, told.ticket)
         return counting.told(answer, told)
 
-    async def _look(self, told: Told, identity: Identity, call: Call) -> None:
-        """Return where the token still holds, whoever was denied meanwhile; raises Refused."""
-        if told.generations:
-            standing = told.generations[:STANDING]
-            call.generations = told.generations[STANDING:]
-            if not self._standing.holds(standing):
-                await self._standing.follow(standing)
+    async def _follow(self, generations: tuple[int, ...]) -> None:
+        """Return once what stands for all calls is known again, as far as anybody can tell; raises Unavailable."""
+        if generations:
+            await self._standing.follow(generations[:STANDING])
         else:
             await self._standing.look()
-        if self._kit.verifier.is_denied(identity):
-            raise not_accepted()
 
     async def _admitted(self, call: Call, admission: Admission) -> Answer:
-        if admission.refusal:
-            return self._kit.problem(call, admission.refusal)
-        found = admission.finds.find(call, self._kit, admission.rest) if admission.finds else None
         try:
-            if found is None and not self.operation.is_safe:
+            if not self.operation.is_safe:
                 self._pressure.check()  # Before its body is read and its key noted; the framework would not get it.
                 if self._audit:
                     await self._kit.auditor.ready()
-            return found or await admission.rest(call)
+            return await admission.rest(call)
         except ApiError as error:
             return self._kit.problem(call, error)
 
@@ -137,7 +136,7 @@ class Way:
 def bearer_or_none(call: Call) -> bytes | None:
     """Return the token where it stands as nearly all do; None where somebody has to look more closely."""
     field = call.header(b"authorization")
-    if field is None or field[:7] != b"Bearer " or b"," in field or b"access_token" in call.query:
+    if field is None or field[:7] != b"Bearer " or b"," in field or b"access_token" in call.scope["query_string"]:
         return None
     return field[7:]
 
