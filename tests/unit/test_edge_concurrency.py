@@ -222,7 +222,7 @@ async def test_place_is_given_back_by_a_caller_who_hangs_up_within_the_body(edge
         "query_string": b"",
         "headers": [(b"authorization", f"Bearer {edge.token()}".encode())],
     }
-    await edge.edge(scope, receive, send)  # type: ignore[arg-type]
+    await edge.edge(scope, receive, send)
 
     assert held(edge) == 0
 
