@@ -122,3 +122,82 @@ async def test_equal_limits_of_different_rows_are_different_quotas(world: World,
         await separate.send("GET", STATUS)
 
     assert (await separate.send("GET", "/process/status/v1/project-statuses/newest")).status == 200
+
+
+COSTLY = """
+- {kind: authenticate, audience: tiebeam, issuers: ["*"]}
+- {kind: authorize}
+- {kind: idempotency, keep_days: 7}
+- {kind: rate_limit, per: client, limit: 100, window_s: 100, when_unavailable: allow, costs: COSTS}
+"""
+
+
+@pytest.mark.parametrize(
+    ("costs", "method", "path", "left"),
+    [
+        ("{}", "GET", STATUS, 99),
+        ("{read: 3}", "GET", STATUS, 97),
+        ("{read: 3}", "POST", CUSTOMERS, 99),
+        ("{write: 5}", "POST", CUSTOMERS, 95),
+        ('{"process/*": 7}', "GET", STATUS, 93),
+        ('{"process/status/v1:get_project_status": 9}', "GET", STATUS, 91),
+        ('{read: 3, "process/*": 7, "process/status/v1:get_project_status": 2}', "GET", STATUS, 93),
+        ("{read: 1000}", "GET", STATUS, 0),
+    ],
+)
+async def test_call_costs_what_its_most_costly_name_says(
+    world: World, costs: str, method: str, path: str, left: int
+) -> None:
+    edge = World(world.folder, world.store, world.clock, COSTLY.replace("COSTS", costs))
+
+    reply = await edge.send(method, path)
+
+    assert reply.headers["ratelimit"].startswith(f'"client";r={left};')
+
+
+NAMED = """
+- {kind: authenticate, audience: tiebeam, issuers: ["*"]}
+- {kind: authorize}
+- {kind: idempotency, keep_days: 7}
+- {kind: rate_limit, per: client, name: minute, limit: 3, window_s: 60, when_unavailable: allow}
+- {kind: rate_limit, per: client, name: day, limit: 4, window_s: 86400, when_unavailable: allow}
+- {kind: rate_limit, match: {operations: ["system/*"]}, per: connection, limit: 50, window_s: 60,
+   when_unavailable: allow}
+"""
+
+
+async def test_two_limits_of_one_client_hold_side_by_side_under_their_names(world: World) -> None:
+    edge = World(world.folder, world.store, world.clock, NAMED)
+
+    replies = [await edge.send("GET", STATUS) for _ in range(4)]
+    edge.clock.forward(60)
+    later = [await edge.send("GET", STATUS) for _ in range(2)]
+
+    assert replies[0].headers["ratelimit-policy"] == '"day";q=4;w=86400, "minute";q=3;w=60'
+    assert [reply.status for reply in replies] == [200, 200, 200, 429]
+    assert replies[3].json["violated-policies"] == ["minute"]
+    assert [reply.status for reply in later] == [200, 429]
+    assert later[1].json["violated-policies"] == ["day"]
+
+
+async def test_refusal_by_one_limit_takes_nothing_of_the_others(world: World) -> None:
+    edge = World(world.folder, world.store, world.clock, NAMED)
+    token = edge.token()
+    for _ in range(20):
+        last = await edge.send("GET", CUSTOMER, token=token)
+
+    other = await edge.send("GET", CUSTOMER, token=edge.token("shop"))
+
+    assert last.headers["ratelimit"].startswith('"day";r=1;')
+    assert '"connection";r=46;' in other.headers["ratelimit"]
+
+
+async def test_caller_without_rights_draws_on_its_own_quota_and_not_on_the_connections(world: World) -> None:
+    edge = World(world.folder, world.store, world.clock, NAMED)
+    token = edge.token(scopes=())
+
+    statuses = [(await edge.send("GET", CUSTOMER, token=token)).status for _ in range(4)]
+    other = await edge.send("GET", CUSTOMER, token=edge.token("shop"))
+
+    assert statuses == [403, 403, 403, 429]
+    assert '"connection";r=49;' in other.headers["ratelimit"]
