@@ -21,7 +21,7 @@ LIMITED = """
 class AwayCounters(MemoryCounters):
     """Nobody counts."""
 
-    def ask_now(self, question: Question) -> Told | None:
+    def ask_now(self, question: Question) -> Told:
         raise CountersAway(str(question))
 
     async def move(self, names: Sequence[str]) -> None:
