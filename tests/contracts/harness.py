@@ -123,8 +123,9 @@ class Harness:
 
     def lacking(self, schema: BaseSchema) -> dict[str, Counter[int]]:
         """Return the operations that had too few valid answers, with the statuses that they had."""
-        names = [operation.ok().definition.raw["operationId"] for operation in schema.get_all_operations()]
-        return {name: self._seen[name] for name in names if self._succeeded(name) < ENOUGH}
+        nodes = [operation.ok().definition.raw for operation in schema.get_all_operations()]
+        enough = {node["operationId"]: ENOUGH if _takes_something(node) else 1 for node in nodes}
+        return {name: self._seen[name] for name, number in enough.items() if self._succeeded(name) < number}
 
     def _succeeded(self, operation_id: str) -> int:
         return sum(number for status, number in self._seen[operation_id].items() if 200 <= status < 300)
@@ -147,6 +148,11 @@ class Harness:
         return await self._client.request(
             prepared.method or "GET", url, content=prepared.body, headers=dict(prepared.headers)
         )
+
+
+def _takes_something(node: Mapping[str, Any]) -> bool:
+    """Tell whether calls of the operation can differ: of one that takes nothing there is one."""
+    return bool(node.get("parameters") or "requestBody" in node)
 
 
 def _check_refusal_of_valid_data(case: Case, response: httpx.Response) -> None:

@@ -3,6 +3,7 @@
 No worker carries anything out; what one would have noted is written into the database.
 """
 
+import asyncio
 import uuid
 from typing import Any, Final, NamedTuple
 
@@ -89,8 +90,19 @@ class Firm:
     async def plant_all(self) -> Case:
         """Return a case with what is on the path of money as well, for which its projects take time and postings."""
         case, number = await self.plant(), next(self._numbers)
-        ids = case.ids | await self._money.plant(case.ids, number)
+        ids = case.ids | await self._money.plant(case.ids, number) | await self._governed(number)
         return Case(ids, case.bodies | bodies_of_money(self._money, ids, number, WORD))
+
+    async def _governed(self, number: int) -> Planted:
+        """Have another set of policies loaded, somebody denied, and that written down."""
+        own = self.product.settings.path("policies") / "95-own.yaml"
+        await asyncio.to_thread(own.write_text, f"policies: []  # {number}")
+        base = "/platform/governance/v1"
+        assert (await self.everybody.post(f"{base}/policy-reloads")).is_success
+        new = {"kind": "token", "value": f"jti-{number}", "reason": "Seen in a log."}
+        denied = await self.everybody.post(f"{base}/denials", json=new)
+        (decision,) = (await self.everybody.get(f"{base}/decisions?limit=1")).json()["items"]
+        return {"denial": denied.json()["id"], "decision": decision["id"]}
 
     async def _onboarded(self, body: dict[str, Any]) -> Planted:
         made = await self._made("/process/project-onboarding/v1/onboardings", body)
@@ -185,6 +197,9 @@ def bodies_of(ids: Planted, number: int, statement_of_work: dict[str, Any]) -> d
         "part": {"business_key": f"fresh_{number}", "name": f"{WORD} fresh"},
         "statement_of_work": statement_of_work,
         "decision": {"note": "Opened."},
+        "explained": {"method": "GET", "target": "/process/status/v1/project-statuses/prj_1"},
+        "denial": {"kind": "token", "value": f"jti-{number}-again", "reason": "Seen in a log."},
+        "flush": {},
         "assignment": {"assignee": "ana.ruiz"},
         "resumption": {"decision": {}},
     }
