@@ -62,6 +62,10 @@ local function ask(key, ticket, limits, places, topics)
   return told
 end
 
+local function move(key)  -- By the clock, so that no generation comes twice where the server has lost its keys.
+  redis.call('SET', key, string.format('%.0f', math.max(tonumber(redis.call('GET', key) or 0) + 1, now)))
+end
+
 local key, answers = 0, {}
 for i = 2, #ARGV do
   local keys, what, limits, places, topics = unpack(cmsgpack.unpack(ARGV[i]))
@@ -69,7 +73,7 @@ for i = 2, #ARGV do
     answers[i - 1] = ask(key, ARGV[1] .. ':' .. i, limits, places, topics)
   else
     for k = key + 1, key + keys do
-      if what == 'move' then redis.call('INCR', KEYS[k]) else redis.call('ZREM', KEYS[k], limits) end
+      if what == 'move' then move(KEYS[k]) else redis.call('ZREM', KEYS[k], limits) end
     end
     answers[i - 1] = {}
   end

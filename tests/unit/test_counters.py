@@ -147,11 +147,14 @@ async def test_generations_come_with_the_answer_and_with_a_refusal(counters: Cou
     question = Question((Limit("a", SLOW, 1),), topics=("x", "y", "z"))
     never = await counters.ask(question)
     await counters.move(["x"])
+    once = await counters.ask(question)
     await counters.move(["x", "y"])
-    moved = await counters.ask(question)
+    twice = await counters.ask(question)
 
     assert (never.refused_by, never.generations) == (None, (0, 0, 0))
-    assert (moved.refused_by, moved.generations) == (0, (2, 1, 0))
+    assert (once.refused_by, once.generations[1:]) == (0, (0, 0))
+    assert 0 < once.generations[0] < twice.generations[0]
+    assert (twice.generations[1] > 0, twice.generations[2]) == (True, 0)
 
 
 async def test_peek_tells_what_a_call_would_be_told_and_takes_nothing(counters: Counters) -> None:

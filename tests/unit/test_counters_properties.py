@@ -159,4 +159,5 @@ async def answer_alike(server: Valkey, steps: list[Step]) -> None:
 
 
 def comparable(told: Told) -> tuple[object, ...]:
-    return told.refused_by, told.left, told.generations, bool(told.ticket)
+    ever_moved = [generation > 0 for generation in told.generations]  # Which number it has is each place's own matter.
+    return told.refused_by, told.left, ever_moved, bool(told.ticket)

@@ -258,3 +258,15 @@ async def test_questions_of_one_turn_leave_together(server: Valkey, counters: Va
     await asyncio.gather(*[counters.ask(ASKED) for _ in range(100)])
 
     assert server.commands("evalsha") == before + 1
+
+
+async def test_generation_never_comes_again_where_the_server_has_lost_its_keys(
+    server: Valkey, counters: ValkeyCounters
+) -> None:
+    seen = set()
+    for _ in range(3):
+        await counters.move(["x"])
+        seen.add((await counters.ask(Question(topics=("x",)))).generations)
+        server.forget()
+
+    assert len(seen) == 3
