@@ -1,0 +1,118 @@
+"""What governance changes, changed: a denial, another set, keys; and what clients are told of getting tokens."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.product import Product, product_on_fakes
+from tests.fakes.erp import FakeErp
+from tests.fakes.psa import FakePsa
+
+BASE = "/platform/governance/v1"
+STATUSES = "/process/status/v1/project-statuses"
+STATUS = f"{STATUSES}/prj_01KB0Q3V8X5N7E9RZ2M4T6W8YA"
+METADATA = "/.well-known/oauth-protected-resource"
+
+
+@pytest.fixture
+async def product(tmp_path: Path) -> AsyncIterator[Product]:
+    async with product_on_fakes(tmp_path, FakeErp(), FakePsa()) as composed:
+        await composed.parts.in_force.start()
+        yield composed
+
+
+async def test_denied_client_is_refused_from_its_next_request_on_until_the_denial_is_lifted(product: Product) -> None:
+    async with product.client("ops") as ops, product.client("portal") as portal:
+        before = await portal.get(STATUS)
+        denial = await ops.post(f"{BASE}/denials", json={"kind": "client", "value": "portal", "reason": "Seen."})
+        meanwhile = await portal.get(STATUS)
+        lifted = await ops.delete(f"{BASE}/denials/{denial.json()['id']}")
+        await ops.get(f"{BASE}/denials")  # A process hears of it with the next call that it accepts.
+        after = await portal.get(STATUS)
+
+    assert [answer.status_code for answer in (before, denial, meanwhile, lifted, after)] == [404, 201, 401, 200, 404]
+    assert lifted.json() == denial.json()
+
+
+async def test_denial_that_would_never_hold_is_refused(product: Product) -> None:
+    body = {"kind": "client", "value": "portal", "reason": "Late.", "until": "2020-01-01T00:00:00Z"}
+    async with product.client("ops") as ops:
+        answer = await ops.post(f"{BASE}/denials", json=body)
+
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/until"]
+
+
+async def test_loaded_rows_hold_with_the_next_request_and_bad_ones_are_named(product: Product) -> None:
+    own = product.settings.path("policies") / "95-own.yaml"
+    async with product.client("ops") as ops:
+        own.write_text("policies: [{kind: consumer, client_id: portal, owner: Care, apis: ['platform/*']}]")
+        loaded = (await ops.post(f"{BASE}/policy-reloads")).json()
+        async with product.client("portal") as portal:
+            refused = await portal.get(STATUS)
+        consumers = (await ops.get(f"{BASE}/consumers")).json()
+        own.write_text("policies: [{kind: consumer, client_id: portal}]")
+        bad = (await ops.post(f"{BASE}/policy-reloads")).json()
+        back = (await ops.post(f"{BASE}/policy-rollbacks")).json()
+        sets = (await ops.get(f"{BASE}/policy-sets")).json()["items"]
+
+    assert (loaded["changed"], loaded["restart_needed"]) == (True, [])
+    assert refused.json()["code"] == "auth.api_not_allowed"
+    assert consumers["policy_set"] == loaded["policy_set"]["id"]
+    assert [(one["client_id"], one["file"]) for one in consumers["items"]][-1] == ("portal", "95-own.yaml")
+    assert (bad["code"], bad["errors"][0]["pointer"]) == ("policy_set.invalid", "#/95-own.yaml/policies/0")
+    assert [one["state"] for one in sets] == ["withdrawn", "live"]
+    assert back["policy_set"]["id"] == sets[1]["id"]
+
+
+async def test_refusal_is_looked_up_by_its_decision(product: Product) -> None:
+    async with product.client("crm", scopes=("customers:read",)) as crm, product.client("ops") as ops:
+        refused = (await crm.get(STATUS)).json()
+        decision_id = refused["instance"].rpartition(":")[2]
+        decision = (await ops.get(f"{BASE}/decisions/{decision_id}")).json()
+        listed = (await ops.get(f"{BASE}/decisions?client_id=crm&code=auth.scope_missing")).json()["items"]
+
+    assert (decision["client_id"], decision["code"], decision["status"]) == ("crm", "auth.scope_missing", 403)
+    assert listed == [decision]
+
+
+async def test_token_in_an_explanation_is_explained_and_never_repeated(product: Product) -> None:
+    async with product.client("ops") as ops, product.client("crm", scopes=("status:read",)) as crm:
+        token = crm.headers["authorization"].removeprefix("Bearer ")
+        told = await ops.post(
+            f"{BASE}/explanations", json={"method": "GET", "target": "/system/books/erp/v1/customers", "token": token}
+        )
+        own = await ops.post(f"{BASE}/explanations", json={"method": "GET", "target": STATUS})
+
+    assert (told.json()["outcome"]["code"], told.json()["caller"]["client_id"]) == ("auth.scope_missing", "crm")
+    assert token not in told.text
+    assert (own.json()["outcome"]["status"], own.json()["caller"]["client_id"]) == (None, "ops")
+
+
+async def test_keys_are_fetched_anew_and_told_by_issuer(product: Product) -> None:
+    async with product.client("ops") as ops:
+        flushed = (await ops.post(f"{BASE}/key-flushes", json={})).json()["issuers"]
+        named = await ops.post(f"{BASE}/key-flushes", json={"issuer": flushed[0]["issuer"]})
+        unknown = await ops.post(f"{BASE}/key-flushes", json={"issuer": "https://nobody.example"})
+
+    assert (len(flushed), flushed[0]["fault"], len(flushed[0]["keys"])) == (1, None, 1)
+    assert named.json()["issuers"] == flushed
+    assert unknown.status_code == 404
+
+
+async def test_every_challenge_leads_to_what_a_client_needs(product: Product) -> None:
+    """RFC 9728 §3 and §5.1, RFC 6750 §3."""
+    async with product.stranger() as stranger, product.client("crm", scopes=("customers:read",)) as crm:
+        refusals = [await stranger.get(STATUS), await stranger.get("/system/nothing"), await crm.get(STATUS)]
+        leads = [answer.headers["www-authenticate"].partition('resource_metadata="')[2] for answer in refusals]
+        documents = [await stranger.get(httpx.URL(lead.partition('"')[0]).path) for lead in leads]
+
+    api, whole, again = [document.json() for document in documents]
+    assert api == again
+    assert api["resource"].endswith("/process/status/v1")
+    assert httpx.URL(leads[0].partition('"')[0]).path == f"{METADATA}/process/status/v1"
+    assert httpx.URL(leads[1].partition('"')[0]).path == METADATA
+    assert set(api["scopes_supported"]) < set(whole["scopes_supported"])
+    assert api["bearer_methods_supported"] == ["header"]
+    assert whole["authorization_servers"] == [issuer.issuer for issuer in product.settings.issuers]
