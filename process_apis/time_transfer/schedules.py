@@ -64,5 +64,5 @@ async def start_if_due(store: Store, engine: Engine, flow: Workflow[Any], order:
 
 async def start_now(store: Store, engine: Engine, flow: Workflow[Any], order: TransferOrder) -> None:
     """Start a run, or meet the one that is open; a sweep comes after one that is without."""
-    correlation_id = current_correlation_id.get() or correlation_id_of([])
+    correlation_id = current_correlation_id.get() or correlation_id_of(None)
     await runs.start(store, engine, flow, order, CLIENT, correlation_id)

@@ -76,7 +76,7 @@ async def take_up(store: Store, engine: Engine, item: WorkItem) -> Process:
     async with store.begin() as connection:
         ids = [one for one in (asked.entry_id, *asked.entry_ids) if one]
         await inbox.put_again(connection, store, order.source, ids)
-    correlation_id = current_correlation_id.get() or correlation_id_of([])
+    correlation_id = current_correlation_id.get() or correlation_id_of(None)
     return await runs.start(store, engine, transfer_time, order, process.caller_client_id, correlation_id)
 
 
