@@ -6,6 +6,7 @@ from typing import Final
 from gateway.caller import Caller
 from gateway.counters import CountersAway, Told
 from gateway.edge.admission import Admission
+from gateway.edge.limits import Disconnected
 from gateway.edge.pressure import Pressure
 from gateway.edge.standing import TOPICS, Standing
 from gateway.edge.strangers import Strangers, nobody_counts
@@ -55,7 +56,9 @@ class Way:
         """Return the answer, written down where the plan says so."""
         try:
             answer = await (self._end(call) if self._public else self._governed(call))
-        except ApiError as error:
+        except Disconnected:
+            raise
+        except Exception as error:  # noqa: BLE001 — a failure of ours is written down too: something may have been done.
             answer = self._kit.problem(call, error)
         if answer.status < REFUSED and self.operation.is_safe:
             self._kit.auditor.count_read(self.operation.place)

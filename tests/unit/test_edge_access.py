@@ -157,6 +157,29 @@ async def test_failure_that_is_no_problem_is_written_down_without_a_code(world: 
         assert (await connection.execute(select(TABLE.c.status, TABLE.c.code))).one() == (502, None)
 
 
+async def test_failure_of_ours_is_written_down_with_who_called(world: World) -> None:
+    async def respond(_seen: object) -> tuple[int, dict[str, str], bytes]:
+        raise ZeroDivisionError
+
+    world.framework.respond = respond
+    reply = await world.send("POST", CUSTOMERS)
+
+    async with world.store.begin() as connection:
+        row = (await connection.execute(select(TABLE))).mappings().one()
+    assert (row["status"], row["code"], row["outcome"], row["client_id"]) == (500, "internal", "uncertain", "crm")
+    assert reply.json["instance"] == f"urn:tiebeam:decision:{row['id']}"
+
+
+@pytest.mark.parametrize(
+    ("method", "target"), [("DELETE", "/system/guess"), ("HEAD", "/system/guess"), ("PUT", STATUS)]
+)
+async def test_method_is_written_down_as_it_was_sent(world: World, method: str, target: str) -> None:
+    await world.send(method, target, token=None)
+
+    async with world.store.begin() as connection:
+        assert (await connection.execute(select(TABLE.c.method))).scalar_one() == method
+
+
 async def test_audit_that_cannot_be_written_lets_no_further_write_begin(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

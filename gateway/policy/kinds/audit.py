@@ -39,7 +39,7 @@ def _entry(call: Call, answer: Answer) -> Entry:
         client_id=caller.client_id if caller else None,
         actor=caller.subject if caller else None,
         operation=call.operation.place,
-        method=call.operation.method,
+        method=call.scope["method"],
         path=call.path,
         status=answer.status,
         code=problem.code,
