@@ -14,15 +14,23 @@ DENIALS, KEYS, POLICIES = "denials", "keys", "policies"
 TOPICS: Final = (DENIALS, KEYS, POLICIES)
 """Who is denied; the issuers' keys; which set of policies is live. First in every question, in this order."""
 
+AGAIN_S: Final = 1.0
+"""So long after a try to follow the live set that failed another one may begin."""
+
 
 class Standing:
     """Follows the topics in this process."""
 
-    def __init__(self, verifier: Verifier, reload: Callable[[], Awaitable[None]]) -> None:
-        self._verifier, self._reload = verifier, reload
+    def __init__(
+        self,
+        verifier: Verifier,
+        reload: Callable[[], Awaitable[None]],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._verifier, self._reload, self._sleep = verifier, reload, sleep
         self._seen: tuple[int, ...] | None = None
         self._policies: int | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[object]] = set()
 
     def holds(self, generations: tuple[int, ...]) -> bool:
         """Tell whether nothing has moved since the last look."""
@@ -38,24 +46,33 @@ class Standing:
             await self._verifier.reload_denials(denials)
         self._seen = generations
         if self._verifier.keys_moved(keys):
-            self._begin(self._verifier.flush_keys(keys))
+            self._begin(_logged(self._verifier.flush_keys(keys)))
         if policies != self._policies:
             self._policies = policies
-            self._begin(self._reload())
+            self._begin(self._reloaded())
 
     async def look(self) -> None:
         """Return when the denials are as fresh as they can be while nobody can tell what moved; raises Unavailable."""
         if self._verifier.denials_moved(UNKNOWN):
             await self._verifier.reload_denials(UNKNOWN)
 
-    def _begin(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(_logged(work))
+    async def _reloaded(self) -> None:
+        """Put the live set to work. Where it cannot be read just now, a later call begins this once more."""
+        if not await _logged(self._reload()):
+            await self._sleep(AGAIN_S)
+            self._seen = self._policies = None
+
+    def _begin(self, work: Awaitable[object]) -> None:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-async def _logged(work: Awaitable[None]) -> None:
+async def _logged(work: Awaitable[None]) -> bool:
+    """Tell whether the work ended well."""
     try:
         await work
     except Exception:
-        log.exception("What moved could not be followed; it stays as it was until it moves again.")
+        log.exception("What moved could not be followed; it stays as it was for now.")
+        return False
+    return True

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.counters import CountersAway, Question, Told
 from gateway.counters.memory import MemoryCounters
-from gateway.edge.standing import DENIALS, KEYS, POLICIES, Standing
+from gateway.edge.standing import AGAIN_S, DENIALS, KEYS, POLICIES, Standing
 from gateway.errors import Unavailable
 from gateway.identity.denials import UNKNOWN
 from gateway.store.denials import Denial, DenialKind
@@ -174,6 +174,26 @@ async def test_what_fails_in_the_background_is_logged(
 
     assert "could not be followed" in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_live_set_that_could_not_be_read_is_followed_by_a_later_call(follower: Follower) -> None:
+    slept, over = list[float](), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await over.wait()
+
+    standing = Standing(follower, follower.reload, sleep)  # type: ignore[arg-type]  # What it asks of a verifier.
+    follower.fail, follower.denials, follower.keys = ZeroDivisionError("told"), 0, 0
+    await standing.follow((0, 0, 1))
+    assert (await settled(follower), standing.holds((0, 0, 1)), slept) == ([POLICIES], True, [AGAIN_S])
+    over.set()
+    assert (await settled(follower), standing.holds((0, 0, 1))) == ([], False)
+    follower.fail = None
+
+    await standing.follow((0, 0, 1))
+
+    assert (await settled(follower), standing.holds((0, 0, 1)), slept) == ([POLICIES], True, [AGAIN_S])
 
 
 def denial(world: World, kind: DenialKind, name: str) -> Denial:
