@@ -43,19 +43,19 @@ class Strangers:
             known = self._kit.verifier.remembered(token)
             if known:
                 return known
-            self._check(limit)
+            self._check(row, limit)
             return await self._kit.verifier.verify(token)
         except Refused:
-            self._check(limit)
+            self._check(row, limit)
             if row and limit:
                 await self._charge(row, limit)
             raise
 
-    def _check(self, limit: Limit | None) -> None:
+    def _check(self, row: RateLimit | None, limit: Limit | None) -> None:
         """Return where the address is not shut out; raises Refused."""
         left_s = self._shut_out.get(limit.bucket, 0.0) - self._clock() if limit else 0.0
-        if left_s > 0:
-            raise _wait(left_s)
+        if row and left_s > 0:
+            raise _wait(left_s, row)
 
     async def _charge(self, row: RateLimit, limit: Limit) -> None:
         """Return where the address may try again; raises Refused where it has tried too often."""
@@ -73,7 +73,7 @@ class Strangers:
             if len(self._shut_out) >= REMEMBERED:
                 self._shut_out.clear()
             self._shut_out[limit.bucket] = self._clock() + told.wait_s
-            raise _wait(told.wait_s)
+            raise _wait(told.wait_s, row)
 
 
 def nobody_counts() -> Unavailable:
@@ -81,11 +81,11 @@ def nobody_counts() -> Unavailable:
     return Unavailable(Code.limits_unavailable, "Nobody can count just now.", retry_after_s=AWAY_S)
 
 
-def _wait(wait_s: float) -> Refused:
+def _wait(wait_s: float, row: RateLimit) -> Refused:
     seconds = max(1, math.ceil(wait_s))
     return Refused(
         Code.rate_limited,
         f"Too many tries without a token that is accepted. Try again in {seconds} s.",
         retry_after_s=seconds,
-        violated_policies=("address",),
+        violated_policies=(row.label,),
     )

@@ -158,6 +158,13 @@ async def test_known_caller_without_rights_costs_the_address_nothing(limited: Wo
     assert [reply.status for reply in await tried(limited, 3)] == [401] * 3
 
 
+async def test_refusal_names_the_row_as_its_limit_is_named(world: World) -> None:
+    named = POLICIES.replace("per: address", "per: address, name: strangers").replace("WHEN", "refuse")
+    replies = await tried(World(world.folder, world.store, world.clock, named), 5)
+
+    assert [reply.json["violated-policies"] for reply in replies[3:]] == [["strangers"], ["strangers"]]
+
+
 async def test_addresses_have_a_quota_each(limited: World) -> None:
     await tried(limited, 9)
 
