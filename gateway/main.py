@@ -142,6 +142,7 @@ def parts(
     """Return what a process is built from; raises CannotStart where a connection's settings do not hold."""
     settings = installation.settings
     settings.data.mkdir(parents=True, exist_ok=True)
+    metrics = metrics or Metrics()
     counters = counters_of(settings, metrics)
     news = News(counters)
     changed = partial(news.tell, status_shown.API)

@@ -7,9 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from gateway import main
+from gateway.counters import Counters
+from gateway.counters.memory import MemoryCounters
+from gateway.egress.limits import Part
 from gateway.policy.plan import Plan
+from gateway.settings import Settings
 from gateway.store.audit import Auditor
 from gateway.store.audit_verification import verify
+from gateway.telemetry.metrics import Metrics
 from system_apis.landscape import Configured
 from system_apis.ports import Landscape
 from tests.audit_books import written
@@ -55,6 +60,22 @@ async def test_ports_of_workflows_always_ask_the_system(product: Product, monkey
     cached = await cached_ports(landscape, erp, psa)  # type: ignore[arg-type]  # Fakes.
 
     assert not cached, "Give workflows the bare port; what may be old is for status pages and the edge's cache."
+
+
+async def test_counters_that_stop_answering_are_counted_with_all_else(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = list[Metrics | None]()
+
+    def counters_of(_settings: Settings, metrics: Metrics | None = None) -> Counters:
+        given.append(metrics)
+        return MemoryCounters()
+
+    monkeypatch.setattr(main, "counters_of", counters_of)
+    built = main.parts(product.parts.installation, Part.web)
+    await built.aclose()
+
+    assert given == [built.upstreams.metrics]
 
 
 def test_entity_with_a_currency_that_nobody_knows_stops_the_start(product: Product) -> None:
