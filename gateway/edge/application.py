@@ -74,7 +74,7 @@ class Edge:
         current_correlation_id.set(call.correlation_id)
         try:
             check_address(scope["raw_path"], scope["query_string"])
-            check_headers(scope["headers"])
+            check_headers(call.fields)
             answer = await self.governed.way(call)(call)
         except Disconnected:
             return
