@@ -16,7 +16,7 @@ from uuid import uuid4
 from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
 from gateway.store.completed import completed
 from gateway.store.idempotency_records import IdempotencyRecords, Kept, Record, RecordKey
 from openapi.common.types import Code
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 KEY: Final = re.compile(rb'"([\x21\x23-\x5b\x5d-\x7e]{8,128})"').fullmatch
 """A string of RFC 9651 without escapes or blanks."""
 RETRY_S: Final = 1
+AWAY_S: Final = 2
+"""When somebody may come again who met no database."""
 RENEWALS: Final = 3
 """So often a lease is renewed before it would end: one that fails is made up for."""
 RELEASED: Final = frozenset({503})
@@ -70,15 +72,29 @@ async def once(
     """Return the answer, and whether it was given earlier; raises Refused where another call has the key."""
     holder = uuid4().hex
     try:
-        record = await completed(
-            records.take(request.key, request.fingerprint, holder, lease_s=terms.lease_s, keep_s=terms.keep_s)
-        )
+        record = await _taken(request, holder, records, terms)
         if record is None:
             return await _carried_out(request.key, holder, records, terms.lease_s, run), False
     except BaseException:  # A caller who hangs up, too: the same request may try again at once.
-        await completed(records.leave(request.key, holder))
+        await completed(_left(request.key, holder, records))
         raise
     return _earlier(request, record), True
+
+
+async def _taken(request: Request, holder: str, records: IdempotencyRecords, terms: Terms) -> Record | None:
+    taking = records.take(request.key, request.fingerprint, holder, lease_s=terms.lease_s, keep_s=terms.keep_s)
+    try:
+        return await completed(taking)
+    except SQLAlchemyError as error:
+        detail = "Nobody can tell just now whether this call was made before. Nothing was done."
+        raise Unavailable(Code.idempotency_unavailable, detail, retry_after_s=AWAY_S) from error
+
+
+async def _left(key: RecordKey, holder: str, records: IdempotencyRecords) -> None:
+    try:
+        await records.leave(key, holder)
+    except SQLAlchemyError:
+        log.warning("An idempotency key could not be left; it is free when its lease is over.")
 
 
 async def _carried_out(
@@ -87,10 +103,18 @@ async def _carried_out(
     renewal = asyncio.create_task(_renew(key, holder, records, lease_s))
     try:
         answer = await run()
-        await completed(_settle(key, holder, records, answer))
+        await completed(_settled(key, holder, records, answer))
     finally:
         renewal.cancel()
     return answer
+
+
+async def _settled(key: RecordKey, holder: str, records: IdempotencyRecords, answer: Kept) -> None:
+    """Settle the key as far as it can be: what came of the call is told all the same, and no error in its place."""
+    try:
+        await _settle(key, holder, records, answer)
+    except SQLAlchemyError:
+        log.exception("An answer could not be kept: once the lease is over, the same request goes on with its process.")
 
 
 async def _settle(key: RecordKey, holder: str, records: IdempotencyRecords, answer: Kept) -> None:

@@ -197,6 +197,7 @@ class Code(StrEnum):
     gateway_overloaded = "gateway.overloaded"
     limits_unavailable = "limits.unavailable"
     audit_unavailable = "audit.unavailable"
+    idempotency_unavailable = "idempotency.unavailable"
     upstream_unavailable = "upstream.unavailable"
     upstream_rate_limited = "upstream.rate_limited"
     upstream_maintenance_window = "upstream.maintenance_window"

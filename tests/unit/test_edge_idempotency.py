@@ -18,6 +18,7 @@ from gateway.idempotency import fingerprint_of, key_of
 from gateway.policy.kinds.idempotency import Idempotency
 from gateway.store.database import Store
 from gateway.store.idempotency_records import TABLE, IdempotencyRecords, Kept, Record, RecordKey
+from openapi.common.types import Code
 from tests.edge_world import CUSTOMERS, ONBOARDINGS, OPERATIONS, OWN, POLICIES, Reply, Seen, World
 from tests.fakes.clock import Clock
 
@@ -452,6 +453,47 @@ async def test_lease_that_cannot_be_renewed_once_is_tried_again(
 
     assert (await start(short)).status == 202
     assert "could not be renewed" in caplog.text
+
+
+async def away(*_arguments: object, **_rest: object) -> None:
+    raise OperationalError("a statement", {}, ConnectionError())
+
+
+async def test_call_whose_key_cannot_be_looked_up_is_503_and_is_not_made(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as outage:
+        outage.setattr(IdempotencyRecords, "take", away)
+        outage.setattr(IdempotencyRecords, "leave", away)
+        refused = await start(here)
+
+    assert (refused.status, refused.code) == (503, "idempotency.unavailable")
+    assert (refused.json["outcome"], refused.headers["retry-after"], here.framework.seen) == ("none", "2", [])
+    assert (await start(here)).status == 202
+
+
+async def test_answer_that_cannot_be_kept_is_given_and_its_key_free_after_the_lease(
+    here: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as outage:
+        outage.setattr(IdempotencyRecords, "keep", away)
+        first = await start(here)
+    other, meanwhile = await start(here, body=b'{"a": 2}'), await start(here)
+    here.clock.forward(30)
+
+    assert (first.status, other.status, meanwhile.code) == (202, 422, "idempotency.in_progress")
+    assert "could not be kept" in caplog.text
+    assert (await start(here)).json == {"number": 2}
+
+
+async def test_failure_is_told_though_its_key_cannot_be_left(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def respond(_seen: Seen) -> tuple[int, dict[str, str], bytes]:
+        raise Refused(Code.lock_held, "told")
+
+    here.framework.respond = respond
+    monkeypatch.setattr(IdempotencyRecords, "leave", away)
+
+    assert (await start(here)).code == "lock.held"
 
 
 async def test_caller_who_hangs_up_while_the_key_is_taken_leaves_it(
