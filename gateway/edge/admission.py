@@ -46,9 +46,8 @@ class Counting:
             until_s = told.full_in_s
             if told.refused_by is not None and told.refused_by < len(until_s):
                 until_s = (*until_s[: told.refused_by], told.wait_s, *until_s[told.refused_by + 1 :])
-            values: list[int] = []
-            for left, seconds in zip(told.left, until_s, strict=True):
-                values += left, ceil(seconds)
+            values = [0] * (2 * len(until_s))
+            values[::2], values[1::2] = told.left, map(ceil, until_s)
             answer.headers.append((b"ratelimit", self._field % tuple(values)))
         return answer
 
