@@ -15,6 +15,8 @@ UNKNOWN: Final = -1
 """Stands for the generation while nobody can tell it."""
 BLIND_S: Final = 1.0
 """So often the denials are read then."""
+WITHIN_S: Final = 5.0
+"""A database that says nothing for so long is away: callers wait for this."""
 ANYBODY: Final = ""
 """The issuer of a denial that holds whoever vouches for the token."""
 EVER: Final = float("inf")
@@ -34,6 +36,7 @@ class Denials:
         self._until: dict[tuple[str, str, str], float] = {}
         self._generation: int | None = None
         self._read_at: float | None = None
+        self._failed = 0
         self._turn = asyncio.Lock()
 
     def moved(self, generation: int) -> bool:
@@ -47,8 +50,11 @@ class Denials:
 
         Raises Unavailable where they cannot be read: a token that may have been denied is not let in.
         """
+        failed = self._failed
         async with self._turn:
             if self.moved(generation):
+                if self._failed != failed:
+                    raise _away()  # What was tried while this call waited: the next one would wait as long again.
                 await self._reload()
                 self._generation = None if generation == UNKNOWN else generation
 
@@ -71,12 +77,17 @@ class Denials:
     async def _reload(self) -> None:
         began = self._clock()
         try:
-            found = await self._read()
-        except SQLAlchemyError as error:
-            told = "Nobody can tell just now whether the token was withdrawn."
-            raise Unavailable(Code.auth_unavailable, told) from error
+            async with asyncio.timeout(WITHIN_S):
+                found = await self._read()
+        except (SQLAlchemyError, TimeoutError) as error:
+            self._failed += 1
+            raise _away() from error
         self._until = {(one.kind, one.name, one.issuer): one.until.timestamp() if one.until else EVER for one in found}
         self._read_at = began
+
+
+def _away() -> Unavailable:
+    return Unavailable(Code.auth_unavailable, "Nobody can tell just now whether the token was withdrawn.")
 
 
 async def none_denied() -> Sequence[Denial]:

@@ -194,6 +194,32 @@ async def test_nobody_is_let_in_while_denials_that_moved_cannot_be_read(office: 
     assert office.desk.verifier.denials_moved(1)
 
 
+async def test_who_waits_for_denials_that_cannot_be_read_waits_for_one_try(office: Office) -> None:
+    office.book.away = True
+    office.book.held.clear()
+    calls = [asyncio.create_task(office.desk.verifier.reload_denials(1)) for _ in range(20)]
+    await asyncio.sleep(0)
+    office.book.held.set()
+    told = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert (office.book.readings, {type(one) for one in told}) == (1, {Unavailable})
+    office.book.away = False
+    await office.desk.verifier.reload_denials(1)
+    assert not office.desk.verifier.denials_moved(1)
+
+
+async def test_database_that_says_nothing_is_not_waited_for_for_ever(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.identity.denials.WITHIN_S", 0.0)
+    office.book.held.clear()
+
+    with pytest.raises(Unavailable):
+        await office.desk.verifier.reload_denials(1)
+
+    assert office.desk.verifier.denials_moved(1)
+
+
 async def test_denials_are_read_now_and_then_although_nothing_moved(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
