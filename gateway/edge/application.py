@@ -50,7 +50,7 @@ class Edge:
     ) -> None:
         self._app, self.kit = app, kit
         self._standing = Standing(kit.verifier, reload or _nothing_to_reload)
-        self._strangers = Strangers(kit, Addresses(trusted_proxies).of, clock)
+        self._strangers = Strangers(kit, self._standing, Addresses(trusted_proxies).of, clock)
         self._pressure = Pressure(most_under_way)
         self.use(policies)
 

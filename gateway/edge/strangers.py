@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.counters import CountersAway, Limit, Question
+from gateway.edge.standing import TOPICS, Standing
 from gateway.errors import Refused, Unavailable
 from gateway.identity import Identity
 from gateway.policy.call import Call
@@ -21,15 +22,20 @@ from openapi.common.types import Code
 REMEMBERED: Final = 10_000
 """Addresses that are shut out; then all are forgotten, and the counters asked anew."""
 AWAY_S: Final = 5
+MOVED: Final = Question(topics=TOPICS)
 
 
 class Strangers:
     """Finds out whose token it is where nobody knows yet. An address is shut out of all operations of a row at once."""
 
     def __init__(
-        self, kit: Kit, address_of: Callable[[Call], str], clock: Callable[[], float] = time.monotonic
+        self,
+        kit: Kit,
+        standing: Standing,
+        address_of: Callable[[Call], str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kit, self._address_of, self._clock = kit, address_of, clock
+        self._kit, self._standing, self._address_of, self._clock = kit, standing, address_of, clock
         self._shut_out: dict[str, float] = {}
 
     async def identity(self, call: Call, row: RateLimit | None) -> Identity:
@@ -44,12 +50,24 @@ class Strangers:
             if known:
                 return known
             self._check(row, limit)
-            return await self._kit.verifier.verify(token)
+            return await self._kit.verifier.verify(token, self._look)
         except Refused:
             self._check(row, limit)
             if row and limit:
                 await self._charge(row, limit)
             raise
+
+    async def _look(self) -> None:
+        """Return when a denial that was lifted is known to be; raises Unavailable where that cannot be read."""
+        counters = self._kit.counters
+        try:
+            told = counters.ask_now(MOVED) or await counters.ask(MOVED)
+        except CountersAway:
+            self._kit.metrics.count(COUNTERS_AWAY)
+            await self._standing.look()
+        else:
+            if not self._standing.holds(told.generations):
+                await self._standing.follow(told.generations)
 
     def _check(self, row: RateLimit | None, limit: Limit | None) -> None:
         """Return where the address is not shut out; raises Refused."""

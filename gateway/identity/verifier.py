@@ -89,15 +89,17 @@ class Verifier:
         self.keys.look()  # Ends `held` where it has to; those who are denied are forgotten when denials are read.
         return identity if identity.key.held and self._clock() < identity.until else None
 
-    async def verify(self, token: bytes) -> Identity:
+    async def verify(self, token: bytes, look: Callable[[], Awaitable[None]] | None = None) -> Identity:
         """Return whose token it is; raises Refused(auth_invalid_token), which tells nothing of the reason.
 
-        Waits where its key is not known, and its issuer may be asked for it.
+        Waits where its key is not known, and its issuer may be asked for it; and where it is denied for all that this
+        process knows, for a `look` at the denials: they may have been lifted.
         """
         digest = hashlib.sha256(token).digest()
         self._remembered.pop(digest, None)
         try:
             identity = await self._verified(token, digest)
+            await self._check_denials(identity, look)
         except NotTaken as reason:
             log.debug("A token was refused: %s.", reason)
             raise not_accepted() from reason
@@ -171,7 +173,12 @@ class Verifier:
             raise NotTaken(Rule.audience)
         if not max(claims.nbf, claims.iat) - LEEWAY_S <= now < claims.exp + LEEWAY_S:
             raise NotTaken(Rule.time)
-        if self._denials.deny(issuer.issuer, claims.jti, claims.client_id):
+
+    async def _check_denials(self, identity: Identity, look: Callable[[], Awaitable[None]] | None) -> None:
+        """Return where nothing denies the token, after one more look where something seems to; raises NotTaken."""
+        if look and self.is_denied(identity):
+            await look()
+        if self.is_denied(identity):
             raise NotTaken(Rule.denied)
 
     def _remember(self, identity: Identity) -> None:

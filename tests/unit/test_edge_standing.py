@@ -231,7 +231,7 @@ async def test_denied_token_is_refused_and_another_of_its_client_is_not(world: W
     assert (await world.send("GET", STATUS, token=world.token())).status == 200
 
 
-async def test_denial_that_was_lifted_lets_the_client_in_after_anybodys_next_call(world: World) -> None:
+async def test_denial_that_was_lifted_lets_the_client_in_with_its_next_call(world: World) -> None:
     token = world.token()
     await world.send("GET", STATUS, token=token)
     world.denied.append(denial(world, DenialKind.client, "crm"))
@@ -240,9 +240,44 @@ async def test_denial_that_was_lifted_lets_the_client_in_after_anybodys_next_cal
 
     world.denied.clear()
     await world.counters.move([DENIALS])
-    await world.send("GET", STATUS, token=world.token("shop"))
 
     assert (await world.send("GET", STATUS, token=token)).status == 200
+    assert (await world.send("GET", STATUS, token=world.token())).status == 200
+
+
+async def test_denied_client_that_calls_on_has_nothing_read_that_did_not_move(world: World) -> None:
+    world.denied.append(denial(world, DenialKind.client, "crm"))
+
+    assert [(await world.send("GET", STATUS)).status for _ in range(5)] == [401] * 5
+    assert world.denials_read == 1
+
+
+async def test_denial_that_was_lifted_while_nobody_counts_is_gone_within_a_second(world: World) -> None:
+    blind = World(world.folder, world.store, world.clock, COUNTED, Away())
+    token = blind.token()
+    blind.denied.append(denial(blind, DenialKind.client, "crm"))
+    assert (await blind.send("GET", STATUS, token=token)).status == 401
+
+    blind.denied.clear()
+    blind.clock.forward(1)
+
+    assert (await blind.send("GET", STATUS, token=token)).status == 200
+
+
+async def test_denied_token_gets_no_verdict_while_denials_that_moved_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.denied.append(denial(world, DenialKind.client, "crm"))
+    await world.send("GET", STATUS)
+
+    async def unreadable(_generation: int) -> None:
+        raise Unavailable(Code.auth_unavailable, "away")
+
+    monkeypatch.setattr(world.verifier, "reload_denials", unreadable)
+    await world.counters.move([DENIALS])
+    reply = await world.send("GET", STATUS)
+
+    assert (reply.status, reply.code) == (503, "auth.unavailable")
 
 
 async def test_token_that_nobody_knows_yet_is_refused_under_a_denial_that_nobody_read_yet(world: World) -> None:

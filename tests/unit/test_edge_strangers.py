@@ -1,5 +1,7 @@
 """What a network address may try without a token that is accepted, and that nobody else pays for it."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from sqlalchemy import select
 
@@ -29,9 +31,9 @@ class Checks:
         self.made, self._verify = 0, world.verifier.verify
         monkeypatch.setattr(world.verifier, "verify", self._count)
 
-    async def _count(self, token: bytes) -> object:
+    async def _count(self, token: bytes, look: Callable[[], Awaitable[None]]) -> object:
         self.made += 1
-        return await self._verify(token)
+        return await self._verify(token, look)
 
 
 class AwayAgain(MemoryCounters):
@@ -246,7 +248,7 @@ async def test_counters_that_are_back_count_strangers_again(world: World) -> Non
 async def test_identity_provider_that_is_away_costs_the_address_nothing(
     limited: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(_token: bytes) -> None:
+    async def away(_token: bytes, _look: object) -> None:
         raise Unavailable(Code.auth_unavailable, "away")
 
     with monkeypatch.context() as patched:
