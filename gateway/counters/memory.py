@@ -48,7 +48,7 @@ class MemoryCounters:
             if taken > full + bucket.SLACK_S:
                 return bucket.refused(question, self._used_at(question, now), generations)
             used.append(taken)
-            left.append(int(burst - (taken - bucket.SLACK_S) * rate))
+            left.append(int(burst - (taken - bucket.SLACK_S) * rate) if taken > bucket.SLACK_S else int(burst))
         if question.places and (full_place := self._full_place(question.places, now)) is not None:
             refused_by = len(question.limits) + full_place
             return bucket.told(question, self._used_at(question, now), generations, refused_by, PLACE_WAIT_S)

@@ -79,7 +79,7 @@ class Edge:
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 — the last place where a caller can still be given an answer.
-            answer = self.kit.problem(call, error)
+            answer = self.kit.problem(call, error) if call.path else await self.governed.turned_away(call, error)
         if call.operation is not PAGE and answer.header(b"cache-control") is None:
             answer.add(b"cache-control", b"no-store")
         answer.add(b"x-correlation-id", call.correlation_id.encode("ascii"))

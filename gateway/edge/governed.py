@@ -74,6 +74,11 @@ class Governed:
             self._targets[method, raw_path] = found
         return found
 
+    async def turned_away(self, call: Call, error: Exception) -> Answer:
+        """Return the refusal of a call whose path or size is out of bounds: it goes nowhere, and is written down."""
+        call.operation, call.path = UNMATCHED, call.scope["raw_path"].decode("latin-1")
+        return await self._ways[UNMATCHED.place].turned_away(call, error)
+
     async def nothing_here(self, call: Call) -> Answer:
         """Return what a known caller is told of a path without operations, or without this method."""
         found = self._routes.find(call.path)

@@ -60,6 +60,13 @@ class Way:
             raise
         except Exception as error:  # noqa: BLE001 — a failure of ours is written down too: something may have been done.
             answer = self._kit.problem(call, error)
+        return await self._noted(call, answer)
+
+    async def turned_away(self, call: Call, error: Exception) -> Answer:
+        """Return the refusal of a call that could not be read, written down like the others."""
+        return await self._noted(call, self._kit.problem(call, error))
+
+    async def _noted(self, call: Call, answer: Answer) -> Answer:
         if answer.status < REFUSED and self.operation.is_safe:
             self._kit.auditor.count_read(self.operation.place)
         elif self._audit:

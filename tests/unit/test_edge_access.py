@@ -171,6 +171,24 @@ async def test_failure_of_ours_is_written_down_with_who_called(world: World) -> 
 
 
 @pytest.mark.parametrize(
+    ("target", "field", "code"),
+    [
+        ("/system//guess", "", "request.path_malformed"),
+        ("/docs/%2e%2e/system", "", "request.path_malformed"),
+        ("/process/" + "a" * 9_000, "", "request.uri_too_long"),
+        (STATUS, "a" * 40_000, "request.headers_too_large"),
+    ],
+)
+async def test_call_that_is_out_of_bounds_is_written_down(world: World, target: str, field: str, code: str) -> None:
+    reply = await world.send("GET", target, headers=[("x-field", field)])
+
+    async with world.store.begin() as connection:
+        row = (await connection.execute(select(TABLE))).mappings().one()
+    assert (row["operation"], row["code"], row["client_id"], row["path"]) == ("unmatched", code, None, target[:8192])
+    assert (reply.code, reply.json["instance"]) == (code, f"urn:tiebeam:decision:{row['id']}")
+
+
+@pytest.mark.parametrize(
     ("method", "target"), [("DELETE", "/system/guess"), ("HEAD", "/system/guess"), ("PUT", STATUS)]
 )
 async def test_method_is_written_down_as_it_was_sent(world: World, method: str, target: str) -> None:
