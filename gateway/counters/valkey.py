@@ -140,8 +140,8 @@ class ValkeyCounters:
     async def _drop(self) -> None:
         link, self._link = self._link, None
         if link:
-            unsure = [thing for batch in link.sent for thing in batch.things if thing.waiting is None]
-            self._queue.extend(unsure)  # A place that is given back twice is free as well.
+            for batch in link.sent:  # Nobody hears any more what became of it, and nobody waits for its places.
+                self._queue.extend(batch.unsure())
             await link.close()
 
     def _settle(self, batch: Batch, answers: Answers) -> None:

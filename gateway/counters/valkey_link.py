@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
 from gateway.counters import Limit, Question
-from gateway.counters.valkey_wire import Answers, Packed, answers_of, command, packed_question
+from gateway.counters.valkey_wire import Answers, Packed, answers_of, command, packed_leave, packed_question, ticket_of
 
 PATIENCE_S: Final = 1.0
 """How long a connection may take to come about, or to take what is sent. Not on a caller's time."""
@@ -39,6 +39,14 @@ class Batch:
         self.things, self.ticket = things, ticket
         self.timer: asyncio.TimerHandle | None = None
         self.is_answered = False
+
+    def unsure(self) -> Iterator[Asked]:
+        """Yield what gives every place back that this may have taken or kept; one that is free stays so."""
+        for number, thing in enumerate(self.things):
+            if thing.waiting is None:
+                yield thing
+            elif thing.question and thing.question.places:
+                yield Asked(packed_leave(thing.question.places, ticket_of(self.ticket, number)), None, None)
 
 
 class Link:

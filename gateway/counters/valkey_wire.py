@@ -150,6 +150,11 @@ def command(things: Sequence[Packed], ticket: str, *, known: bool) -> bytes:
     )
 
 
+def ticket_of(ticket: str, place: int) -> str:
+    """Return what the thing at that place of a command with this ticket holds its places by."""
+    return f"{ticket}:{place + 2}"
+
+
 def answers_of(reply: bytes) -> Answers:
     """Return the answer to each thing."""
     return msgpack.decode(reply, type=Answers)
