@@ -45,6 +45,7 @@ TABLE: Final = Table(
     Column("hash", String(64), nullable=False),
     UniqueConstraint("writer", "sequence", name="uq_tb_audit_writer_sequence"),
     Index("ix_tb_audit_at", "at"),
+    Index("ix_tb_audit_client_id_at", "client_id", "at"),
 )
 GENESIS: Final = "0" * 64
 """What the first row of a chain is bound to."""

@@ -1,10 +1,13 @@
 """Decisions looked up: one by its id, many page by page."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import asdict, replace
+from sqlalchemy import event
 
 from gateway.errors import Refused
 from gateway.store.audit import Auditor, Entry
@@ -56,7 +59,8 @@ async def test_pages_hold_every_decision_once_the_newest_first(store: Store) -> 
     for several in (("z", "b"), ("y",), ("c", "x", "a")):
         await written(Auditor(store), *several)
         forward(store)
-    pages, after = [], None
+    pages: list[list[str]] = []
+    after = None
     while not pages or after:
         page = await list_entries(store, Window(limit=2, after=after))
         pages.append(ids(page.items))
@@ -82,3 +86,23 @@ async def test_decisions_are_found_by_client_code_and_age(store: Store) -> None:
     found = [ids((await list_entries(store, Window(), **each)).items) for each in wanted]  # type: ignore[arg-type]
 
     assert found == [["2", "0"], ["2", "1"], ["2"], ["2"], []]
+
+
+async def test_decisions_of_one_client_are_found_without_reading_those_of_others(store: Store) -> None:
+    auditor = Auditor(store)
+    await auditor.record(replace(REFUSAL, id="ours", client_id="portal"))
+    await asyncio.gather(*(auditor.record(replace(REFUSAL, id=str(number))) for number in range(300)))
+    asked = list[tuple[str, Any]]()
+
+    @event.listens_for(store.engine.sync_engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:  # noqa: ANN401 - the driver's own
+        asked.append((statement, values))
+
+    await list_entries(store, Window(limit=2), client_id="portal")
+    statement, values = asked[-1]
+    explain = "EXPLAIN" if store.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    async with store.begin() as connection:
+        await connection.exec_driver_sql("ANALYZE")
+        plan = [str(row) for row in await connection.exec_driver_sql(f"{explain} {statement}", values)]
+
+    assert "ix_tb_audit_client_id_at" in " ".join(plan)
