@@ -93,8 +93,9 @@ class Edge:
         if not call.path:
             call.path = normal(call.scope["raw_path"])
         current_trace.set(trace_of(call.all(b"traceparent")))
+        body = await call.body()  # Before a place is taken: who sends slowly keeps nobody else from one.
         with nullcontext() if call.operation is PAGE else self._pressure.place(), deadline(ANSWERED_WITHIN_S):
-            answer = await collect(self._app, _told(call, self.kit), await call.body())
+            answer = await collect(self._app, _told(call, self.kit), body)
         if not call.operation.is_safe:
             await note_write(call, self.kit, answer.status)
         return answer

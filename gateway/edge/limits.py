@@ -1,5 +1,6 @@
 """How much a stranger may send: address, header fields, body."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -8,6 +9,8 @@ from openapi.common.types import Code
 
 URI_BYTES: Final = 8_192
 HEADER_BYTES: Final = 32_768
+WITHIN_S: Final = 10.0
+"""How long a body may take: places of the caller's own quota are held meanwhile, and others may wait for its read."""
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -29,9 +32,20 @@ def check_headers(fields: Mapping[bytes, bytes]) -> None:
 
 
 async def read_body(receive: Receive, announced: bytes | None, most: int) -> bytes:
-    """Return the whole body; raises Refused as soon as it is, or says that it will be, larger than `most`."""
+    """Return the whole body; raises Refused as soon as it is, or says that it will be, larger than `most`.
+
+    One that does not come in time is refused too.
+    """
     if announced is not None and announced.isdigit() and int(announced) > most:
         raise _too_large(most)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            return await _whole(receive, most)
+    except TimeoutError as error:
+        raise Refused(Code.request_timeout, f"Send all of it within {WITHIN_S:.0f} s.") from error
+
+
+async def _whole(receive: Receive, most: int) -> bytes:
     parts, size = [], 0
     while True:
         message = await receive()

@@ -147,6 +147,7 @@ class Code(StrEnum):
     resource_not_found = "resource.not_found"
     request_method_not_allowed = "request.method_not_allowed"
     request_not_acceptable = "request.not_acceptable"
+    request_timeout = "request.timeout"
     request_too_large = "request.too_large"
     request_uri_too_long = "request.uri_too_long"
     request_media_type = "request.media_type"

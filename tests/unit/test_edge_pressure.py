@@ -203,3 +203,43 @@ def test_pressure_counts_what_is_under_way() -> None:
 
     pressure.check()
     assert pressure.under_way == 0
+
+
+def slow(edge: World, method: str, path: str) -> tuple[asyncio.Task[None], list[MutableMapping[str, Any]]]:
+    """Return a call whose body does not come, and where its answer goes."""
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {edge.token()}".encode())]
+    scope = {"type": "http", "method": method, "raw_path": path.encode(), "headers": headers}
+    scope["query_string"] = f"n={next(NUMBERS)}".encode()  # No two are one answer of the cache.
+    return asyncio.create_task(edge.edge(scope, receive, send)), sent
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", NEWEST), ("POST", CUSTOMERS)])
+async def test_bodies_that_do_not_come_take_no_places(edge: World, method: str, path: str) -> None:
+    calls = [slow(edge, method, path)[0] for _ in range(2 * MOST)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert (await edge.send("POST", CUSTOMERS)).status == 202
+
+    assert not any(call.done() for call in calls)
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+
+
+async def test_body_that_does_not_come_is_408_after_a_while(edge: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.edge.limits.WITHIN_S", 0.0)
+    call, sent = slow(edge, "POST", CUSTOMERS)
+    await call
+
+    assert Reply(sent).code == "request.timeout"
+    assert edge.framework.seen == []
