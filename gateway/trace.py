@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from contextvars import ContextVar
+from functools import cache
 from itertools import count
 from typing import Final, Self
 
@@ -14,7 +15,6 @@ PARENT: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a
 KNOWN_FLAGS: Final = 0x03
 """`sampled`, and `random`, which says how the trace id was made and goes on with it."""
 
-_PROCESS: Final = secrets.token_hex(10)
 _NUMBERS: Final = count(1)
 """With the process's own number no two calls have one id; it need not be guessed, only told apart."""
 
@@ -63,4 +63,10 @@ def correlation_id_of(field: bytes | None) -> str:
     """Return the caller's correlation id where it is one and safe to repeat, otherwise a new one."""
     if field and CORRELATION(field):
         return field.decode("ascii")
-    return f"cor_{_PROCESS}{next(_NUMBERS):012x}"
+    return f"cor_{process()}{next(_NUMBERS):012x}"
+
+
+@cache
+def process() -> str:
+    """Return the process's own number, made when first asked for: the server forks after this module was imported."""
+    return secrets.token_hex(10)

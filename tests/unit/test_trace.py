@@ -1,8 +1,11 @@
 """The place that a `traceparent` names, and our own below it."""
 
+import os
+
 import pytest
 
-from gateway.trace import Trace, place_of, trace_of
+from gateway import trace
+from gateway.trace import Trace, correlation_id_of, place_of, trace_of
 
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01".encode()
 
@@ -29,3 +32,22 @@ def test_place_is_the_one_that_is_named_and_ours_is_another_in_the_same_trace() 
 def test_field_that_names_no_place_begins_a_trace(fields: list[bytes]) -> None:
     assert place_of(fields) is None
     assert trace_of(fields).trace_id not in {"a" * 32, "0" * 32}
+
+
+def test_processes_that_were_forked_from_one_never_give_the_same_correlation_id() -> None:
+    trace.process.cache_clear()  # As in the server, which gives none before it forks.
+
+    assert len({of_a_child(), of_a_child(), correlation_id_of(None)}) == 3
+
+
+def of_a_child() -> str:
+    """Return the first correlation id of a process that is forked here."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, correlation_id_of(None).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        return told.read().decode()
