@@ -1,40 +1,16 @@
-"""The installation's settings: one `tiebeam.yaml`, the environment over it. The only reader of the environment.
+"""What an installation may write into `tiebeam.yaml`: a struct for each section, whose fields are its schema."""
 
-What cannot be loaded stops the start, with every mistake named at once. Secrets are never written into the file: they
-stand as `{file: …}` or `{env: …}` and are read from there.
-"""
-
-import os
-import re
-from collections.abc import Iterator, Mapping
-from functools import partial
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
-import jsonschema_rs
-import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from gateway.secret import Secret
 
-PREFIX = "TIEBEAM__"
-CONFIG_VARIABLE = "TIEBEAM_CONFIG"
-DEFAULT_FILE = "tiebeam.yaml"
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-VISIBLE: Final = re.compile(r"[\x21-\x7e]+\Z").match
-
-T = TypeVar("T")
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 EntityCode = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9_-]{0,19}$")]
 CodePattern = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]*\{number(:0[1-9])?\}[A-Za-z0-9._-]*$")]
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
-
-
-class SettingsError(Exception):
-    """The installation's settings do not hold; the text names each mistake and where it stands."""
 
 
 class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -216,161 +192,3 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def database_url(self) -> str:
         """Return the database's URL: the one given, or SQLite in the data directory."""
         return self.database.url.reveal() if self.database.url else f"sqlite:///{self.data / 'tiebeam.sqlite'}"
-
-
-def load(file: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings of the file given, or named by TIEBEAM_CONFIG, or in the working directory.
-
-    Raises SettingsError with all mistakes.
-    """
-    environ = os.environ if environ is None else environ
-    path = Path(file or environ.get(CONFIG_VARIABLE) or DEFAULT_FILE)
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read. `tiebeam init DIR` writes a commented one.") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise SettingsError(f"{path} has no settings in it.")
-    path = path.resolve()
-    document["file"] = str(path)
-    settings = convert(overridden(document, environ), Settings, path.name, base=path.parent, environ=environ)
-    mistakes = contradictions(settings)
-    if mistakes:
-        raise SettingsError("\n".join(f"{path.name}: {mistake}" for mistake in mistakes))
-    return settings
-
-
-def hand_on(settings: Settings) -> None:
-    """Let the processes that this one starts read the same file."""
-    os.environ[CONFIG_VARIABLE] = settings.file
-
-
-def overridden(document: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the document with `TIEBEAM__SECTION__FIELD=value` put over it; a value is read as YAML.
-
-    Raises SettingsError with the variable that cannot be read, but never with its value.
-    """
-    for name, text in sorted(environ.items()):
-        if not name.startswith(PREFIX):
-            continue
-        *sections, field = name.removeprefix(PREFIX).split("__")
-        target: Any = document
-        for section in sections:
-            target = target.setdefault(_key(target, section), {})
-            if not isinstance(target, dict):
-                raise SettingsError(f"The variable {name} names no field: {section} has none.")
-        try:
-            target[_key(target, field)] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"The value of the variable {name} is no YAML.") from error
-    return document
-
-
-def _key(section: Mapping[str, Any], name: str) -> str:
-    """Return the key as the section spells it: the environment knows capitals only."""
-    return next((key for key in section if key.upper().replace("-", "_") == name.upper()), name.lower())
-
-
-def convert(
-    raw: object, into: type[T], where: str, *, base: Path | None = None, environ: Mapping[str, str] | None = None
-) -> T:
-    """Return the settings as `into`; raises SettingsError with every mistake, each with its place.
-
-    `base` is the folder that files of secrets are relative to.
-    """
-    environ = os.environ if environ is None else environ
-    schema = msgspec.json.schema(into, schema_hook=_secret_schema)
-    validator = jsonschema_rs.Draft202012Validator(schema, mask="the value")  # A secret may stand in the wrong place.
-    mistakes = [f"{where}: {_place(error.instance_path)}: {error.message}" for error in validator.iter_errors(raw)]
-    if mistakes:
-        raise SettingsError("\n".join(mistakes))
-    return msgspec.convert(raw, into, dec_hook=partial(_secret, base=base or Path(), environ=environ))
-
-
-def _place(path: list[str | int]) -> str:
-    return ".".join(str(part) for part in path) or "the document"
-
-
-def _secret_schema(kind: type) -> dict[str, Any]:
-    if kind is not Secret:
-        raise NotImplementedError(kind)
-    one = {"type": "object", "additionalProperties": False, "minProperties": 1, "maxProperties": 1}
-    return one | {"properties": {"file": {"type": "string"}, "env": {"type": "string"}}}
-
-
-def _secret(kind: type, value: Mapping[str, str], *, base: Path, environ: Mapping[str, str]) -> Secret:
-    if kind is not Secret:
-        raise NotImplementedError(kind)
-    if "env" in value:
-        if value["env"] not in environ:
-            raise SettingsError(f"The variable {value['env']}, which a secret is read from, is not set.")
-        return Secret(environ[value["env"]])
-    path = base / value["file"]
-    try:
-        return Secret(path.read_text("utf-8").strip())
-    except OSError as error:
-        raise SettingsError(f"{path}, which a secret is read from, cannot be read.") from error
-
-
-def _network(text: str) -> bool:
-    try:
-        ip_network(text)
-    except ValueError:
-        return False
-    return True
-
-
-def contradictions(settings: Settings) -> list[str]:
-    """Return what is well formed and still cannot be meant."""
-    found = [
-        f"http.trusted_proxies: {each} is no network." for each in settings.http.trusted_proxies if not _network(each)
-    ]
-    for code, entity in settings.entities.items():
-        for family, name in (("erp", entity.erp), ("psa", entity.psa)):
-            connection = settings.connections.get(name)
-            if connection is None:
-                found.append(f"entities.{code}.{family}: there is no connection {name}.")
-            elif connection.family != family:
-                found.append(f"entities.{code}.{family}: {name} is of the family {connection.family}.")
-            elif code not in connection.legal_entities:
-                found.append(f"entities.{code}.{family}: {name} does not list {code} in its legal_entities.")
-    for name, connection in settings.connections.items():
-        if connection.environment != settings.environment:
-            found.append(f"connections.{name}: {connection.environment} does not mix with {settings.environment}.")
-        if connection.owner not in settings.owners:
-            found.append(f"connections.{name}.owner: {connection.owner} is not one of the owners.")
-        found += [
-            f"connections.{name}.legal_entities: there is no entity {code}."
-            for code in connection.legal_entities
-            if code not in settings.entities
-        ]
-    for number, issuer in enumerate(settings.issuers):
-        found += [f"issuers.{number}{mistake}" for mistake in _issuer_mistakes(issuer, settings.environment)]
-    return found
-
-
-def _issuer_mistakes(issuer: Issuer, environment: str) -> Iterator[str]:
-    if issuer.development and environment == "production":
-        yield f": {issuer.issuer} is for development; production refuses it."
-    if (issuer.jwks_file is None) == (issuer.jwks_url is None):
-        yield f": {issuer.issuer} needs jwks_file or jwks_url, one of them."
-    if issuer.keys.fresh_at_least_s > issuer.keys.fresh_at_most_s:
-        yield ".keys: fresh_at_least_s is more than fresh_at_most_s."
-    if issuer.jwks_url is not None and not _may_fetch(issuer.jwks_url, environment):
-        yield ".jwks_url: write https://host/path, without a user or fragment; http is for this machine, in a sandbox."
-
-
-def _may_fetch(url: str, environment: str) -> bool:
-    """Tell whether keys may come from there: what is read on the way can be replaced on the way."""
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and "@" not in parts.netloc and "#" not in url and parts.port != 0
-    except ValueError:
-        return False
-    if not usable or not VISIBLE(url):
-        return False
-    return parts.scheme == "https" or (
-        parts.scheme == "http" and parts.hostname in LOOPBACK and environment != "production"
-    )
