@@ -16,6 +16,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     legal_entities: Claim
     customers: Claim
     projects: Claim
+    issuer: str = ""
+    """Who vouches for client and subject: another issuer's of the same names are others. Empty: the installation."""
 
     def has(self, scope: str) -> bool:
         """Tell whether the token carries the scope."""
@@ -41,7 +43,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     @property
     def partition(self) -> str:
         """Return what tells this caller from every other, and from itself with other rights."""
-        return json.encode([self.client_id, self.subject, *self._view()]).decode()
+        return json.encode([self.issuer, self.client_id, self.subject, *self._view()]).decode()
 
     def _view(self) -> list[object]:
         claims = (self.scopes, self.legal_entities, self.customers, self.projects)

@@ -73,6 +73,7 @@ def caller_of(claims: Claims) -> Caller:
         legal_entities=_claim(claims.legal_entities),
         customers=_claim(claims.customers),
         projects=_claim(claims.projects),
+        issuer=claims.iss,
     )
 
 
