@@ -79,6 +79,7 @@ class Way:
         if identity is None:
             identity = await self._strangers.identity(call, self._tries)
         admission = self._admissions.get(identity.digest) or self._admit(identity)
+        call.caller, call.partition, call.visibility = admission.caller, admission.partition, admission.visibility
         counting = admission.counting
         try:
             told = self._kit.counters.ask_now(counting.question) or await self._kit.counters.ask(counting.question)
@@ -90,7 +91,6 @@ class Way:
             if self._kit.verifier.is_denied(identity):
                 raise not_accepted()
             call.generations = told.generations[STANDING:] or None
-            call.caller, call.partition, call.visibility = admission.caller, admission.partition, admission.visibility
             if told.refused_by is not None:
                 answer = self._kit.problem(call, used_up(told, counting.rows[told.refused_by].label))
             elif admission.refusal:

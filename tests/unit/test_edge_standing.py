@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 import pytest
+from sqlalchemy import select
 
 from gateway.counters import CountersAway, Question, Told
 from gateway.counters.memory import MemoryCounters
 from gateway.edge.standing import AGAIN_S, DENIALS, KEYS, POLICIES, Standing
 from gateway.errors import Unavailable
 from gateway.identity.denials import UNKNOWN
+from gateway.store.audit import TABLE
 from gateway.store.denials import Denial, DenialKind
 from openapi.common.types import Code
 from tests.edge_world import STATUS, World
@@ -262,6 +264,18 @@ async def test_denial_that_was_lifted_while_nobody_counts_is_gone_within_a_secon
     blind.clock.forward(1)
 
     assert (await blind.send("GET", STATUS, token=token)).status == 200
+
+
+async def test_client_that_was_just_denied_is_named_in_the_audit(world: World) -> None:
+    token = world.token()
+    await world.send("GET", STATUS, token=token)
+    world.denied.append(denial(world, DenialKind.client, "crm"))
+    await world.counters.move([DENIALS])
+    await world.send("GET", STATUS, token=token)
+
+    async with world.store.begin() as connection:
+        rows = (await connection.execute(select(TABLE.c.code, TABLE.c.client_id))).all()
+    assert rows == [("auth.invalid_token", "crm")]
 
 
 async def test_denied_token_gets_no_verdict_while_denials_that_moved_cannot_be_read(
