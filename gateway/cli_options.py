@@ -6,7 +6,7 @@ from typing import TypeVar
 import click
 
 from gateway import settings as config
-from gateway.main import CannotStart
+from gateway.composition.parts import CannotStart
 from gateway.settings import Settings, SettingsError
 
 T = TypeVar("T")

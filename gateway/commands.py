@@ -17,12 +17,13 @@ from sqlalchemy.exc import OperationalError
 
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
+from gateway.composition.parts import CannotStart, Parts
+from gateway.composition.policies import policies_for
 from gateway.durable import AnotherWorker, LeaseLost, resume
 from gateway.durable import migrate as database
 from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
-from gateway.main import CannotStart, Parts
 from gateway.policy.plan import row_shown, rows_shown
 from gateway.settings import Settings, hand_on, load
 from gateway.store import work_items
@@ -148,7 +149,7 @@ def work(settings: Settings) -> None:
 def plans(settings: Settings, operation: str | None) -> str:
     """Return the plan of each operation whose name holds the text, as YAML."""
     parts = main.parts(main.read(settings), Part.whole)
-    plans = main.policies_for(parts, main.apis_of(parts)).plans
+    plans = policies_for(parts, main.apis_of(parts)).plans
     wanted = {
         place: [{"from": f"{row.file}, row {row.number}"} | row_shown(row) for row in rows_shown(plan)]
         for place, plan in plans.items()

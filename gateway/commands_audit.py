@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.commands import with_parts
-from gateway.main import CannotStart, Parts
+from gateway.composition.parts import CannotStart, Parts
 from gateway.settings import Settings
 from gateway.store.audit_seals import CannotSeal, seal
 from gateway.store.audit_verification import Progress, Verified, verify

@@ -12,13 +12,15 @@ from msgspec import Struct, structs
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
 from gateway.commands import Claims, all_scopes, with_parts
+from gateway.composition.issuers import denials_of, verifier_of
+from gateway.composition.parts import CannotStart, Parts
+from gateway.composition.policies import compiler_of, edge_of
 from gateway.edge.explaining import Asked, Explainer, Explanation
 from gateway.edge.in_force import Change
 from gateway.edge.standing import DENIALS
 from gateway.identity import Verifier
 from gateway.identity.denials import UNKNOWN
 from gateway.keys import KeyRing, TrustedIssuer
-from gateway.main import CannotStart, Parts
 from gateway.policy.explain import Decides, Decision
 from gateway.settings import Settings
 from gateway.store import denials, policy_sets
@@ -52,7 +54,7 @@ def explain(settings: Settings, question: Question) -> Explanation:
         with tempfile.TemporaryDirectory() as folder:
             verifier, token = _identified(parts, question, Path(folder))
             await verifier.reload_denials(UNKNOWN)
-            edge = main.edge_of(parts, main.apis_of(parts), _nothing_served, verifier)
+            edge = edge_of(parts, main.apis_of(parts), _nothing_served, verifier)
             asked = Asked(method=question.method.upper(), target=question.target, token=token)
             return await Explainer(edge, counted=settings.redis is not None).explain(asked)
 
@@ -132,7 +134,7 @@ def remove_denial(settings: Settings, denial_id: str) -> str:
 
 def _changed(settings: Settings, change: Callable[[Parts], Awaitable[Change]]) -> str:
     async def changed(parts: Parts) -> str:
-        parts.in_force.attach(main.compiler_of(parts, main.apis_of(parts)))
+        parts.in_force.attach(compiler_of(parts, main.apis_of(parts)))
         return _said(await change(parts), parts)
 
     return with_parts(settings, changed)
@@ -158,7 +160,7 @@ def _identified(parts: Parts, question: Question, folder: Path) -> tuple[Verifie
     """Return what verifies the token, and the token; for a client that has none here, one that it trusts."""
     settings = parts.installation.settings
     if question.token:
-        return main.verifier_of(settings, parts.store), question.token
+        return verifier_of(settings, parts.store), question.token
     if not settings.issuers:
         raise CannotStart("No issuer is in the settings: no token is accepted.")
     issuer, claims = settings.issuers[0], question.claims
@@ -172,7 +174,7 @@ def _identified(parts: Parts, question: Question, folder: Path) -> tuple[Verifie
     jwks_file = token_minting.ensure_development_key(folder)
     token = token_minting.mint(folder, grant, issuer=issuer.issuer, audience=issuer.audience)
     trusted = TrustedIssuer(issuer=issuer.issuer, audience=issuer.audience, jwks_file=jwks_file)
-    return Verifier(KeyRing([trusted]), denials=main.denials_of(parts.store)), token
+    return Verifier(KeyRing([trusted]), denials=denials_of(parts.store)), token
 
 
 async def _nothing_served(*_: object) -> NoReturn:

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any, Final
 
 from gateway import main
+from gateway.composition.issuers import keys_of
+from gateway.composition.parts import CannotStart, Parts
+from gateway.composition.policies import policies_for
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
-from gateway.main import CannotStart, Parts
 from gateway.policy.consumers import Consumers
 from gateway.settings import Entity, Settings
 from gateway.store.audit_verification import verify
@@ -49,7 +51,7 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
     ]
     async with contextlib.aclosing(parts):
         try:
-            policies = main.policies_for(parts, main.apis_of(parts))
+            policies = policies_for(parts, main.apis_of(parts))
         except CannotStart as error:
             return [*found, Finding(subject="contracts", holds=False, detail=str(error))]
         found.append(
@@ -76,7 +78,7 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
 async def _keys_fetched(settings: Settings) -> list[Finding]:
     """Return whether each issuer's keys can be had: `serve` starts without those at an address, and refuses tokens."""
     try:
-        ring = main.keys_of(settings)
+        ring = keys_of(settings)
     except CannotStart as error:
         return [Finding(subject="keys", holds=False, detail=str(error), mend="Look at issuers in the settings.")]
     await ring.refresh()

@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway import main
+from gateway.composition.parts import CannotStart
+from gateway.composition.policies import policies_for
 from gateway.counters import Counters
 from gateway.counters.memory import MemoryCounters
 from gateway.egress.limits import Part
@@ -83,7 +85,7 @@ def test_entity_with_a_currency_that_nobody_knows_stops_the_start(product: Produ
     code, entity = next(iter(settings.entities.items()))
     strange = replace(settings, entities=settings.entities | {code: replace(entity, currency="XYZ")})
 
-    with pytest.raises(main.CannotStart, match=rf"entities\.{code}\.currency: XYZ"):
+    with pytest.raises(CannotStart, match=rf"entities\.{code}\.currency: XYZ"):
         main.read(strange)
 
 
@@ -113,13 +115,13 @@ def unguarded(plans: Mapping[str, Plan]) -> list[str]:
 
 
 def test_every_operation_knows_its_caller_before_anything_else_is_done(product: Product) -> None:
-    plans = main.policies_for(product.parts, main.apis_of(product.parts)).plans
+    plans = policies_for(product.parts, main.apis_of(product.parts)).plans
 
     assert unguarded(plans) == []
 
 
 def test_operation_whose_caller_is_not_known_first_is_seen(product: Product) -> None:
-    plans = main.policies_for(product.parts, main.apis_of(product.parts)).plans
+    plans = policies_for(product.parts, main.apis_of(product.parts)).plans
     (place, plan), *_ = plans.items()
     unasked = tuple(row for row in plan.rows if row.policy.kind != "authenticate")
 

@@ -11,10 +11,10 @@ from msgspec import structs
 
 from examples.demo.stage import installation
 from gateway import commands, main
+from gateway.composition.parts import Installation, Parts
 from gateway.durable import migrate
 from gateway.edge import Edge
 from gateway.egress.limits import Part
-from gateway.main import Installation, Parts
 from gateway.settings import Settings, Telemetry, load
 from tests.fakes.composed import lift_quotas, on_fakes
 from tests.fakes.erp import FakeErp

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from gateway import main
-from gateway.main import Parts
+from gateway.composition.connections import landscape_of
+from gateway.composition.parts import Parts
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
 
@@ -25,5 +25,5 @@ def lift_quotas(config: Path) -> None:
 def on_fakes(built: Parts, erp: FakeErp, psa: FakePsa) -> Parts:
     """Return the parts, with the fakes as the sample's connections."""
     erps, psas = {erp.connection: erp}, {psa.connection: psa}
-    landscape = main.landscape_of(built.installation.settings, erps, psas)
+    landscape = landscape_of(built.installation.settings, erps, psas)
     return replace(built, erps=erps, psas=psas, landscape=landscape)

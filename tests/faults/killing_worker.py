@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 import httpx
 
 from gateway import main
+from gateway.composition.parts import Installation
 from gateway.correlation import current_process_id, current_step
 from gateway.egress.connection import ConnectionHttp
 from gateway.egress.limits import Part
@@ -117,7 +118,7 @@ def run(config: Path, folder: Path, schedules: bool) -> None:  # noqa: FBT001 - 
     asyncio.run(_work(main.read(settings), Killer(folder)))
 
 
-async def _work(installation: main.Installation, killer: Killer) -> None:
+async def _work(installation: Installation, killer: Killer) -> None:
     killer.listen()
     parts = main.parts(installation, Part.worker, write_moments=killer.guard)
     async with contextlib.aclosing(parts):

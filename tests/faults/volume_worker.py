@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from gateway import main
+from gateway.composition import connections
+from gateway.composition.parts import Installation
 from gateway.egress.limits import Part
 from gateway.settings import load
 from gateway.telemetry.logs import start_logging
@@ -25,14 +27,14 @@ def run(config: Path, log: Path) -> None:
     with log.open("a") as said:
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
-    connectors = {**main.CONNECTORS, CONNECTOR.name: CONNECTOR}
-    main.CONNECTORS = cast(Mapping[str, Connector], connectors)  # type: ignore[misc]  # in this process only
+    connectors = {**connections.CONNECTORS, CONNECTOR.name: CONNECTOR}
+    connections.CONNECTORS = cast(Mapping[str, Connector], connectors)  # type: ignore[misc]  # in this process only
     settings = load(str(config))
     start_logging(settings.telemetry.log_level)
     asyncio.run(_work(main.read(settings)))
 
 
-async def _work(installation: main.Installation) -> None:
+async def _work(installation: Installation) -> None:
     parts = main.parts(installation, Part.worker)
     clocks = installation.settings.processes
     quick = WriteSettings(lease_s=clocks.write_lease_s, deadline_s=clocks.write_deadline_s, slot_s=SLOT_S)

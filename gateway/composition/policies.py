@@ -1,0 +1,55 @@
+"""The installation's policies, and the edge that they hold at: those of the files, and sets loaded while it runs."""
+
+from gateway import portal
+from gateway.composition.parts import CannotStart, Parts
+from gateway.contract import Api
+from gateway.edge import Edge, kit_of, operations_of
+from gateway.edge.answers import App
+from gateway.identity import Verifier
+from gateway.policy.compiling import Compiler
+from gateway.policy.document import PolicyError
+from gateway.policy.plan import PolicySet, compiled
+
+
+def policies_for(built: Parts, apis: tuple[Api, ...]) -> PolicySet:
+    """Return what the files say of each operation; raises CannotStart with every row that does not fit."""
+    issuers = [issuer.issuer for issuer in built.installation.settings.issuers]
+    try:
+        return compiled(built.installation.rows, operations_of(apis), issuers)
+    except PolicyError as error:
+        raise CannotStart(str(error)) from error
+
+
+def compiler_of(built: Parts, apis: tuple[Api, ...]) -> Compiler:
+    """Return what makes policies of files while the process runs."""
+    settings = built.installation.settings
+    return Compiler(
+        operations=operations_of(apis),
+        issuers=[issuer.issuer for issuer in settings.issuers],
+        connections=list(settings.connections),
+    )
+
+
+def edge_of(
+    built: Parts, apis: tuple[Api, ...], served: App, verifier: Verifier, resources: portal.Resources | None = None
+) -> Edge:
+    """Return the edge before what is served, under the policies of the files until another set is in force."""
+    kit = kit_of(
+        verifier=verifier,
+        counters=built.counters,
+        store=built.store,
+        metrics=built.upstreams.metrics,
+        news=built.news,
+        resource_metadata=resources.address_of if resources else None,
+    )
+    http = built.installation.settings.http
+    edge = Edge(
+        served,
+        policies_for(built, apis),
+        kit,
+        trusted_proxies=http.trusted_proxies,
+        most_under_way=http.most_under_way,
+        reload=built.in_force.follow,
+    )
+    built.in_force.attach(compiler_of(built, apis), edge)
+    return edge
