@@ -12,6 +12,7 @@ from msgspec import Struct
 from gateway import deadline
 from gateway.egress.circuit import Circuit
 from gateway.egress.limits import Limiter
+from gateway.egress.request import Request, shown
 from gateway.egress.retry import pause_s
 from gateway.egress.terms import Patience
 from gateway.egress.verdict import LOST, Answer, Failure, Unreadable, verdict_on, verdict_on_loss
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 class Sends(Protocol):
     """What carries bytes: `transport.Transport`."""
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request) -> httpx.Response:
         """Return the answer; raises what LOST lists, or Unreadable."""
 
 
@@ -47,8 +48,7 @@ class Tools(Struct, frozen=True, kw_only=True):
 class Asked(Struct, frozen=True, kw_only=True):
     """One call as the connector wants it, all its tries together."""
 
-    request: httpx.Request
-    operation: str
+    request: Request
     write: bool
     no_effect: Callable[[httpx.Response], bool] | None
     left_s: Callable[[], float]
@@ -75,11 +75,10 @@ class ConnectionHttp:
         no_effect: Callable[[httpx.Response], bool] | None = None,
     ) -> httpx.Response:
         """Return the answer; raises Unavailable, of writes also Uncertain."""
-        request = httpx.Request(method, url, headers=headers, content=content)
-        request.headers["accept-encoding"] = "gzip"  # Else Tryton 8.2 says gzip of what it did not compress.
-        request.headers.setdefault("user-agent", USER_AGENT)
-        request.extensions["operation"] = operation
-        asked = Asked(request=request, operation=operation, write=write, no_effect=no_effect, left_s=self._left())
+        fields = {"user-agent": USER_AGENT} | {name.lower(): value for name, value in (headers or {}).items()}
+        fields["accept-encoding"] = "gzip"  # Else Tryton 8.2 says gzip of what it did not compress.
+        request = Request(method=method, url=url, operation=operation, headers=fields, content=content)
+        asked = Asked(request=request, write=write, no_effect=no_effect, left_s=self._left())
         failed = 0
         while isinstance(answer := await self._try(asked), Failure):
             failed += 1
@@ -103,7 +102,7 @@ class ConnectionHttp:
         )
         if wait_s is None:
             raise failure.error(write=asked.write) from failure.cause
-        self._tools.metrics.count(RETRIES, connection=self._name, operation=asked.operation)
+        self._tools.metrics.count(RETRIES, connection=self._name, operation=asked.request.operation)
         await self._tools.sleep(wait_s)
 
     async def _try(self, asked: Asked) -> Answer:
@@ -144,21 +143,20 @@ class ConnectionHttp:
             self._record(asked, told, self._tools.clock() - began)
 
     def _record(self, asked: Asked, told: str, seconds: float) -> None:
-        url = asked.request.url
-        labels = {"connection": self._name, "operation": asked.operation}
+        labels = {"connection": self._name, "operation": asked.request.operation}
         self._tools.metrics.count(UPSTREAM_CALLS, **labels, outcome=told)
-        fields = labels | {
-            "method": asked.request.method,
-            "host": url.host,
-            "path": url.path,
-            "parameters": sorted(set(url.params)) if url.query else [],
-            "outcome": told,
-            "ms": round(seconds * 1000, 1),
-        }
-        log.info("upstream call", extra=fields)
+        if log.isEnabledFor(logging.INFO):
+            fields = {
+                **labels,
+                "method": asked.request.method,
+                **shown(asked.request.url),
+                "outcome": told,
+                "ms": round(seconds * 1000, 1),
+            }
+            log.info("upstream call", extra=fields)
 
 
-def _belong(request: httpx.Request) -> None:
+def _belong(request: Request) -> None:
     """Let the vendor's logs name the same call as ours (W3C Trace Context)."""
     if trace := current_trace.get():
         request.headers["traceparent"] = trace.parent

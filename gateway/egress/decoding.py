@@ -1,16 +1,14 @@
 """Bodies of answers, bounded: as they come over the wire, and once more as they unfold from gzip."""
 
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from typing import Final
-
-import httpx
 
 from gateway.egress.verdict import Unreadable
 
 MAGIC: Final = b"\x1f\x8b"
 GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-OF_THE_WIRE: Final = ("content-encoding", "content-length", "transfer-encoding")
+OF_THE_WIRE: Final = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
 async def whole(parts: AsyncIterable[bytes], most: int) -> bytes:
@@ -23,7 +21,7 @@ async def whole(parts: AsyncIterable[bytes], most: int) -> bytes:
     return bytes(body)
 
 
-def plain(headers: httpx.Headers, body: bytes, most: int) -> bytes:
+def plain(headers: Mapping[str, str], body: bytes, most: int) -> bytes:
     """Return the body as it was before it was encoded; raises Unreadable."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if not body or encoding in ("identity", ""):

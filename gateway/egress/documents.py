@@ -9,6 +9,7 @@ import httpx
 from msgspec import Struct
 
 from gateway.egress.connection import USER_AGENT
+from gateway.egress.request import Request
 from gateway.egress.transport import Transport, tls_context
 from gateway.egress.verdict import LOST, Unreadable
 
@@ -16,6 +17,7 @@ CONNECTIONS: Final = 4
 CONNECT_S: Final = 3.0
 WITHIN_S: Final = 5.0
 """From the first byte that is sent to the last one that is read: somebody may wait for it."""
+ACCEPT: Final = "application/json, application/jwk-set+json"
 OK: Final = 200
 LONGEST_S: Final = 31_536_000
 MAX_AGE: Final = re.compile(r'(?:^|,)\s*max-age\s*=\s*"?(\d+)"?\s*(?=,|$)', re.IGNORECASE).search
@@ -46,17 +48,15 @@ class Documents:
 
     async def fetch(self, url: str) -> Document:
         """Return the document; raises DocumentError within seconds."""
-        request = httpx.Request("GET", url)
-        request.headers.update({"accept": "application/json, application/jwk-set+json", "user-agent": USER_AGENT})
-        request.headers["accept-encoding"] = "gzip"
+        headers = {"accept": ACCEPT, "accept-encoding": "gzip", "user-agent": USER_AGENT}
+        request = Request(method="GET", url=url, operation="read_document", headers=headers)
         try:
             async with asyncio.timeout(WITHIN_S):
                 answer = await self._way().send(request)
         except Unreadable as error:
             raise DocumentError(f"{error}") from error
         except LOST as error:
-            cause = error if isinstance(error, TimeoutError) else error.__cause__ or error
-            raise DocumentError(f"did not answer: {type(cause).__name__}") from error
+            raise DocumentError(f"did not answer: {type(error).__name__}") from error
         if answer.status_code != OK:
             raise DocumentError(f"answered with the status {answer.status_code}; only {OK} is taken")
         return Document(body=answer.content, fresh_s=fresh_s(answer.headers))

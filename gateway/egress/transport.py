@@ -1,4 +1,4 @@
-"""The bytes to one system and back: httpx's types over aiohttp's sockets, each request written once."""
+"""The bytes to one system and back, over aiohttp's sockets: each request is written once, each answer read whole."""
 
 import ssl
 from functools import cache
@@ -7,9 +7,9 @@ from typing import Final
 import aiohttp
 import httpx
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
-from httpx_aiohttp import AiohttpTransport
 
 from gateway.egress.decoding import OF_THE_WIRE, plain, whole
+from gateway.egress.request import Request
 from gateway.egress.verdict import NOT_SENT
 
 KEEP_ALIVE_S: Final = 4.0
@@ -22,32 +22,34 @@ class Transport:
 
     def __init__(self, *, connections: int, connect_s: float, max_answer_bytes: int, tls: ssl.SSLContext) -> None:
         self._connections, self._connect_s, self._most, self._tls = connections, connect_s, max_answer_bytes, tls
-        self._http = AiohttpTransport(client=self._session, verify=tls)
+        self._http: aiohttp.ClientSession | None = None
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request) -> httpx.Response:
         """Return the answer, whatever its status, read and decoded; raises what LOST lists, or Unreadable."""
-        # aiohttp's `connect` includes waiting for the pool, where `limits` has made sure of a place.
-        request.extensions["timeout"] = {"connect": self._connect_s, "pool": self._connect_s}
-        answer = await self._http.handle_async_request(request)
-        try:
-            body = await whole(answer.aiter_raw(), self._most)
-        finally:
-            await answer.aclose()
-        headers = [field for field in answer.headers.raw if field[0].lower().decode("latin-1") not in OF_THE_WIRE]
+        if self._http is None:
+            self._http = self._session()  # With the first call, because it belongs to the loop that runs then.
+        asked = self._http.request(
+            request.method, request.url, headers=request.headers, data=request.content, allow_redirects=False
+        )
+        async with asked as answer:
+            body = await whole(answer.content.iter_any(), self._most)
         content = plain(answer.headers, body, self._most)
-        return httpx.Response(answer.status_code, headers=headers, content=content, request=request)
+        headers = [field for field in answer.raw_headers if field[0].lower() not in OF_THE_WIRE]
+        return httpx.Response(answer.status, headers=headers, content=content)
 
     async def close(self) -> None:
         """Hang up."""
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.close()
 
     def _session(self) -> aiohttp.ClientSession:
-        """Return aiohttp's side; made with the first call, because it belongs to the loop that runs then."""
         connector = aiohttp.TCPConnector(
             limit=self._connections, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=DNS_CACHE_S, ssl=self._tls
         )
         return aiohttp.ClientSession(
             connector=connector,
+            # aiohttp's `connect` includes waiting for the pool, where `limits` has made sure of a place.
+            timeout=aiohttp.ClientTimeout(connect=self._connect_s, sock_connect=self._connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,

@@ -1,7 +1,7 @@
 """What became of one exchange with a vendor. Pure: an answer or an exception in, an answer or a `Failure` out.
 
-`httpx-aiohttp` names exceptions wrongly (`ConnectTimeout` for a POST that the vendor has read), so their class decides
-nothing: only the cause does, and only the causes in NOT_SENT prove that nothing was sent.
+aiohttp names exceptions by where they struck (`ClientConnectionError` also for a POST that the vendor has read): only
+those in NOT_SENT prove that nothing was sent.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from openapi.common.types import Code
 
 NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """Refused, no such name, no TLS; not connected in time, or the pool was full."""
-LOST: Final = (httpx.TransportError, aiohttp.ClientError, OSError)
+LOST: Final = (aiohttp.ClientError, OSError)
 """What a call ends with when there is no answer (TimeoutError is an OSError); anything else is a mistake of ours."""
 
 TOO_MANY: Final = 429
@@ -87,7 +87,7 @@ def verdict_on_loss(error: BaseException, *, patient: bool) -> Failure:
     """Return what an exception of LOST, or Unreadable, says; a system that was given no time is not away."""
     if isinstance(error, Unreadable):
         return Failure(code=Code.upstream_contract_violation, why=str(error), again=False, cause=error)
-    no_effect = isinstance(error, NOT_SENT) or isinstance(error.__cause__, NOT_SENT)
+    no_effect = isinstance(error, NOT_SENT)
     why = "cannot be reached" if no_effect else "did not answer"
     return Failure(code=Code.upstream_unavailable, why=why, no_effect=no_effect, away=patient, cause=error)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import httpx
 from opentelemetry import trace as otel
@@ -38,10 +38,21 @@ ERROR: Final = 500
 _edge_place: ContextVar[Trace | None] = ContextVar("edge_place", default=None)
 
 
-class Sends(Protocol):
+class Sent(Protocol):
+    """A request to a vendor: `gateway.egress.request.Request`."""
+
+    method: str
+    operation: str
+    headers: dict[str, str]
+
+
+Request_contra = TypeVar("Request_contra", bound=Sent, contravariant=True)
+
+
+class Sends(Protocol[Request_contra]):
     """What carries bytes to a vendor."""
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request_contra) -> httpx.Response:
         """Return the answer."""
 
 
@@ -91,7 +102,7 @@ class Tracing:
         """Return the port with a span for each call to it."""
         return cast(T, _TracedPort(self, port))
 
-    def transport(self, connection: str, transport: Sends) -> Sends:
+    def transport(self, connection: str, transport: Sends[Request_contra]) -> Sends[Request_contra]:
         """Return the transport with a span for each request, which the vendor is told of."""
         return _TracedTransport(self, connection, transport)
 
@@ -142,14 +153,14 @@ class _TracedPort:
         return traced
 
 
-class _TracedTransport:
-    def __init__(self, tracing: Tracing, connection: str, transport: Sends) -> None:
+class _TracedTransport(Generic[Request_contra]):
+    def __init__(self, tracing: Tracing, connection: str, transport: Sends[Request_contra]) -> None:
         self._tracing, self._connection, self._transport = tracing, connection, transport
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request_contra) -> httpx.Response:
         """Return the answer."""
         attributes = {"tiebeam.connection": self._connection, "http.request.method": request.method}
-        with self._tracing.span(f"HTTP {request.extensions['operation']}", "client", **attributes) as span:
+        with self._tracing.span(f"HTTP {request.operation}", "client", **attributes) as span:
             request.headers["traceparent"] = _place_of(span).parent
             answer = await self._transport.send(request)
             span.set_attribute("http.response.status_code", answer.status_code)
