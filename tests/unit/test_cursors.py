@@ -40,7 +40,7 @@ def test_cursor_with_one_other_character_is_refused(after: str, data: st.DataObj
     ("operation", "caller", "filters"),
     [
         ("system/erp/v1:search_accounting_projects", INSTALLATION, {"name": "a"}),
-        (LIST, replace(INSTALLATION, client_id="another"), {"name": "a"}),
+        (LIST, replace(INSTALLATION, scopes=frozenset({"finance:read"})), {"name": "a"}),
         (LIST, replace(INSTALLATION, legal_entities=frozenset({"ES01"})), {"name": "a"}),
         (LIST, INSTALLATION, {"name": "b"}),
         (LIST, INSTALLATION, {}),
@@ -52,6 +52,12 @@ def test_cursor_of_another_list_caller_or_filter_is_refused(
     cursor = CURSORS.seal(LIST, INSTALLATION, {"name": "a"}, "17")
 
     refused(operation, caller, filters, cursor)
+
+
+def test_cursor_of_another_client_that_is_shown_the_same_goes_on() -> None:
+    cursor = CURSORS.seal(LIST, INSTALLATION, {}, "17")  # It stands in an answer that the cache gives to both.
+
+    assert CURSORS.open(LIST, replace(INSTALLATION, client_id="another", subject="another"), {}, cursor) == "17"
 
 
 def test_cursor_of_another_installation_is_refused() -> None:
