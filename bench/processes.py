@@ -10,6 +10,8 @@ from typing import Final
 
 import httpx
 
+from examples.servers.start import end
+
 READY_WITHIN_S: Final = 180.0
 STOPPED_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.05
@@ -31,7 +33,7 @@ def running(
             _wait_until_ready(ready, server, log)
             yield server.pid
         finally:
-            _stop(server)
+            end(server, STOPPED_WITHIN_S)
 
 
 def cpu_s(pid: int) -> float:
@@ -66,12 +68,3 @@ def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> N
             return
         time.sleep(LOOK_EVERY_S)
     raise RuntimeError(f"{server.args!r} did not become ready. It said:\n{log.read_text()[-4000:]}")
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(STOPPED_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()

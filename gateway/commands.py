@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.server.mp import MPServer as Server
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy.exc import OperationalError
 
 from gateway import main, token_minting
@@ -165,15 +165,19 @@ def development_token(settings: Settings, claims: Claims, seconds: int) -> str:
     issuer = next((one for one in settings.issuers if one.development), None)
     if issuer is None:
         raise CannotStart("No issuer in the settings is for development; tokens come from your identity provider.")
-    grant = token_minting.Grant(
+    grant = structs.replace(grant_of(settings, claims), lifetime_s=seconds)
+    return token_minting.mint(settings.data, grant, issuer=issuer.issuer, audience=issuer.audience)
+
+
+def grant_of(settings: Settings, claims: Claims) -> token_minting.Grant:
+    """Return what a token of the claims grants: every scope and legal entity where they name none."""
+    return token_minting.Grant(
         client_id=claims.client,
         scopes=claims.scopes or all_scopes(settings),
         legal_entities=claims.entities or "*",
         customers=claims.customers or None,
         projects=claims.projects or None,
-        lifetime_s=seconds,
     )
-    return token_minting.mint(settings.data, grant, issuer=issuer.issuer, audience=issuer.audience)
 
 
 def all_scopes(settings: Settings) -> tuple[str, ...]:

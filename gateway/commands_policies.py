@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
-from gateway.commands import Claims, all_scopes, with_parts
+from gateway.commands import Claims, grant_of, with_parts
 from gateway.composition.issuers import denials_of, verifier_of
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import compiler_of, edge_of
@@ -163,14 +163,7 @@ def _identified(parts: Parts, question: Question, folder: Path) -> tuple[Verifie
         return verifier_of(settings, parts.store), question.token
     if not settings.issuers:
         raise CannotStart("No issuer is in the settings: no token is accepted.")
-    issuer, claims = settings.issuers[0], question.claims
-    grant = token_minting.Grant(
-        client_id=claims.client,
-        scopes=claims.scopes or all_scopes(settings),
-        legal_entities=claims.entities or "*",
-        customers=claims.customers or None,
-        projects=claims.projects or None,
-    )
+    issuer, grant = settings.issuers[0], grant_of(settings, question.claims)
     jwks_file = token_minting.ensure_development_key(folder)
     token = token_minting.mint(folder, grant, issuer=issuer.issuer, audience=issuer.audience)
     trusted = TrustedIssuer(issuer=issuer.issuer, audience=issuer.audience, jwks_file=jwks_file)

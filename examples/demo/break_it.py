@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from examples.demo.hazards import Hazards, hazards, invoices, ready_to_invoice, release
 from examples.demo.money import HOLDS
-from examples.demo.telling import chapter, paint, say, verdict
+from examples.demo.telling import chapter, paint, say, summary, verdict
 from examples.servers.tcp_proxy import Call, Fault, Hook
 
 CREATE: Final = b'"model.account.invoice.create"'
@@ -51,13 +51,7 @@ def play(*, verbose: bool) -> bool:
             "an answer lost": an_answer_lost(stage, second),
             "holds in a race": holds_in_a_race(stage, others),
         }
-    print()
-    for name, well in outcomes.items():
-        say(f"{paint('✓', 'green') if well else paint('✗', 'red')} {name}")
-    well = all(outcomes.values())
-    end = ("Nothing was made twice, and nothing was lost.", "green") if well else ("It broke.", "red")
-    print(f"\n{paint(end[0], 'bold', end[1])}")
-    return well
+    return summary(outcomes, well="Nothing was made twice, and nothing was lost.", ill="It broke.")
 
 
 def the_worker_killed(stage: Hazards, project: Document) -> bool:

@@ -13,7 +13,7 @@ import httpx
 
 from examples.demo.hazards import Hazards, hazards, ready_to_invoice
 from examples.demo.stage import TIEBEAM, token
-from examples.demo.telling import chapter, paint, say, verdict
+from examples.demo.telling import chapter, paint, say, summary, verdict
 from examples.servers.tcp_proxy import Fault
 
 STATUS: Final = "/process/status/v1/project-statuses"
@@ -54,13 +54,7 @@ def play(*, verbose: bool) -> bool:
             "a token withdrawn": a_token_withdrawn(stage, ours),
             "the ERP away": the_erp_away(stage, ours),
         }
-    print()
-    for name, well in outcomes.items():
-        say(f"{paint('✓', 'green') if well else paint('✗', 'red')} {name}")
-    well = all(outcomes.values())
-    end = ("The edge held.", "green") if well else ("It did not hold.", "red")
-    print(f"\n{paint(end[0], 'bold', end[1])}")
-    return well
+    return summary(outcomes, well="The edge held.", ill="It did not hold.")
 
 
 def a_quota(stage: Hazards, project: Document) -> bool:

@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from examples.demo.telling import progress
-from examples.servers.start import free_port, start_tryton
+from examples.servers.start import end, free_port, start_tryton
 
 HOME = Path(".demo")
 READY_WITHIN_S = 120.0
@@ -58,7 +58,7 @@ def serving(config: Path, log: Path | None, serve: Sequence[str] = (*TIEBEAM, "s
     with contextlib.ExitStack() as stack:
         into = stack.enter_context(log.open("w")) if log else None
         gateway = subprocess.Popen([*serve, "--config", config], stdout=into, stderr=subprocess.STDOUT)  # noqa: S603 - our own
-        stack.callback(_stop, gateway)
+        stack.callback(end, gateway, STOPPED_WITHIN_S)
         _wait_until_ready(address, gateway, log)
         yield address
 
@@ -119,12 +119,3 @@ def _wait_until_ready(url: str, gateway: subprocess.Popen[bytes], log: Path | No
         time.sleep(0.1)
     said = f" It said:\n{log.read_text()[-4000:]}" if log else ""
     raise RuntimeError(f"The gateway did not become ready.{said}")
-
-
-def _stop(gateway: subprocess.Popen[bytes]) -> None:
-    gateway.terminate()
-    try:
-        gateway.wait(STOPPED_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        gateway.kill()
-        gateway.wait()

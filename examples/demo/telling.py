@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
@@ -52,3 +53,13 @@ def verdict(name: str, expected: object, found: object) -> bool:
     mark = paint("✓", "green") if equal else paint("✗", "red")
     print(f"     {mark} {name}: {found!r}" + ("" if equal else f"  expected {expected!r}"))
     return equal
+
+
+def summary(outcomes: Mapping[str, bool], *, well: str, ill: str) -> bool:
+    """Show which chapters went as they should, and a last word; return whether all did."""
+    print()
+    for name, one in outcomes.items():
+        say(f"{paint('✓', 'green') if one else paint('✗', 'red')} {name}")
+    held = all(outcomes.values())
+    print(f"\n{paint(well, 'bold', 'green') if held else paint(ill, 'bold', 'red')}")
+    return held

@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -39,16 +38,19 @@ class Server(NamedTuple):
 
     def stop(self) -> None:
         """Let calls in progress finish, then end it."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOPPED_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process, STOPPED_WITHIN_S)
         if self.process.stdout:
             self.process.stdout.close()
-        if self.process.stdout:
-            self.process.stdout.close()
+
+
+def end(process: subprocess.Popen[Any], within_s: float) -> None:
+    """Ask a process to end; kill it where it has not ended in time."""
+    process.terminate()
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def cache_dir() -> Path:
