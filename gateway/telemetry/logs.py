@@ -5,6 +5,7 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -33,8 +34,10 @@ SECRETS: Final = (
 
 SUSPECT: Final = re.compile(r"[=:]|eyJ|(?i:bearer|basic|digest|session)\s").search
 """What every text has that one of SECRETS matches: most have nothing of it, and cost one look instead of five."""
+PLAIN: Final = re.compile(r"[\w./-]*").fullmatch
+"""What most fields are, names and numbers and paths: of what SUSPECT looks for they can only have the second."""
 
-_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _BELONGINGS: Final = (
     ("correlation_id", current_correlation_id),
     ("process_id", current_process_id),
@@ -54,7 +57,9 @@ class JsonLines(logging.Formatter):
             "message": redacted(record.getMessage()),
             **belongings(),
         }
-        line |= {name: shown(name, value) for name, value in vars(record).items() if name not in _PLAIN}
+        for name, value in vars(record).items():
+            if name not in _OF_EVERY_RECORD:
+                line[name] = shown(name, value)
         if record.exc_info and record.exc_info[1]:
             line["exception"] = redacted("".join(traceback.format_exception(record.exc_info[1])))
         return msgspec.json.encode(line, enc_hook=str).decode()
@@ -64,6 +69,7 @@ def start_logging(level: str, stream: TextIO | None = None) -> None:
     """Let every logger of this process write JSON lines to the stream (standard error)."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # No line tells of them.
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
@@ -77,16 +83,22 @@ def belongings() -> dict[str, str]:
 
 def redacted(text: str) -> str:
     """Return the text without what looks like a secret, a query, or a user in an address."""
-    if not SUSPECT(text):
+    if (PLAIN(text) and "eyJ" not in text) or not SUSPECT(text):
         return text
     for pattern, instead in SECRETS:
         text = pattern.sub(instead, text)
     return text
 
 
+@lru_cache(maxsize=1_000)
+def is_secret(name: str) -> bool:
+    """Tell whether a field of the name is never shown; fields have few names."""
+    return SECRET_NAME.search(name) is not None
+
+
 def shown(name: str, value: object) -> object:
     """Return the value of a field as a log may show it."""
-    if isinstance(value, Secret) or SECRET_NAME.search(name):
+    if is_secret(name) or isinstance(value, Secret):
         return HIDDEN
     if isinstance(value, str):
         return redacted(value)
