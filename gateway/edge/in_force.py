@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 START: Final = "start"
 """Who loaded a set that came with a start."""
+NOT_TAKEN: Final = (
+    "The policy files of this machine were in force before, and are not taken: %s stays, loaded at %s by %s. "
+    "`tiebeam policies reload` puts these files in force; where they were rolled back from, change them first."
+)
 START_WITHIN_S: Final = 10.0
 """A process serves under its files where the database does not say in time what is in force."""
 
@@ -81,7 +85,7 @@ class InForce:
                 await self._try(live)
 
     async def start(self) -> None:
-        """Return when the files that this process started with are in force, unless they were rolled back from."""
+        """Return when the files that this process started with are in force, unless they were known before."""
         async with self._turn:
             await self._begin()
 
@@ -114,7 +118,7 @@ class InForce:
         try:
             async with asyncio.timeout(START_WITHIN_S):
                 before = await policy_sets.live(self._store)
-                loaded = await policy_sets.record(self._store, self._files.texts, START)
+                loaded = await policy_sets.start_with(self._store, self._files.texts, START)
         except (SQLAlchemyError, TimeoutError):
             log.exception("Which policies are in force cannot be looked up: those of the files are, for now.")
             return
@@ -123,7 +127,7 @@ class InForce:
             if before and before.id != loaded.id:
                 await self._news.tell(POLICIES)
             return
-        log.warning("The policy files were rolled back from: %s is in force instead.", loaded.id)
+        log.warning(NOT_TAKEN, loaded.id, loaded.loaded_at, loaded.loaded_by)
         await self._try(loaded)
 
     async def _try(self, live: LoadedSet) -> None:

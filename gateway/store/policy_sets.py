@@ -1,16 +1,32 @@
 """Which set of policy files is in force: one is live, the one before is kept, and what was rolled back from stays so.
 
+A start brings only files in force that nobody loaded before; whatever was in force once comes back by a reload alone.
 Each change is one transaction that has the table to itself, so that callers who race come one after the other.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from msgspec import Struct, json
-from sqlalchemy import Column, Index, Row, String, Table, Text, insert, select, text, true, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Index,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    exists,
+    insert,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import INSTALLATION
@@ -45,7 +61,7 @@ class SetState(StrEnum):
     previous = "previous"
     former = "former"
     withdrawn = "withdrawn"
-    """It was rolled back from: the same files do not bring it back."""
+    """It was rolled back from: the same files do not bring it back, not by a reload either."""
 
 
 class LoadedSet(Struct, frozen=True, kw_only=True):
@@ -74,26 +90,30 @@ def digest_of(files: Mapping[str, str]) -> str:
     return hashlib.sha256(json.encode(sorted(files.items()))).hexdigest()
 
 
-def choose(files_digest: str, sets: Iterable[LoadedSet]) -> Literal["files", "live"]:
-    """Return what to start with: the files, or the live set where it is the files' set that was rolled back from."""
-    withdrawn = {one.digest for one in sets if one.state is SetState.withdrawn}
-    return "live" if files_digest in withdrawn else "files"
-
-
 async def live(store: Store) -> LoadedSet | None:
     """Return the set that is in force, or None before the first start."""
-    return await _in_state(store, SetState.live)
+    async with store.begin() as connection:
+        return await _found(connection, SetState.live)
 
 
 async def previous(store: Store) -> LoadedSet | None:
     """Return the set to which `roll_back` would go, or None."""
-    return await _in_state(store, SetState.previous)
-
-
-async def standing(store: Store) -> list[LoadedSet]:
-    """Return the sets that decide what is in force next, for `choose`: all but the former ones."""
     async with store.begin() as connection:
-        return await _standing(connection)
+        return await _found(connection, SetState.previous)
+
+
+async def start_with(store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
+    """Return the set that is in force after a start with these files, which the caller has compiled.
+
+    It is theirs where nobody has loaded them before. Otherwise they are those of a machine that came late, or were
+    rolled back from, and the live set stays: compare the digests.
+    """
+    digest = digest_of(files)
+    async with alone(store, tb_policy_set) as connection:
+        in_force = await _found(connection, SetState.live)
+        if in_force and in_force.digest != digest and await _is_any(connection, _COLUMNS.digest == digest):
+            return in_force
+        return await _load(connection, store, files, by)
 
 
 async def record(store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
@@ -102,18 +122,8 @@ async def record(store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
     It is the one that was live before where these are its files, and where these files were rolled back from: compare
     the digests. Any other files let what was withdrawn be loaded again.
     """
-    digest = digest_of(files)
     async with alone(store, tb_policy_set) as connection:
-        sets = await _standing(connection)
-        in_force = next((one for one in sets if one.state is SetState.live), None)
-        if in_force and choose(digest, sets) == "live":
-            return in_force
-        await _move(connection, SetState.withdrawn, SetState.former)
-        if in_force and in_force.digest == digest:
-            return in_force
-        await _move(connection, SetState.previous, SetState.former)
-        await _move(connection, SetState.live, SetState.previous)
-        return await _add(connection, store, files, by)
+        return await _load(connection, store, files, by)
 
 
 async def roll_back(store: Store, by: str) -> LoadedSet:
@@ -123,11 +133,11 @@ async def roll_back(store: Store, by: str) -> LoadedSet:
     """
     said = f"{by}, {store.now():%Y-%m-%dT%H:%M:%SZ}"
     async with alone(store, tb_policy_set) as connection:
-        if not any(one.state is SetState.previous for one in await _standing(connection)):
+        if not await _is_any(connection, _COLUMNS.state == SetState.previous.value):
             raise Refused(Code.policy_set_no_previous, "No set was in force before this one; change the files instead.")
         await _move(connection, SetState.live, SetState.withdrawn, note=f"Rolled back from by {said}.")
         await _move(connection, SetState.previous, SetState.live, note=f"Rolled back to by {said}.")
-        return next(one for one in await _standing(connection) if one.state is SetState.live)
+        return LoadedSet.of((await connection.execute(_in_state(SetState.live))).one())
 
 
 async def listing(store: Store, window: Window) -> Listed[LoadedSet]:
@@ -136,15 +146,31 @@ async def listing(store: Store, window: Window) -> Listed[LoadedSet]:
         return await page(connection, tb_policy_set, INSTALLATION, true(), window, LoadedSet.of)
 
 
-async def _in_state(store: Store, state: SetState) -> LoadedSet | None:
-    async with store.begin() as connection:
-        row = (await connection.execute(select(tb_policy_set).where(_COLUMNS.state == state.value))).one_or_none()
+async def _load(connection: AsyncConnection, store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
+    digest = digest_of(files)
+    in_force = await _found(connection, SetState.live)
+    withdrawn = (_COLUMNS.digest == digest, _COLUMNS.state == SetState.withdrawn.value)
+    if in_force and await _is_any(connection, *withdrawn):
+        return in_force
+    await _move(connection, SetState.withdrawn, SetState.former)
+    if in_force and in_force.digest == digest:
+        return in_force
+    await _move(connection, SetState.previous, SetState.former)
+    await _move(connection, SetState.live, SetState.previous)
+    return await _add(connection, store, files, by)
+
+
+def _in_state(state: SetState) -> Select[Any]:
+    return select(tb_policy_set).where(_COLUMNS.state == state.value)
+
+
+async def _found(connection: AsyncConnection, state: SetState) -> LoadedSet | None:
+    row = (await connection.execute(_in_state(state))).one_or_none()
     return LoadedSet.of(row) if row else None
 
 
-async def _standing(connection: AsyncConnection) -> list[LoadedSet]:
-    asked = select(tb_policy_set).where(_COLUMNS.state != SetState.former.value).order_by(_COLUMNS.id)
-    return [LoadedSet.of(row) for row in await connection.execute(asked)]
+async def _is_any(connection: AsyncConnection, *which: ColumnElement[bool]) -> bool:
+    return bool(await connection.scalar(select(exists().where(*which))))
 
 
 async def _move(connection: AsyncConnection, state: SetState, to: SetState, **values: str) -> None:

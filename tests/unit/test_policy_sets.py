@@ -1,8 +1,7 @@
 """Which set of policy files is in force, whoever loads, rolls back, or races for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
 from hypothesis import given
@@ -14,19 +13,18 @@ from gateway.errors import Refused
 from gateway.store import policy_sets
 from gateway.store.database import Store, create_engine
 from gateway.store.pages import Window
-from gateway.store.policy_sets import LoadedSet, SetState, choose, digest_of, record, roll_back, standing, tb_policy_set
+from gateway.store.policy_sets import LoadedSet, SetState, digest_of, record, roll_back, start_with, tb_policy_set
 from openapi.common.types import Code
 from tests.fakes.clock import Clock
 
 FILES = {"00-baseline.yaml": "policies: []\n", "10-quotas.yaml": "policies: []\n# ü\n"}
+Loading = Callable[[Store, Mapping[str, str], str], Awaitable[LoadedSet]]
 A, B, C = (FILES | {"20-cache.yaml": text} for text in ("a", "b", "c"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    sqlite = f"sqlite:///{tmp_path / 'sets.sqlite'}"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
-    opened = Store(create_engine(url), Clock())
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    opened = Store(create_engine(database_url), Clock())
     async with opened.begin() as connection:
         await connection.run_sync(tb_policy_set.create)
     yield opened
@@ -54,7 +52,7 @@ async def load(store: Store, *each: Mapping[str, str]) -> LoadedSet | None:
 async def test_nothing_is_in_force_before_the_first_start(store: Store) -> None:
     assert await policy_sets.live(store) is None
     assert await policy_sets.previous(store) is None
-    assert await standing(store) == []
+    assert await states(store) == []
 
 
 async def test_first_files_are_live_as_they_were_read(store: Store) -> None:
@@ -92,20 +90,20 @@ async def test_roll_back_puts_the_previous_set_in_force_and_withdraws_the_other(
 
     assert (found.files, found.state) == (A, SetState.live)
     assert await states(store) == [("a", "live"), ("b", "withdrawn")]
-    notes = {one.state: one.note for one in await standing(store)}
+    notes = {one.state: one.note for one in (await policy_sets.listing(store, Window(limit=9))).items}
     assert notes[SetState.live] == "Rolled back to by ben, 2026-11-24T09:00:02Z."
     assert notes[SetState.withdrawn] == "Rolled back from by ben, 2026-11-24T09:00:02Z."
 
 
-async def test_what_was_rolled_back_from_does_not_come_back_with_a_start(store: Store) -> None:
+@pytest.mark.parametrize("loading", [start_with, record])
+async def test_what_was_rolled_back_from_comes_back_neither_with_a_start_nor_a_reload(
+    store: Store, loading: Loading
+) -> None:
     await load(store, A, B)
     await roll_back(store, "ben")
 
-    chosen = choose(digest_of(B), await standing(store))
-    in_force = await load(store, B)
+    in_force = await loading(store, B, "ana")
 
-    assert chosen == "live"
-    assert in_force is not None
     assert in_force.files == A
     assert await states(store) == [("a", "live"), ("b", "withdrawn")]
 
@@ -116,12 +114,51 @@ async def test_what_was_rolled_back_from_may_come_after_other_files(store: Store
     await roll_back(store, "ben")
     await load(store, between)
 
-    chosen = choose(digest_of(B), await standing(store))
     in_force = await load(store, B)
 
-    assert chosen == "files"
     assert in_force is not None
     assert in_force.files == B
+
+
+async def test_start_with_new_files_puts_them_in_force(store: Store) -> None:
+    await load(store, A)
+    store.now.forward(1)  # type: ignore[attr-defined]  # The fixture's clock.
+
+    found = await start_with(store, B, "start")
+
+    assert (found.files, found.loaded_by) == (B, "start")
+    assert await states(store) == [("a", "previous"), ("b", "live")]
+
+
+@pytest.mark.parametrize("files", [A, B, C], ids=["former", "previous", "live"])
+async def test_start_with_files_that_were_loaded_before_changes_nothing(store: Store, files: dict[str, str]) -> None:
+    live = await load(store, A, B, C)
+
+    found = await start_with(store, files, "start")
+
+    assert found == live
+    assert await states(store) == [("a", "former"), ("b", "previous"), ("c", "live")]
+
+
+async def test_files_that_a_start_did_not_take_are_loaded_by_a_reload(store: Store) -> None:
+    await load(store, A, B, C)
+    await start_with(store, A, "start")
+
+    in_force = await load(store, A)
+
+    assert in_force is not None
+    assert in_force.files == A
+
+
+async def test_of_machines_that_start_with_their_own_files_in_turn_none_undoes_the_newer(store: Store) -> None:
+    await load(store, A, B)
+
+    await asyncio.gather(*(start_with(store, files, "start") for files in (A, B, A, C, A, B)))
+    await asyncio.gather(*(start_with(store, files, "start") for files in (A, B, A)))
+
+    live = await policy_sets.live(store)
+    assert live is not None
+    assert live.files == C
 
 
 @pytest.mark.parametrize("loaded", [[], [A]])
@@ -171,7 +208,7 @@ async def test_of_those_who_roll_back_at_once_one_does(store: Store) -> None:
 async def test_roll_back_that_races_with_a_start_leaves_one_set_in_force(store: Store) -> None:
     await load(store, A, B)
 
-    await asyncio.gather(roll_back(store, "ben"), *(record(store, B, "web") for _ in range(6)))
+    await asyncio.gather(roll_back(store, "ben"), *(start_with(store, B, "web") for _ in range(6)))
 
     assert await states(store) == [("a", "live"), ("b", "withdrawn")]
 
@@ -200,16 +237,3 @@ async def test_sets_are_listed_page_by_page_the_newest_first(store: Store) -> No
 def test_digests_are_equal_where_names_and_texts_are(one: dict[str, str], other: dict[str, str]) -> None:
     assert (digest_of(one) == digest_of(other)) == (one == other)
     assert digest_of(dict(reversed(one.items()))) == digest_of(one)
-
-
-@pytest.mark.parametrize(
-    ("state", "chosen"),
-    [(SetState.live, "files"), (SetState.previous, "files"), (SetState.former, "files"), (SetState.withdrawn, "live")],
-)
-def test_files_win_unless_their_set_was_withdrawn(state: SetState, chosen: str) -> None:
-    known = LoadedSet(
-        id="pst_1", digest=digest_of(A), files=A, loaded_at=Clock()(), loaded_by="ana", state=state, note=None
-    )
-
-    assert choose(digest_of(A), [known]) == chosen
-    assert choose(digest_of(B), [known]) == "files"

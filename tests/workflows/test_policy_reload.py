@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from gateway.store.database import Store, create_engine
 from openapi.common.types import Code
 from tests.edge_world import ISSUER, OPERATIONS, STATUS, World, open_edge_store
 from tests.fakes.clock import Clock
+from tests.servers_postgres import Postgres
 from tests.servers_valkey import Valkey, valkey
 
 FLIPS: Final = 200 if os.environ.get("TIEBEAM_CAMPAIGN") == "full" else 50
@@ -183,6 +185,42 @@ async def test_rollback_stays_through_a_start_until_the_files_change(folder: Pat
         await started.in_force.reload("ana")
         await late.settled()
         assert await late.seen() == ("8", "8")
+
+
+@asynccontextmanager
+async def machine(folder: Path, url: str, server: Valkey) -> AsyncIterator[Process]:
+    """Open a process that was started with the files of its own disk, and is closed like one that is stopped."""
+    store = await open_edge_store(url, Clock())
+    async with store.begin() as connection:
+        await connection.run_sync(policy_sets.tb_policy_set.create, checkfirst=True)
+    process = Process(folder, store, ValkeyCounters(server.url))
+    await process.in_force.start()
+    try:
+        yield process
+    finally:
+        await closed([process])
+
+
+async def test_machine_with_older_files_that_starts_again_follows_the_others_and_says_what_to_do(
+    folder: Path, tmp_path: Path, postgres_server: Postgres, server: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, late = postgres_server.database(), tmp_path / "late"
+    shutil.copytree(folder / "policies", late / "policies")
+    async with machine(late, url, server) as old:
+        assert await old.seen() == ("1000", "1000")
+    write(folder, 7)
+    async with machine(folder, url, server) as new:
+        assert await new.seen() == ("7", "7")
+        async with machine(late, url, server) as again:
+            seen = [await again.seen(), (await new.settled(), await new.seen())[1]]
+            warned = caplog.text
+            await again.in_force.reload("ana")
+            reloaded = [await again.seen(), (await new.settled(), await new.seen())[1]]
+
+    assert seen == [("7", "7"), ("7", "7")]
+    assert "were in force before, and are not taken" in warned
+    assert "`tiebeam policies reload`" in warned
+    assert reloaded == [("1000", "1000"), ("1000", "1000")]
 
 
 async def test_bad_row_changes_nothing_and_all_of_them_are_named(processes: tuple[Process, Process]) -> None:
