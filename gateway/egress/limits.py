@@ -3,6 +3,11 @@
 The rate is counted in `gateway.counters`, hence shared by all processes. Calls under way are not: a process that dies
 would take its places with it. So the cap is divided, the interactive share for the web process, the rest for the
 worker, and their sum is never above it.
+
+Neither starves the other. Background work sees a smaller bucket, so it leaves a share to who waits; a web process that
+never pauses would keep the bucket below what background work sees, so each process has two rates of its own besides:
+calls that somebody waits for keep to the rate less FLOOR, and background work sees the whole bucket as often as FLOOR
+allows. What the vendor takes is counted in the shared bucket alone, in any case.
 """
 
 import asyncio
@@ -10,14 +15,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from enum import StrEnum
 from math import ceil, floor
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.correlation import Urgency, current_urgency
 from gateway.counters import Counters, CountersAway
+from gateway.counters.bucket import SLACK_S
 from gateway.counters.memory import MemoryCounters
 from gateway.egress.terms import Quota
 from gateway.errors import Unavailable
 from openapi.common.types import Code
+
+FLOOR: Final = 0.1
+"""The part of a rate that background work gets however many people wait, once these have used a burst up.
+
+It is kept in each process: of several web processes, each keeps to the rate less this, and background work competes.
+"""
 
 
 class Part(StrEnum):
@@ -45,6 +57,23 @@ def places_of(quota: Quota, part: Part) -> Places:
     return Places(parts[part], min(parts[part], rest))
 
 
+class OwnRate:
+    """How often something may happen in this process: asked before a call is counted, drawn on when it was."""
+
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
+        self._step, self._burst, self._clock = 1 / rate, burst, clock
+        self._full_at = clock()
+
+    def wait_s(self) -> float:
+        """Return 0.0 where it may happen now, otherwise how long to wait."""
+        left_s = self._full_at - (self._burst - 1) * self._step - self._clock()
+        return left_s if left_s > SLACK_S else 0.0
+
+    def draw(self) -> None:
+        """Note that it happened."""
+        self._full_at = max(self._full_at, self._clock()) + self._step
+
+
 class Limiter:
     """The limits of one scope in this process."""
 
@@ -61,6 +90,8 @@ class Limiter:
         self._counters, self._alone = counters, MemoryCounters(clock)
         self._clock, self._sleep = clock, sleep
         self._quiet_until = 0.0
+        self._rest = OwnRate(quota.rate * (1 - FLOOR), quota.burst, clock)
+        self._floor = OwnRate(quota.rate * FLOOR, 1, clock)
         places = places_of(quota, part)
         self._places, self._background = asyncio.Semaphore(places.all), asyncio.Semaphore(places.background)
 
@@ -97,10 +128,25 @@ class Limiter:
             return await self._draw(self._alone)
 
     async def _draw(self, counters: Counters) -> float:
-        """Return the same; background work sees a smaller bucket, and so leaves the rest to who waits."""
-        share = self._quota.interactive_share if self._is_background else 0.0
-        burst = max(1.0, self._quota.burst * (1 - share))
-        return await counters.take(self._bucket, self._quota.rate, burst)
+        """Return the same."""
+        if self._is_background:
+            return await self._draw_behind(counters)
+        own, quota = self._rest, self._quota
+        wait_s = own.wait_s() or await counters.take(self._bucket, quota.rate, quota.burst)
+        if not wait_s:
+            own.draw()
+        return wait_s
+
+    async def _draw_behind(self, counters: Counters) -> float:
+        """Return the same for background work, of the smaller bucket, or of the whole one where the floor is due."""
+        own, quota = self._floor, self._quota
+        if due_s := own.wait_s():
+            left_over = max(1.0, quota.burst * (1 - quota.interactive_share))
+            return min(due_s, await counters.take(self._bucket, quota.rate, left_over))
+        wait_s = await counters.take(self._bucket, quota.rate, quota.burst)
+        if not wait_s:
+            own.draw()
+        return wait_s
 
 
 @asynccontextmanager

@@ -14,8 +14,7 @@ from tests.faults.quota_callers import Caller, Report, Task, report
 async def call(task: Task) -> Report:
     """Call the vendor through the real egress, in one of the parts that share its limit."""
     counters = LocalCounters(Path(task.where))
-    # Nothing is kept for people: with a share of their own, a web process that never pauses would leave nothing over.
-    allowed = terms(rate=task.rate, burst=task.burst, concurrency=4 * task.callers, interactive_share=0.0)
+    allowed = terms(rate=task.rate, burst=task.burst, concurrency=4 * task.callers)
     egress = Upstreams({BOOKS: allowed}, part=Part(task.part), counters=counters)
     http = egress.http(BOOKS)
 

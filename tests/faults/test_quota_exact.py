@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 from msgspec import structs
 
+from gateway.egress.limits import FLOOR
 from tests.faults.quota_callers import Task, reports
 from tests.servers_valkey import valkey
 
@@ -71,4 +72,4 @@ async def test_web_and_worker_stay_within_a_vendors_limit_as_the_vendor_counts(t
     assert [place for place, at in enumerate(came, 1) if place > burst + rate * (at - begins)] == []
     assert len(came) == sum(each.taken for each in told)
     assert len(came) >= 0.95 * rate * LASTS_S
-    assert all(each.taken for each in told)
+    assert told[1].taken >= 0.9 * FLOOR * rate * LASTS_S  # The web process never pauses, and yet.

@@ -1,7 +1,10 @@
 """Rate and concurrency towards a vendor: who waits for whom, and what is kept for people."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,7 @@ from gateway.correlation import Urgency, belonging
 from gateway.counters import CountersAway
 from gateway.counters.memory import MemoryCounters
 from gateway.deadline import FOREVER, deadline
-from gateway.egress.limits import Limiter, Part, places_of
+from gateway.egress.limits import FLOOR, Limiter, Part, places_of
 from gateway.egress.upstreams import Upstreams
 from gateway.errors import Unavailable
 from openapi.common.types import Code
@@ -50,7 +53,7 @@ async def test_call_above_the_rate_waits_for_its_turn() -> None:
     for _ in range(6):
         await limits.turn(plenty)
 
-    assert time.passed == pytest.approx(2)
+    assert time.passed == pytest.approx(2 / (1 - FLOOR))
 
 
 async def test_call_whose_turn_comes_too_late_is_told_when() -> None:
@@ -62,7 +65,7 @@ async def test_call_whose_turn_comes_too_late_is_told_when() -> None:
     with pytest.raises(Unavailable) as raised:
         await limits.turn(lambda: 0.5)
 
-    assert (raised.value.code, raised.value.retry_after_s) == (Code.upstream_rate_limited, 1)
+    assert (raised.value.code, raised.value.retry_after_s) == (Code.upstream_rate_limited, 2)
 
 
 async def test_background_leaves_its_share_of_the_burst_to_who_waits() -> None:
@@ -95,6 +98,37 @@ async def test_web_and_worker_share_one_rate() -> None:
     assert time.passed == 0
 
 
+async def test_web_process_that_never_pauses_leaves_background_its_floor() -> None:
+    time, lasts_s, tries_a_second = Time(), 100, 200
+    busy = structs.replace(QUOTA, rate=10, burst=100)
+    counters = MemoryCounters(time)
+    web, worker = (Limiter(BOOKS, busy, part, counters, time, time.sleep) for part in (Part.web, Part.worker))
+    taken, begun = Counter[Limiter](), list[float]()
+
+    for _ in range(lasts_s * tries_a_second):
+        for limits in (web, web, worker):
+            with suppress(Unavailable):
+                await limits.turn(lambda: 0.0)
+                taken[limits] += 1
+                begun += [time.passed] if limits is worker else []
+        assert taken.total() <= 100 + 10 * time.passed + 0.001
+        time.passed += 1 / tries_a_second
+
+    assert taken[worker] >= 0.98 * FLOOR * 10 * lasts_s
+    lasting = [at for at in begun if at > 20]  # By then the web process has used its burst up, too.
+    assert max(after - before for before, after in pairwise(lasting)) <= 1.1 / (FLOOR * 10)
+    assert taken.total() >= 0.98 * (100 + 10 * lasts_s)
+
+
+async def test_background_that_has_the_vendor_for_itself_gets_the_whole_rate() -> None:
+    time = Time()
+    worker = limiter(time, Part.worker)
+    for _ in range(102):
+        await worker.turn(plenty)
+
+    assert time.passed == pytest.approx(100)
+
+
 async def test_counters_that_are_away_let_each_process_count_alone_or_stop_it_as_the_row_says() -> None:
     time = Time()
     alone = structs.replace(SLOW, when_unavailable="count_alone")
@@ -105,7 +139,7 @@ async def test_counters_that_are_away_let_each_process_count_alone_or_stop_it_as
     with pytest.raises(Unavailable) as raised:
         await limiter(time, counters=Away(time)).turn(plenty)
 
-    assert time.passed == pytest.approx(1)
+    assert time.passed == pytest.approx(1 / (1 - FLOOR))
     assert raised.value.code is Code.limits_unavailable
 
 
@@ -174,5 +208,5 @@ async def test_connections_of_one_scope_share_its_limits(server: ScriptedServer)
     for connection in ("books", "delivery", "books"):
         await egress.http(connection).call("GET", server.url, operation="find", write=False)
 
-    assert time.passed == pytest.approx(1)
+    assert time.passed == pytest.approx(1 / (1 - FLOOR))
     await egress.close()
