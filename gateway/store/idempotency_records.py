@@ -17,6 +17,7 @@ from gateway.store.instant import Instant
 TABLE: Final = Table(
     "tb_idempotency_record",
     metadata,
+    Column("issuer", String(500), primary_key=True),
     Column("client_id", String(200), primary_key=True),
     Column("operation", String(200), primary_key=True),
     Column("idempotency_key", String(128), primary_key=True),
@@ -34,6 +35,8 @@ TABLE: Final = Table(
 class RecordKey(Struct, frozen=True, kw_only=True):
     """Whose key it is, and for what: two clients, or two operations, may use the same text."""
 
+    issuer: str
+    """Who vouches for the client: another issuer's of that name is another client."""
     client_id: str
     operation: str
     idempotency_key: str
@@ -116,7 +119,8 @@ async def _insert(connection: AsyncConnection, key: RecordKey, values: Mapping[s
 
 def _is(key: RecordKey) -> ColumnElement[bool]:
     return (
-        (TABLE.c.client_id == key.client_id)
+        (TABLE.c.issuer == key.issuer)
+        & (TABLE.c.client_id == key.client_id)
         & (TABLE.c.operation == key.operation)
         & (TABLE.c.idempotency_key == key.idempotency_key)
     )

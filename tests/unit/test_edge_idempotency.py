@@ -23,7 +23,7 @@ from tests.edge_world import CUSTOMERS, ONBOARDINGS, OPERATIONS, OWN, POLICIES, 
 from tests.fakes.clock import Clock
 
 KEY = '"8e03978e-40d5-43e8-bc93-6894a57f9324"'
-RECORD = RecordKey(client_id="crm", operation="start", idempotency_key="12345678")
+RECORD = RecordKey(issuer="https://login.example", client_id="crm", operation="start", idempotency_key="12345678")
 DAY_S = 86_400.0
 START = next(operation for operation in OPERATIONS if operation.takes_idempotency_key)
 

@@ -58,6 +58,10 @@ class Counted(Policy, frozen=True, kw_only=True):
         return self.per != "connection" or operation.connection is not None
 
     def whose(self, caller: Caller, tier: str, operation: Operation) -> str:
-        """Return whose quota a call draws on."""
-        owners = {"client": caller.client_id, "tier": tier, "connection": str(operation.connection)}
+        """Return whose quota a call draws on: a client's is that of who vouches for it; no client id has a blank."""
+        owners = {
+            "client": f"{caller.client_id} of {caller.issuer}",
+            "tier": tier,
+            "connection": str(operation.connection),
+        }
         return owners[self.per]

@@ -42,6 +42,7 @@ class Idempotency(Policy, tag="idempotency", frozen=True, kw_only=True):
 
 async def _request(call: Call) -> Request:
     key = RecordKey(
+        issuer=call.caller.issuer,
         client_id=call.caller.client_id,
         operation=call.operation.place,
         idempotency_key=key_of(call.all(b"idempotency-key")),
