@@ -58,7 +58,7 @@ class Admission:
     __slots__ = ("alone", "caller", "consumer", "counting", "finds", "partition", "refusal", "rest", "visibility")
 
     def __init__(self, identity: Identity, plan: Plan, consumers: Consumers, kit: Kit, end: Proceed) -> None:
-        self.consumer = consumers.find(identity.caller.client_id)
+        self.consumer = consumers.find(identity.caller.client_id, identity.issuer)
         self.caller = self.consumer.policy.narrowed(identity.caller) if self.consumer else identity.caller
         tier = self.consumer.policy.tier if self.consumer else ""
         rows = plan.chosen(self.caller.client_id, tier)

@@ -111,7 +111,7 @@ def _steps(case: Case) -> Iterator[tuple[Row | None, Sequence[Row]]]:
 
 def _consumer(case: Case) -> tuple[Row | None, Sequence[Row]]:
     own = case.consumer.row if case.consumer else None
-    matching = case.consumers.matching(case.identity.caller.client_id)
+    matching = case.consumers.matching(case.identity.caller.client_id, case.identity.issuer)
     return own, [one.row for one in matching if one.row is not own]
 
 

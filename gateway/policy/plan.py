@@ -3,6 +3,7 @@
 For each slot of a plan the most specific row wins, and among equals the last. A row that names the client stands before
 one that names its tier, and that before one for everybody; then an exact operation before a glob before a row for
 everything; then an exact connection before a glob before every connection; then a row for a class of operations.
+Of two globs the one that spells out more of the name is the more specific.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import Mistake, PolicyError, Row
+from gateway.policy.globs import closeness
 from gateway.policy.kinds import KINDS
 from gateway.policy.kinds.base import Match, Policy, fields_of
 from gateway.policy.operation import UNMATCHED, Operation
@@ -165,15 +167,12 @@ def _rank(policy: Policy, operation: Operation, client_id: str | None, tier: str
     return by_client, by_tier, by_operation, by_connection, int(bool(match.classes))
 
 
-def _specific(globs: Sequence[str], name: str | None) -> Literal[0, 1, 2] | None:
-    """Return 2 where the name stands there, 1 where a glob matches, 0 where nothing was asked, None otherwise."""
+def _specific(globs: Sequence[str], name: str | None) -> int | None:
+    """Return how closely the name is asked for, 0 where nothing was asked; None where another one is."""
     if not globs:
         return 0
-    if name is None:
-        return None
-    if name in globs:
-        return 2
-    return 1 if any(fnmatchcase(name, glob) for glob in globs) else None
+    found = None if name is None else closeness(globs, name)
+    return None if found is None else 1 + found
 
 
 def _unknown(rows: Sequence[Row], operations: Sequence[Operation], issuers: frozenset[str]) -> list[Mistake]:

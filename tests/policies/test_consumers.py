@@ -43,8 +43,11 @@ def caller(scopes: frozenset[str] = frozenset(), entities: Claim = "*") -> Calle
         ([{"client_id": "*"}, {"client_id": "crm"}], "1"),
         ([{"client_id": "crm"}, {"client_id": "c*"}], "0"),
         ([{"client_id": "crm"}, {"client_id": "crm"}], "1"),
-        ([{"client_id": "c*"}, {"client_id": "*"}], "1"),
+        ([{"client_id": "c*"}, {"client_id": "*"}], "0"),
         ([{"client_id": "*"}, {"client_id": "c*"}, {"client_id": "d*"}], "1"),
+        ([{"client_id": "c*"}, {"client_id": "?r?"}, {"client_id": "*"}], "1"),
+        ([{"client_id": "cr*"}, {"client_id": "[a-d]r*"}, {"client_id": "c*"}], "0"),
+        ([{"client_id": "c[!]]m"}, {"client_id": "*m"}, {"client_id": "*"}], "0"),
         ([{"client_id": "cr?"}, {"client_id": "CRM"}], "0"),
         ([{"client_id": "c[qr]m"}], "0"),
         ([{"client_id": "crm1"}], None),
@@ -53,22 +56,55 @@ def caller(scopes: frozenset[str] = frozenset(), entities: Claim = "*") -> Calle
         ([], None),
     ],
 )
-def test_client_is_known_by_its_name_then_by_the_last_glob(rows: list[dict[str, Any]], owner: str | None) -> None:
-    found = consumers(*rows).find("crm")
+def test_client_is_known_by_its_name_then_by_the_closest_glob(rows: list[dict[str, Any]], owner: str | None) -> None:
+    found = consumers(*rows).find("crm", ISSUERS[0])
 
     assert (found.policy.owner if found else None) == owner
 
 
 @pytest.mark.parametrize("client_id", ["crm[1]", "*", "a?", "[x]"])
 def test_client_whose_name_reads_like_a_glob_is_known_by_its_name(client_id: str) -> None:
-    found = consumers({"client_id": client_id}, {"client_id": "*", "owner": "others"}).find(client_id)
+    found = consumers({"client_id": client_id}, {"client_id": "*", "owner": "others"}).find(client_id, ISSUERS[0])
 
     assert found
     assert found.policy.client_id in {client_id, "*"}
 
 
+EXAMPLE, PARTNER = "https://login.example", "https://login.partner.example"
+
+
+@pytest.mark.parametrize(
+    ("rows", "owner"),
+    [
+        ([{"issuers": [EXAMPLE]}, {}], "0"),
+        ([{}, {"issuers": [EXAMPLE]}], "1"),
+        ([{"issuers": ["*example"]}, {}], "0"),
+        ([{"issuers": [EXAMPLE]}, {"issuers": ["*example"]}], "0"),
+        ([{"issuers": [PARTNER, EXAMPLE]}, {"issuers": ["*login*"]}], "0"),
+        ([{"issuers": [PARTNER]}, {}], "1"),
+        ([{"issuers": [PARTNER]}], None),
+        ([{"issuers": [PARTNER]}, {"client_id": "*"}], "1"),
+        ([{}, {"client_id": "*", "issuers": [EXAMPLE]}], "0"),
+        ([{"client_id": "c*"}, {"client_id": "*", "issuers": [EXAMPLE]}], "0"),
+    ],
+)
+def test_row_that_names_the_issuer_stands_before_an_equal_one(rows: list[dict[str, Any]], owner: str | None) -> None:
+    found = consumers(*({"client_id": "crm"} | row for row in rows)).find("crm", EXAMPLE)
+
+    assert (found.policy.owner if found else None) == owner
+
+
+@pytest.mark.parametrize("first", [{"client_id": "partner-*", "scopes": []}, {"client_id": "*"}])
+def test_row_that_narrows_holds_wherever_it_is_written(first: dict[str, Any]) -> None:
+    rows = [first, *(row for row in ({"client_id": "*"}, {"client_id": "partner-*", "scopes": []}) if row != first)]
+    found = consumers(*rows).find("partner-7", EXAMPLE)
+
+    assert found
+    assert found.policy.narrowed(caller(frozenset({"a"}))).scopes == frozenset()
+
+
 def test_row_is_known_with_its_file_and_number() -> None:
-    found = consumers({"client_id": "a"}, {"client_id": "crm"}).find("crm")
+    found = consumers({"client_id": "a"}, {"client_id": "crm"}).find("crm", ISSUERS[0])
 
     assert found
     assert found.row.where == "05.yaml, row 2 (consumer)"
@@ -168,6 +204,8 @@ def test_path_that_is_no_operation_is_open_to_every_known_client() -> None:
         ({"match": {"classes": ["read"]}}, "field match: rows of this kind are for clients"),
         ({"apis": ["process/nothing/*"]}, "field apis: nothing is named 'process/nothing/*'."),
         ({"apis": ["*", "x"]}, "field apis: nothing is named 'x'."),
+        ({"issuers": ["https://nobody.example"]}, "field issuers: nothing is named 'https://nobody.example'."),
+        ({"issuers": [*ISSUERS, "http:*"]}, "field issuers: nothing is named 'http:*'."),
     ],
 )
 def test_row_of_a_consumer_that_fits_nothing_is_named(row: dict[str, Any], field: str) -> None:
@@ -184,6 +222,7 @@ def test_row_of_a_consumer_that_fits_nothing_is_named(row: dict[str, Any], field
         ({"tier": ""}, "field tier"),
         ({"apis": []}, "field apis"),
         ({"apis": [""]}, "field apis.0"),
+        ({"issuers": []}, "field issuers"),
         ({"scopes": ["status:*"]}, "field scopes"),
         ({"scopes": ""}, "field scopes"),
         ({"legal_entities": ["*"]}, "field legal_entities"),
@@ -306,6 +345,10 @@ GENERAL = LIMIT | {"limit": 1}
 TIER = LIMIT | {"limit": 2, "match": {"tiers": ["gold"]}}
 CLIENT = LIMIT | {"limit": 3, "match": {"clients": ["crm"]}}
 OPERATION = LIMIT | {"limit": 4, "match": {"operations": [READ.name]}}
+CLIENT_GLOB = LIMIT | {"limit": 7, "match": {"clients": ["cr*"]}}
+ANY_CLIENT = LIMIT | {"limit": 8, "match": {"clients": ["*"]}}
+OPERATION_GLOB = LIMIT | {"limit": 9, "match": {"operations": ["process/status/*"]}}
+ANY_OPERATION = LIMIT | {"limit": 10, "match": {"operations": ["process/*"]}}
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -323,6 +366,8 @@ OPERATION = LIMIT | {"limit": 4, "match": {"operations": [READ.name]}}
         ([TIER, LIMIT | {"limit": 5, "match": {"clients": ["c*"]}}], "crm", "gold", 5),
         ([TIER, TIER | {"limit": 6, "match": {"tiers": ["gold"], "operations": ["process/*"]}}], "crm", "gold", 6),
         ([TIER, CLIENT], "shop", "standard", None),
+        ([CLIENT_GLOB, ANY_CLIENT], "crm", "gold", 7),
+        ([OPERATION_GLOB, ANY_OPERATION], "crm", "gold", 9),
     ],
 )
 def test_row_for_the_client_stands_before_one_for_its_tier_and_that_before_everybodys(

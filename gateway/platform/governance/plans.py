@@ -21,6 +21,7 @@ async def list_consumers(*, policies: InForce) -> Consumers:
         items=[
             Consumer(
                 client_id=policy.client_id,
+                issuers=list(policy.issuers),
                 owner=policy.owner,
                 tier=policy.tier,
                 apis=list(policy.apis),

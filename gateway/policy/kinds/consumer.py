@@ -23,6 +23,8 @@ class Consumer(Policy, tag="consumer", frozen=True, kw_only=True):
     belongs_to: ClassVar[Literal["operation", "connection", "consumer"]] = "consumer"
 
     client_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    issuers: Annotated[Globs, Meta(min_length=1)] = ("*",)
+    """Who may vouch for it, by name or glob. Issuers name clients as they like: name yours where there are several."""
     owner: Annotated[str, Meta(min_length=1)]
     """The team that answers for the client, in words that somebody finds in a hurry."""
     tier: Tier = "standard"
@@ -34,9 +36,15 @@ class Consumer(Policy, tag="consumer", frozen=True, kw_only=True):
     legal_entities: Names | None = None
     """At most these legal entities; left out, those of the token."""
 
-    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return the globs of `apis` that match no operation."""
-        return [("apis", glob) for glob in self.apis if not any(fnmatchcase(name, glob) for name in operations)]
+    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:
+        """Return the globs of `apis` that match no operation, and the issuers that are not configured."""
+        asked = [("apis", self.apis, operations), ("issuers", self.issuers, issuers)]
+        return [
+            (field, glob)
+            for field, globs, names in asked
+            for glob in globs
+            if not any(name == glob or fnmatchcase(name, glob) for name in names)
+        ]
 
     def judge(self, caller: Caller, operation: Operation) -> Refused | None:  # noqa: ARG002
         """Return the refusal of an API that is not among the consumer's; paths that are no operation are."""

@@ -100,6 +100,9 @@ class Consumer(Struct, frozen=True, kw_only=True):
         str,
         Meta(description="A client, or a glob for those without a row of their own."),
     ]
+    issuers: Annotated[
+        list[str], Meta(description="Who may vouch for it, by name or glob.")
+    ]
     owner: str
     tier: str
     apis: list[str]
