@@ -15,12 +15,16 @@ class CountersAway(Exception):
 
 
 class Limit(NamedTuple):
-    """One bucket that a call draws on: `rate` permits a second come back, at most `burst` are kept."""
+    """One bucket that a call draws on: `rate` permits a second come back, at most `burst` are kept.
+
+    Of these a call may leave `reserve` to others: as it sees the bucket, it holds so many fewer.
+    """
 
     bucket: str
     rate: float
     burst: float
     cost: float = 1.0
+    reserve: float = 0.0
 
 
 class Places(NamedTuple):
@@ -68,7 +72,7 @@ class Told(NamedTuple):
 class Counters(Protocol):
     """Buckets, places and generations, by name. Raises CountersAway and nothing else."""
 
-    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
+    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0, reserve: float = 0.0) -> float:
         """Return 0.0 where `cost` permits were taken, otherwise how many seconds to wait; then nothing was taken.
 
         For vendors' limits, which web processes and workers share.

@@ -3,7 +3,7 @@
 Vendors' buckets (one statement a take, ≈ 20 µs), generations, and how far the callers' long buckets have been emptied.
 All on the event loop: handing it to a thread would cost more.
 
-Instants are the wall clock's, because the file outlives the process: one that is set back makes waits as much longer.
+Instants are the wall clock's, because the file outlives the process.
 """
 
 import contextlib
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS generation (name TEXT PRIMARY KEY, number INTEGER NOT
 """
 FORGET: Final = ("DELETE FROM arrival WHERE tat < ?", "DELETE FROM mark WHERE tat < ?")
 TAKE: Final = """INSERT INTO arrival (bucket, tat) VALUES (:bucket, :now + :step)
-ON CONFLICT (bucket) DO UPDATE SET tat = max(tat, :now) + :step WHERE max(tat, :now) + :step <= :now + :full
+ON CONFLICT (bucket) DO UPDATE SET tat = iif(tat BETWEEN :now AND :farthest, tat, :now) + :step
+WHERE iif(tat BETWEEN :now AND :farthest, tat, :now) + :step <= :now + :full
 RETURNING tat"""
 READ: Final = "SELECT tat FROM arrival WHERE bucket = ?"
 MARK: Final = "INSERT INTO mark (bucket, tat) VALUES (?, ?) ON CONFLICT (bucket) DO UPDATE SET tat = excluded.tat"
@@ -53,18 +54,18 @@ class FileCounters:
         self._together: dict[tuple[str, ...], tuple[int, ...]] = {}
         self.forget()
 
-    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
+    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0, reserve: float = 0.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
-        pace = bucket.pace_of(Limit(name, rate, burst, cost))
+        pace = bucket.pace_of(Limit(name, rate, burst, cost, reserve))
         now, full = self._clock(), pace.full + bucket.SLACK_S
         if pace.step > full:
             return pace.step - pace.full  # The statement asks no question of a bucket that is not there yet.
         with _away():
-            values = {"bucket": name, "now": now, "step": pace.step, "full": full}
+            values = {"bucket": name, "now": now, "step": pace.step, "full": full, "farthest": now + pace.farthest}
             if self._file.execute(TAKE, values).fetchone():
                 return 0.0
             row = self._file.execute(READ, (name,)).fetchone()
-        return bucket.wait_of(pace, max(row[0] - now, 0.0)) if row else 0.0
+        return bucket.wait_of(pace, bucket.used_at(now, row[0], pace.farthest)) if row else 0.0
 
     def generations_now(self, topics: tuple[str, ...]) -> tuple[int, ...]:
         """Return the present generation of each topic; the file is read only where somebody has moved one."""

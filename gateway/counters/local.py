@@ -26,7 +26,7 @@ class LocalCounters:
     """Counters of one web process and its worker."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = since_epoch) -> None:
-        self._file = FileCounters(path, clock)
+        self._clock, self._file = clock, FileCounters(path, clock)
         self._memory = MemoryCounters(clock, tats=self._file.marks())
         self._marks: dict[str, float] = {}
         self._sweep_at = SWEEP
@@ -46,9 +46,9 @@ class LocalCounters:
         """Give the places back."""
         self._memory.leave(places, ticket)
 
-    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
+    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0, reserve: float = 0.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
-        return await self._file.take(name, rate, burst, cost)
+        return await self._file.take(name, rate, burst, cost, reserve)
 
     async def move(self, names: Sequence[str]) -> None:
         """Begin each name's next generation."""
@@ -62,10 +62,10 @@ class LocalCounters:
 
     def _keep_ahead(self, question: Question) -> None:
         for pace in long_paces_of(question):
-            tat = self._memory.tat_of(pace.bucket)
-            if tat > self._marks.get(pace.bucket, 0.0):
-                self._marks[pace.bucket] = ahead = tat + pace.full * AHEAD
-                self._file.mark({pace.bucket: ahead})
+            tat, ahead = self._memory.tat_of(pace.bucket), pace.full * AHEAD
+            if not tat <= self._marks.get(pace.bucket, 0.0) <= tat + ahead:  # Further: a clock was set back.
+                self._marks[pace.bucket] = mark = min(tat + ahead, self._clock() + pace.full)
+                self._file.mark({pace.bucket: mark})
         if len(self._marks) > self._sweep_at:
             self._sweep()
 

@@ -42,11 +42,13 @@ class MemoryCounters:
         now, tats = self._clock(), self._tats
         before, used, left = len(tats), [], []
         paces = question.__dict__.get("paces") or bucket.paces_of(question)
-        for name, step, full, rate, burst in paces:
+        for name, step, full, rate, burst, farthest in paces:
             tat = tats.get(name, 0.0)
             taken = tat - now + step if tat > now else step
             if taken > full + bucket.SLACK_S:
-                return bucket.refused(question, self._used_at(question, now), generations)
+                taken = bucket.used_at(now, tat, farthest) + step
+                if taken > full + bucket.SLACK_S:
+                    return bucket.refused(question, self._used_at(question, now), generations)
             used.append(taken)
             left.append(int(burst - (taken - bucket.SLACK_S) * rate) if taken > bucket.SLACK_S else int(burst))
         if question.places and (full_place := self._full_place(question.places, now)) is not None:
@@ -67,9 +69,9 @@ class MemoryCounters:
                 if not held:
                     del self._held[place.name]
 
-    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
+    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0, reserve: float = 0.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
-        return self.answer(Question((Limit(name, rate, burst, cost),)), ()).wait_s
+        return self.answer(Question((Limit(name, rate, burst, cost, reserve),)), ()).wait_s
 
     async def move(self, names: Sequence[str]) -> None:
         """Begin each name's next generation."""
@@ -91,7 +93,8 @@ class MemoryCounters:
         return found
 
     def _used_at(self, question: Question, now: float) -> list[float]:
-        return [max(self._tats.get(limit.bucket, 0.0) - now, 0.0) for limit in question.limits]
+        tats = self._tats
+        return [bucket.used_at(now, tats.get(pace.bucket, 0.0), pace.farthest) for pace in bucket.paces_of(question)]
 
     def _full_place(self, places: Sequence[Places], now: float) -> int | None:
         """Return which of the places is full; a call whose lease is over is not under way any more."""

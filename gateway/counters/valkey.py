@@ -61,9 +61,9 @@ class ValkeyCounters:
             raise
         return told_of(question, _there(answer))
 
-    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0) -> float:
+    async def take(self, name: str, rate: float, burst: float, cost: float = 1.0, reserve: float = 0.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
-        return (await self.ask(Question((Limit(name, rate, burst, cost),)))).wait_s
+        return (await self.ask(Question((Limit(name, rate, burst, cost, reserve),)))).wait_s
 
     def leave(self, places: Sequence[Places], ticket: str) -> None:
         """Give the places back, with what is asked next."""

@@ -30,12 +30,13 @@ local function is_full(key, most)
 end
 
 local function ask(key, ticket, limits, places, topics)
-  local n, told, worst, which = #limits / 2, {0, 0}, 0, 0
+  local n, told, worst, which = #limits / 3, {0, 0}, 0, 0
   if n + topics > 0 then
     local kept = redis.call('MGET', unpack(KEYS, key + 1, key + n + topics))
     for i = 1, n do
       local used = math.max(tonumber(kept[i] or 0) - now, 0)
-      local wait = used + limits[2 * i - 1] - limits[2 * i]
+      if used > limits[3 * i] then used = 0 end
+      local wait = used + limits[3 * i - 2] - limits[3 * i - 1]
       if wait > $slack and wait > worst then worst, which = wait, i end
       told[i + 2] = used
     end
@@ -50,7 +51,7 @@ local function ask(key, ticket, limits, places, topics)
   if which > 0 then return told end
 
   for i = 1, n do
-    told[i + 2] = told[i + 2] + limits[2 * i - 1]
+    told[i + 2] = told[i + 2] + limits[3 * i - 2]
     local tat = string.format('%.17g', now + told[i + 2])
     redis.call('SET', KEYS[key + i], tat, 'PX', math.ceil(told[i + 2] / 1000) + 1)
   end
@@ -102,7 +103,7 @@ def packed_question(question: Question) -> Packed:
 
 
 def _question(question: Question) -> Packed:
-    limits = [each * SECOND for pace in bucket.paces_of(question) for each in (pace.step, pace.full)]
+    limits = [each * SECOND for pace in bucket.paces_of(question) for each in (pace.step, pace.full, pace.farthest)]
     places = [each for place in question.places for each in (place.most, place.lease_s * SECOND)]
     keys = [f"bucket:{limit.bucket}" for limit in question.limits]
     keys += [f"generation:{topic}" for topic in question.topics]

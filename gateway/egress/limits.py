@@ -141,8 +141,8 @@ class Limiter:
         """Return the same for background work, of the smaller bucket, or of the whole one where the floor is due."""
         own, quota = self._floor, self._quota
         if due_s := own.wait_s():
-            left_over = max(1.0, quota.burst * (1 - quota.interactive_share))
-            return min(due_s, await counters.take(self._bucket, quota.rate, left_over))
+            reserve = min(quota.burst * quota.interactive_share, quota.burst - 1.0)
+            return min(due_s, await counters.take(self._bucket, quota.rate, quota.burst, reserve=reserve))
         wait_s = await counters.take(self._bucket, quota.rate, quota.burst)
         if not wait_s:
             own.draw()

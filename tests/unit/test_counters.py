@@ -169,6 +169,56 @@ async def test_peek_tells_what_a_call_would_be_told_and_takes_nothing(counters: 
     assert (used_up.refused_by, used_up.left, used_up.wait_s) == (0, (0,), HOUR)
 
 
+async def written_before_the_clock_was_set_back(counters: Counters, name: str) -> None:
+    """Have a caller's and a vendor's bucket full again in a hundred hours: larger ones of the name are used up."""
+    assert (await counters.ask(Question((Limit(name, SLOW, 100, cost=100),)))).refused_by is None
+    await counters.take(name, SLOW, 100, cost=100)  # Refused where both are one bucket.
+
+
+async def test_bucket_that_lies_further_ahead_than_it_holds_is_full(counters: Counters) -> None:
+    await written_before_the_clock_was_set_back(counters, "a")
+    peeked = await counters.ask(peek_at(limits(a=3)))
+    told = [await counters.ask(limits(a=3)) for _ in range(4)]
+
+    assert (peeked.left, peeked.full_in_s) == ((3,), (0.0,))
+    assert [each.left for each in told] == [(2,), (1,), (0,), (0,)]
+    assert (told[3].refused_by, told[3].wait_s) == (0, HOUR)
+    assert told[3].full_in_s == (pytest.approx(3 * 3600, abs=5),)
+
+
+async def test_refusal_by_another_tells_such_a_bucket_as_full(counters: Counters) -> None:
+    await written_before_the_clock_was_set_back(counters, "a")
+    await counters.ask(limits(b=1))
+    told = await counters.ask(limits(a=3, b=1))
+
+    assert (told.refused_by, told.left, told.wait_s) == (1, (3, 0), HOUR)
+
+
+async def test_cost_beyond_such_a_bucket_is_never_met(counters: Counters) -> None:
+    await written_before_the_clock_was_set_back(counters, "a")
+
+    assert (await counters.ask(Question((Limit("a", SLOW, 3, cost=4),)))).refused_by == 0
+    assert await counters.take("a", SLOW, 3, cost=4) == HOUR
+
+
+async def test_vendors_bucket_that_lies_further_ahead_than_it_holds_is_full(counters: Counters) -> None:
+    await written_before_the_clock_was_set_back(counters, "a")
+    waits = [await counters.take("a", SLOW, 2) for _ in range(3)]
+
+    assert waits == [0.0, 0.0, HOUR]
+
+
+async def test_who_leaves_a_reserve_sees_a_smaller_bucket_and_takes_it_for_full_no_sooner(counters: Counters) -> None:
+    taken = [await counters.take("a", SLOW, 100, cost=100)]
+    wait_s = await counters.take("a", SLOW, 100, reserve=98)
+    fresh = [await counters.take("b", SLOW, 3, reserve=1) for _ in range(3)]
+
+    assert taken == [0.0]
+    assert wait_s == pytest.approx(99 * 3600, abs=5)
+    assert fresh == [0.0, 0.0, HOUR]
+    assert await counters.take("b", SLOW, 3) == 0.0
+
+
 async def test_question_about_nothing_is_answered(counters: Counters) -> None:
     told = await counters.ask(Question())
 

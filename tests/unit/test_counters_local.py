@@ -12,21 +12,12 @@ import pytest
 from gateway.counters import CountersAway, Limit, Question
 from gateway.counters.file import FileCounters
 from gateway.counters.local import SWEEP, LocalCounters
+from tests.fakes.clock import Time
 
 SLOW = 1 / 3600
 DAY = Limit("day", 1_000 / 86_400, 1_000)
 MINUTE = Limit("minute", 1.0, 60)
 BOTH = Question((DAY, MINUTE), topics=("x",))
-
-
-class Time:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -74,6 +65,38 @@ async def test_mark_moves_once_for_a_hundredth_of_the_bucket(path: Path, local: 
 
     assert len(marks) == pytest.approx(100 / 11, abs=1)
     await watcher.close()
+
+
+async def test_clock_that_is_set_back_makes_nobody_wait_longer_before_or_after_a_restart(path: Path) -> None:
+    time = Time()
+    counters = LocalCounters(path, time)
+    minute, day = Question((MINUTE._replace(cost=60),)), Question((DAY._replace(cost=1_000),))
+    for asked in (minute, day):
+        counters.ask_now(asked)
+    await counters.take("vendor", 1, 60, cost=60)
+    time.now -= 7 * 86_400
+    told = [counters.ask_now(Question((limit,))) for limit in (MINUTE, DAY)]
+    waits = [await counters.take("vendor", 1, 60)]
+    marks = FileCounters(path, time)
+
+    assert [each.left for each in told] == [(59,), (999,)]
+    assert waits == [0.0]
+    assert marks.marks()["day"] <= time.now + 86_400 * 0.02  # A process that is killed now finds what was taken since.
+    for closed in (marks, counters):
+        await closed.close()
+
+
+async def test_mark_is_never_further_ahead_than_a_bucket_that_is_used_up(path: Path) -> None:
+    time = Time()
+    month = Question((Limit("month", 1_000 / (30 * 86_400), 1_000),))
+    counters = LocalCounters(path, time)
+    for _ in range(1_000):
+        counters.ask_now(month)
+    killed = LocalCounters(path, time)  # The one before is not closed.
+
+    assert killed.ask_now(month).refused_by == 0
+    for closed in (killed, counters):
+        await closed.close()
 
 
 async def test_worker_that_ends_leaves_the_marks_of_the_web_process_alone(path: Path) -> None:

@@ -2,16 +2,7 @@
 
 from gateway.counters import Limit, Places, Question
 from gateway.counters.memory import MemoryCounters
-
-
-class Time:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fakes.clock import Time
 
 
 def stranger(number: int, burst: int = 2) -> Question:

@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.counters import Limit, Places, Question, Told
+from gateway.counters.bucket import CLOCK_S
 from gateway.counters.memory import MemoryCounters
 from gateway.counters.valkey import ValkeyCounters
+from tests.fakes.clock import Time
 from tests.servers_valkey import Valkey, valkey
 
 BUCKETS = {"a": (0.5, 3), "b": (2.0, 10), "c": (7.3, 4)}
@@ -31,16 +33,6 @@ class Call(NamedTuple):
 
 costs = st.dictionaries(st.sampled_from(sorted(BUCKETS)), st.integers(1, 4), min_size=1)
 calls = st.lists(st.builds(Call, st.floats(0, 3), costs), max_size=60)
-
-
-class Time:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def question(costs: dict[str, int], slower: float = 1.0) -> Question:
@@ -113,16 +105,38 @@ def test_bucket_gives_all_of_its_burst_at_once_whatever_the_clock_says(burst: in
     assert counters.ask_now(asked).refused_by == 0
 
 
+@given(calls, st.lists(st.floats(-1e9, 1e9), min_size=1))
+@UNHURRIED
+def test_clock_that_jumps_makes_nobody_wait_longer_than_a_bucket_takes_to_fill(
+    calls: list[Call], jumps: list[float]
+) -> None:
+    time = Time()
+    counters = MemoryCounters(time)
+    for number, call in enumerate(calls):
+        time.now += jumps[number % len(jumps)]
+        told = counters.ask_now(question(call.costs))
+
+        longest = max(cost / BUCKETS[name][0] for name, cost in call.costs.items())
+        assert told.wait_s <= longest + CLOCK_S + 1e-3
+        assert all(0 <= left <= BUCKETS[name][1] for name, left in zip(call.costs, told.left, strict=True))
+
+
 class Step(NamedTuple):
-    """A question, or a topic that is moved before it."""
+    """A question, a topic that is moved before it, and a bucket that lies as if the clock had been set back since."""
 
     costs: dict[str, int]
     places: bool
     leaves: bool
     moves: str
+    ahead: str
 
 
-steps = st.lists(st.builds(Step, costs, st.booleans(), st.booleans(), st.sampled_from(["", "x", "y"])), max_size=25)
+steps = st.lists(
+    st.builds(
+        Step, costs, st.booleans(), st.booleans(), st.sampled_from(["", "x", "y"]), st.sampled_from(["", *"abc"])
+    ),
+    max_size=25,
+)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +160,9 @@ async def answer_alike(server: Valkey, steps: list[Step]) -> None:
             asked = Question(question(step.costs, SLOWLY).limits, held, ("x", "y"))
             for counters in (here, there):
                 await counters.move([step.moves] if step.moves else [])
+                if step.ahead:
+                    rate, burst = BUCKETS[step.ahead]
+                    await counters.take(step.ahead, rate * SLOWLY, burst * 10, cost=burst * 2)
             told = [here.ask_now(asked), await there.ask(asked)]
             for counters, each in zip((here, there), told, strict=True):
                 if each.ticket and step.leaves:
