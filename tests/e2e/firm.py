@@ -5,6 +5,9 @@ No worker carries anything out; what one would have noted is written into the da
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx
@@ -16,7 +19,8 @@ from gateway.store.cross_references import NewReference
 from process_apis.ledger import projects
 from tests.contracts.objects import Objects
 from tests.e2e.firm_money import Money, bodies_of_money
-from tests.e2e.product import Product
+from tests.e2e.product import Product, product_on_fakes
+from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
 from tests.fakes.statement_of_work import document
 
@@ -170,6 +174,16 @@ class Firm:
         assert answer.is_success, answer.text
         made: dict[str, Any] = answer.json()
         return made
+
+
+@asynccontextmanager
+async def firm_on_fakes(folder: Path) -> AsyncIterator[Firm]:
+    """Open the firm on fakes that count."""
+    psa = FakePsa()
+    async with product_on_fakes(folder, FakeErp(), psa) as composed:
+        opened = Firm(composed, psa)
+        await opened.open()
+        yield opened
 
 
 def named(word: str, number: int) -> dict[str, Any]:

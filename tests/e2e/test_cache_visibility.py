@@ -21,12 +21,9 @@ from gateway.edge import Edge, operations_of
 from gateway.policy.document import Row, policies_of
 from gateway.policy.plan import PolicySet, compiled
 from gateway.shipped import shipped
-from tests.e2e.firm import Case, Firm
+from tests.e2e.firm import Case, Firm, firm_on_fakes
 from tests.e2e.firm_money import COST
-from tests.e2e.product import product_on_fakes
 from tests.e2e.test_visibility import ROWS, url_of
-from tests.fakes.erp import FakeErp
-from tests.fakes.psa import FakePsa
 
 FINANCE: Final = "finance:read"
 LONG_S: Final = 3600
@@ -60,11 +57,7 @@ class Books(NamedTuple):
 
 @pytest.fixture(scope="module")
 async def firm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Firm]:
-    """The product, with fakes that count."""
-    psa = FakePsa()
-    async with product_on_fakes(tmp_path_factory.mktemp("firm"), FakeErp(), psa) as composed:
-        opened = Firm(composed, psa)
-        await opened.open()
+    async with firm_on_fakes(tmp_path_factory.mktemp("firm")) as opened:
         yield opened
 
 

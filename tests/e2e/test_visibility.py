@@ -15,11 +15,8 @@ import pytest
 from gateway import main
 from gateway.contract import Operation
 from openapi.common.types import Code
-from tests.e2e.firm import STRANGERS, WORD, Case, Firm, named
+from tests.e2e.firm import STRANGERS, WORD, Case, Firm, firm_on_fakes, named
 from tests.e2e.firm_money import COST, HOLDS, RELEASE, TRANSFER, hold_on, release_of
-from tests.e2e.product import product_on_fakes
-from tests.fakes.erp import FakeErp
-from tests.fakes.psa import FakePsa
 from tests.fakes.statement_of_work import document
 
 Told = Literal["not there", "not listed", "refused", "shared"]
@@ -200,11 +197,7 @@ ROWS: Final[dict[str, Row]] = {
 
 @pytest.fixture(scope="module")
 async def firm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Firm]:
-    """The product, with fakes that count."""
-    psa = FakePsa()
-    async with product_on_fakes(tmp_path_factory.mktemp("firm"), FakeErp(), psa) as composed:
-        opened = Firm(composed, psa)
-        await opened.open()
+    async with firm_on_fakes(tmp_path_factory.mktemp("firm")) as opened:
         yield opened
 
 

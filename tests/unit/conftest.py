@@ -29,11 +29,18 @@ def database_server() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def edge_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return where an empty database is: one kind after the other."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'either.sqlite'}"
+    server: Postgres = request.getfixturevalue("database_server")
+    return server.database()
+
+
+@pytest.fixture
+async def edge_store(database_url: str) -> AsyncIterator[Store]:
     """Return a store with the edge's tables, on one database after the other."""
-    sqlite = f"sqlite:///{tmp_path}/either.sqlite"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
-    store = await open_edge_store(url, Clock())
+    store = await open_edge_store(database_url, Clock())
     yield store
     await store.close()
 

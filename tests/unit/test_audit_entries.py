@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,9 @@ from tests.audit_books import REFUSAL, audit_store, written
 from tests.fakes.clock import Clock
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    sqlite = f"sqlite:///{tmp_path / 'audit.sqlite'}"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
-    async with audit_store(url, Clock()) as opened:
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    async with audit_store(database_url, Clock()) as opened:
         yield opened
 
 

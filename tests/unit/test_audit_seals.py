@@ -32,11 +32,9 @@ from tests.fakes.clock import Clock
 SEALS, HEADS = tb_audit_seal, tb_audit_seal_head
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    sqlite = f"sqlite:///{tmp_path / 'audit.sqlite'}"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
-    async with audit_store(url, Clock()) as opened:
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    async with audit_store(database_url, Clock()) as opened:
         yield opened
 
 

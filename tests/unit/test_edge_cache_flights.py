@@ -56,6 +56,21 @@ def several(world: World, number: int, **more: str) -> list["asyncio.Task[Reply]
     return [asyncio.create_task(world.send("GET", CUSTOMER, headers=list(more.items()))) for _ in range(number)]
 
 
+async def three_of_which_the_first_fails(
+    world: World, then: list[Callable[[Seen], Awaitable[Answered]]]
+) -> list[Reply]:
+    """Return what three who ask at once get, where two wait for the first in vain."""
+    slow = Slow(world)
+    slow.then = then
+    reads = several(world, 3)
+    await slow.asked(1)
+    slow.open()
+    await slow.asked(3)
+    slow.open(1)
+    slow.open(2)
+    return await asyncio.gather(*reads)
+
+
 async def test_hundred_reads_at_once_are_one(world: World) -> None:
     slow = Slow(world)
     reads = several(world, 100)
@@ -76,30 +91,14 @@ async def test_hundred_reads_at_once_are_one(world: World) -> None:
 async def test_who_waited_for_one_that_failed_asks_for_itself(
     world: World, first: Callable[[Seen], Awaitable[Answered]], status: int
 ) -> None:
-    slow = Slow(world)
-    slow.then = [first]
-    reads = several(world, 3)
-    await slow.asked(1)
-    slow.open()
-    await slow.asked(3)
-    slow.open(1)
-    slow.open(2)
-    replies = await asyncio.gather(*reads)
+    replies = await three_of_which_the_first_fails(world, [first])
 
     assert [reply.status for reply in replies] == [status, 200, 200]
     assert [reply.headers["cache-status"] for reply in replies[1:]] == [ALONE + "; stored"] * 2
 
 
 async def test_each_gets_its_own_error(world: World) -> None:
-    slow = Slow(world)
-    slow.then = [raising] * 3
-    reads = several(world, 3)
-    await slow.asked(1)
-    slow.open()
-    await slow.asked(3)
-    slow.open(1)
-    slow.open(2)
-    replies = await asyncio.gather(*reads)
+    replies = await three_of_which_the_first_fails(world, [raising] * 3)
 
     assert [reply.status for reply in replies] == [500] * 3
     assert len({reply.json["instance"] for reply in replies}) == 3

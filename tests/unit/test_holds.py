@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import event, select
@@ -43,11 +42,9 @@ from tests.fakes.clock import Clock
 from tests.workflows.money_stage import Money
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    sqlite = f"sqlite:///{tmp_path}/holds.sqlite"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
-    opened = Store(create_engine(url), Clock())
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    opened = Store(create_engine(database_url), Clock())
     async with opened.begin() as connection:
         await connection.run_sync(metadata.create_all)
     yield opened

@@ -253,11 +253,9 @@ async def test_denials_are_read_now_and_then_although_nothing_moved(
     assert await office.refuses(good)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    sqlite = f"sqlite:///{tmp_path}/denials.sqlite"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
-    opened = Store(create_engine(url), lambda: START)
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    opened = Store(create_engine(database_url), lambda: START)
     async with opened.begin() as connection:
         await connection.run_sync(denials.tb_denial.create, checkfirst=True)
     yield opened

@@ -1,7 +1,6 @@
 """Who keeps answers hears of every transaction that wrote what they are made of, after its commit, and of no other."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -24,12 +23,10 @@ class Heard:
             self.numbers.append(len((await connection.execute(select(tb_sequence))).all()))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def heard(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Heard]:
-    sqlite = f"sqlite:///{tmp_path}/watched.sqlite"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
+@pytest.fixture
+async def heard(database_url: str) -> AsyncIterator[Heard]:
     hearing = Heard()
-    hearing.opened = WatchedStore(create_engine(url), frozenset({tb_sequence.name}), hearing.changed)
+    hearing.opened = WatchedStore(create_engine(database_url), frozenset({tb_sequence.name}), hearing.changed)
     async with hearing.opened.begin() as connection:
         await connection.run_sync(tb_sequence.create)
     yield hearing

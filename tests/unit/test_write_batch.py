@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 import pytest
 from sqlalchemy import event
@@ -81,12 +80,10 @@ def told(answers: Answers) -> dict[str, Code | None]:
     return {key: answer.code if isinstance(answer, Refused) else None for key, answer in answers.items()}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    sqlite = f"sqlite:///{tmp_path / 'guard.sqlite'}"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
+@pytest.fixture
+async def stage(database_url: str) -> AsyncIterator[Stage]:
     clock = Clock()
-    async with guard_store(url, clock) as store:
+    async with guard_store(database_url, clock) as store:
         yield Stage(store, clock)
 
 

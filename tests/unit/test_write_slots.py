@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
 
 import pytest
 
@@ -23,11 +22,9 @@ from tests.stores import guard_store
 SLOT, SLOT_S = "books/ES01", 15.0
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    sqlite = f"sqlite:///{tmp_path / 'guard.sqlite'}"
-    url = sqlite if request.param == "sqlite" else request.getfixturevalue("database_server").database()
-    async with guard_store(url, Clock()) as opened:
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    async with guard_store(database_url, Clock()) as opened:
         yield opened
 
 
