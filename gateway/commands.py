@@ -181,10 +181,10 @@ def grant_of(settings: Settings, claims: Claims) -> token_minting.Grant:
 
 
 def all_scopes(settings: Settings) -> tuple[str, ...]:
-    """Return every scope that an operation asks for."""
+    """Return every scope that an operation asks for, and those with which one shows or allows more."""
     parts = main.parts(main.read(settings), Part.whole)
     operations = [operation for api in main.apis_of(parts) for operation in api.operations]
-    return tuple(sorted({scope for operation in operations for scope in operation.scopes}))
+    return tuple(sorted({scope for each in operations for scope in (*each.scopes, *each.further_scopes)}))
 
 
 def work_item_list(settings: Settings, *, owner: str | None, everything: bool) -> str:

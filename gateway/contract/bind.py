@@ -80,6 +80,7 @@ class _Binder:
             path=self._mount.base + path,
             summary=node["summary"],
             scopes=binding.scopes,
+            further_scopes=tuple(node.get("x-further-scopes", ())),
             public=binding.public,
             problems=tuple(Code(code) for code in node["x-problems"]),
             statuses=binding.statuses,

@@ -64,6 +64,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     summary: str
     scopes: tuple[str, ...]
     """All of them are needed."""
+    further_scopes: tuple[str, ...] = ()
+    """`x-further-scopes`: with one of them, the operation shows or allows more."""
     public: bool
     """Served without a token, since the contract says `x-public: true`."""
     problems: tuple[Code, ...]

@@ -114,6 +114,7 @@ def operations_of(apis: Iterable[Api]) -> list[Operation]:
             path=operation.path,
             connection=operation.connection,
             scopes=frozenset(operation.scopes),
+            further_scopes=frozenset(operation.further_scopes),
             public=operation.public,
             takes_idempotency_key=operation.idempotency_key,
             max_body_bytes=operation.max_body,

@@ -18,6 +18,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     connection: str | None = None
     scopes: frozenset[str] = frozenset()
     """All of them are needed; from the contract, never from a policy."""
+    further_scopes: frozenset[str] = frozenset()
+    """With one of them, it shows or allows more."""
     public: bool = False
     """`x-public: true`: open to strangers, hence without a plan."""
     takes_idempotency_key: bool = False

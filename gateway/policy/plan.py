@@ -76,7 +76,7 @@ def compiled(rows: Sequence[Row], operations: Sequence[Operation], issuers: Iter
     consumers = Consumers(rows)
     if not consumers.tiers:
         mistakes.append(Mistake("no row of the kind consumer is for any client.", "05-consumers.yaml"))
-    mistakes += _unknown_tiers(rows, consumers)
+    mistakes += _unknown_tiers(rows, consumers) + _unknown_scopes(consumers, operations)
     if mistakes:
         raise PolicyError(mistakes)
     return PolicySet(plans=plans, consumers=consumers)
@@ -218,6 +218,17 @@ def _unknown_tiers(rows: Sequence[Row], consumers: Consumers) -> list[Mistake]:
         for row in rows
         for glob in row.policy.match.tiers
         if not any(fnmatchcase(tier, glob) for tier in consumers.tiers)
+    ]
+
+
+def _unknown_scopes(consumers: Consumers, operations: Sequence[Operation]) -> list[Mistake]:
+    """Return the scopes that no contract names: a client with a misspelt one would be refused, and nobody saw why."""
+    known = frozenset().union(*(each.scopes | each.further_scopes for each in operations))
+    return [
+        one.row.mistake("scopes", f"no contract names the scope {scope!r}.")
+        for one in consumers.known
+        for scope in one.policy.scopes or ()
+        if scope not in known
     ]
 
 

@@ -30,7 +30,10 @@ def title_of(api: Api) -> str:
 
 def _asks_for(operation: Operation) -> str:
     scopes = ", ".join(f"`{scope}`" for scope in operation.scopes)
-    return "Open to everybody." if operation.public else f"Scopes: {scopes}."
+    if operation.public:
+        return "Open to everybody."
+    further = "".join(f" With `{scope}` it shows or allows more." for scope in operation.further_scopes)
+    return f"Scopes: {scopes}.{further}"
 
 
 def _refuses_with(operation: Operation) -> str:

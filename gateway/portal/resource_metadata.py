@@ -63,4 +63,4 @@ def _route(path: str, document: bytes) -> HTTPRouteHandler:
 
 
 def _scopes(api: Api) -> set[str]:
-    return {scope for operation in api.operations for scope in operation.scopes}
+    return {scope for each in api.operations for scope in (*each.scopes, *each.further_scopes)}

@@ -1,6 +1,7 @@
 """Contracts, the modules that serve them and the catalogue of problems say the same. Each check is shown to fail."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,29 @@ def test_function_that_is_passed_on_without_an_operation_is_seen() -> None:
     module = ast.parse('from somewhere import list_things, drop_things\n__all__ = ["drop_things", "list_things"]\n')
 
     assert unserved(contract, module) == {"drop_things"}
+
+
+def undeclared_scopes(text: str) -> set[str]:
+    """Return the scopes that a contract speaks of, and that no operation of it asks for or names as a further one."""
+    asked = set[str]()
+    for node in operations(yaml.safe_load(text)):
+        security = node.get("security") or []
+        asked.update(node.get("x-further-scopes", ()), *(scopes for each in security for scopes in each.values()))
+    return set(re.findall(r"`([a-z_]+:[a-z_]+)`", text)) - asked
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=named)
+def test_scopes_that_a_contract_speaks_of_are_declared(contract: Path) -> None:
+    assert undeclared_scopes(contract.read_text()) == set(), "Name them in `security`, or in `x-further-scopes`."
+
+
+def test_scope_that_is_spoken_of_alone_is_seen() -> None:
+    contract = """
+        paths: {/a: {get: {operationId: get_a, x-further-scopes: ["b:read"], security: [{bearer: ["a:read"]}]}}}
+        info: {description: "`a:read`, `b:read`, `c:read`"}
+    """
+
+    assert undeclared_scopes(contract) == {"c:read"}
 
 
 def open_to_strangers(contract: dict[str, Any]) -> set[str]:

@@ -268,6 +268,8 @@ def test_token_says_what_was_asked_and_lasts_no_longer(config: Path) -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["scope"], claims["legal_entities"], claims["customers"]) == ("status:read", ["ES01"], ["cus_1"])
     assert claims["exp"] - claims["iat"] == 300
+    whole = jwt.decode(tiebeam("token", "--config", config).output.strip(), options={"verify_signature": False})
+    assert {"finance:read", "holds:override", "status:read"} <= set(whole["scope"].split())
     assert tiebeam("token", "--minutes", 5000, "--config", config).exit_code == 2, "The gateway refuses such tokens."
 
 

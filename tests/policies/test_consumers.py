@@ -5,6 +5,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.caller import Caller, Claim
 from gateway.policy.consumers import Consumers
@@ -233,6 +234,18 @@ def test_row_of_a_consumer_that_fits_nothing_is_named(row: dict[str, Any], field
 )
 def test_row_of_a_consumer_that_cannot_be_loaded_is_named(row: dict[str, Any], field: str) -> None:
     assert mistakes([*BASE, ANY | row])[0].startswith(f"10-x.yaml, row 3 (consumer), {field}")
+
+
+def test_scope_that_no_contract_names_is_named() -> None:
+    asked = [structs.replace(READ, scopes=frozenset({"status:read"}), further_scopes=frozenset({"finance:read"}))]
+    rows = [*BASE, ANY | {"scopes": ["status:read", "finance:read", "status:raed", "read"]}]
+    with pytest.raises(PolicyError) as raised:
+        compiled(policies_of("10-x.yaml", rows), asked, ISSUERS)
+
+    assert [str(mistake) for mistake in raised.value.mistakes] == [
+        f"10-x.yaml, row 3 (consumer), field scopes: no contract names the scope {name!r}."
+        for name in ("status:raed", "read")
+    ]
 
 
 @pytest.mark.parametrize("missing", ["client_id", "owner"])
