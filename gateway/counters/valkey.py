@@ -35,8 +35,10 @@ LEAVING: Final = 10_000
 class ValkeyCounters:
     """Counters shared by every replica that has the same URL."""
 
-    def __init__(self, url: Secret, metrics: Metrics | None = None, *, bound_s: float = BOUND_S) -> None:
-        self._url, self._metrics, self._bound_s = url, metrics, bound_s
+    def __init__(
+        self, url: Secret, metrics: Metrics | None = None, *, bound_s: float = BOUND_S, open_s: float = OPEN_S
+    ) -> None:
+        self._url, self._metrics, self._bound_s, self._open_s = url, metrics, bound_s, open_s
         self._queue: deque[Asked] = deque()
         self._asked = asyncio.Event()
         self._away = self._closed = self._is_proved = False
@@ -107,7 +109,7 @@ class ValkeyCounters:
                     if link:
                         self._is_proved, self._away, pause_s = True, False, 0.0
                         await self._serve(link)
-                        pause_s = 0.0 if link.is_lost else OPEN_S
+                        pause_s = 0.0 if link.is_lost else self._open_s
                 self._open()
                 await asyncio.sleep(pause_s)
         finally:
