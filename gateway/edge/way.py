@@ -19,7 +19,7 @@ from gateway.policy.kinds.audit import Audit
 from gateway.policy.kinds.base import Kit
 from gateway.policy.kinds.rate_limit import RateLimit
 from gateway.policy.plan import Plan
-from gateway.telemetry.metrics import COUNTERS_AWAY
+from gateway.telemetry.metrics import COUNTERS_AWAY, TURNED_AWAY
 from openapi.common.types import Code
 
 STANDING: Final = len(TOPICS)
@@ -69,6 +69,8 @@ class Way:
     async def _noted(self, call: Call, answer: Answer) -> Answer:
         if answer.status < REFUSED and self.operation.is_safe:
             self._kit.auditor.count_read(self.operation.place)
+        elif call.decided_before:
+            self._kit.metrics.count(TURNED_AWAY)
         elif self._audit:
             await self._audit.note(call, self._kit, answer)
         return answer

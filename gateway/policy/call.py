@@ -41,6 +41,7 @@ class Call:
         "_fields",
         "_read",
         "correlation_id",
+        "decided_before",
         "generations",
         "operation",
         "partition",
@@ -58,6 +59,7 @@ class Call:
         self.operation, self.scope = operation, scope
         self.correlation_id = self.path = self.partition = self.visibility = ""
         self.generations: tuple[int, ...] | None = None
+        self.decided_before = False
         self._read = read
         self._fields: dict[bytes, bytes] | None = None
         self._body: bytes | None = None
@@ -103,6 +105,10 @@ class Call:
         if self._decision_id is None:
             self._decision_id = str(uuid4())
         return self._decision_id
+
+    def repeat(self, decision_id: str) -> None:
+        """Name the earlier decision that holds for this call too, and is written down already."""
+        self._decision_id, self.decided_before = decision_id, True
 
     async def body(self) -> bytes:
         """Return the whole body, read when first asked for: nobody buffers what a stranger sends."""

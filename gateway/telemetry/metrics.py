@@ -12,6 +12,8 @@ COUNTERS_AWAY: Final = "tiebeam_counters_away_total"
 """Calls that met no shared counters, and went on as their policies say for then."""
 COUNTERS_LOST: Final = "tiebeam_counters_lost_total"
 """How often the shared counters stopped answering: once each time, however many calls met nobody then."""
+TURNED_AWAY: Final = "tiebeam_turned_away_total"
+"""Tries of network addresses that are shut out already: of each such time one audit row is written, with the first."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -38,13 +40,18 @@ class Metrics:
 
     def snapshot(self) -> Mapping[str, int]:
         """Return every series as Prometheus writes its name: `name{label="value"}`."""
-        counted = {_series(name, labels): count for (name, labels), count in sorted(self._counts.items())}
+        counted = {_written(name, labels): count for (name, labels), count in sorted(self._counts.items())}
         for figures in self._kept_elsewhere:
             counted |= figures()
         return counted
 
 
-def _series(name: str, labels: Labels) -> str:
+def series(name: str, **labels: str) -> str:
+    """Return the name of a series as Prometheus writes it, for figures that are kept elsewhere."""
+    return _written(name, tuple(sorted(labels.items())))
+
+
+def _written(name: str, labels: Labels) -> str:
     return f"{name}{{{','.join(f'{label}={_quoted(value)}' for label, value in labels)}}}" if labels else name
 
 

@@ -1,5 +1,6 @@
 """What a network address may try without a token that is accepted, and that nobody else pays for it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -9,6 +10,8 @@ from gateway.counters import CountersAway, Question, Told
 from gateway.counters.memory import MemoryCounters
 from gateway.errors import Unavailable
 from gateway.store.audit import TABLE
+from gateway.store.denials import Denial, DenialKind
+from gateway.telemetry.metrics import TURNED_AWAY
 from openapi.common.types import Code
 from tests.edge_world import CUSTOMER, ONBOARDINGS, STATUS, Reply, World
 
@@ -25,15 +28,21 @@ POLICIES = """
 
 
 class Checks:
-    """How often a token was verified."""
+    """How often a token was verified, and how often only by what this process has."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made, self._verify = 0, world.verifier.verify
+        self.made_now, self._verify_now = 0, world.verifier.verify_now
         monkeypatch.setattr(world.verifier, "verify", self._count)
+        monkeypatch.setattr(world.verifier, "verify_now", self._count_now)
 
     async def _count(self, token: bytes, look: Callable[[], Awaitable[None]]) -> object:
         self.made += 1
         return await self._verify(token, look)
+
+    def _count_now(self, token: bytes) -> object:
+        self.made_now += 1
+        return self._verify_now(token)
 
 
 class AwayAgain(MemoryCounters):
@@ -45,6 +54,18 @@ class AwayAgain(MemoryCounters):
         if self.away:
             raise CountersAway(str(question))
         return super().ask_now(question)
+
+
+class Waiting(MemoryCounters):
+    """Nobody knows at once what was counted."""
+
+    def ask_now(self, question: Question) -> Told | None:  # type: ignore[override] # as shared counters have it.
+        return None if question.limits else super().ask_now(question)
+
+    async def ask(self, question: Question) -> Told:
+        told = super().ask_now(question)
+        await asyncio.sleep(0)
+        return told
 
 
 def limiting(world: World, when: str = "refuse", counters: MemoryCounters | None = None) -> World:
@@ -77,14 +98,63 @@ async def test_address_that_tried_too_often_is_shut_out(limited: World, token: s
     assert limited.framework.seen == []
 
 
-async def test_no_signature_is_checked_for_an_address_that_is_shut_out(
+async def test_only_so_many_tokens_are_looked_at_for_all_addresses_that_are_shut_out(
     limited: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = Checks(limited, monkeypatch)
 
-    await tried(limited, 20)
+    await tried(limited, 50)
+    await tried(limited, 50, OTHER)
 
-    assert checks.made == 4
+    assert (checks.made, checks.made_now) == (8, 20)
+
+
+async def test_token_that_is_new_is_taken_from_an_address_that_is_shut_out(limited: World) -> None:
+    await tried(limited, 9)
+
+    renewed = await limited.send("GET", STATUS, token=limited.token(), client=ATTACKER)
+
+    assert renewed.status == 200
+    assert [reply.status for reply in await tried(limited, 2)] == [429] * 2
+
+
+async def test_token_that_is_new_is_taken_as_soon_as_there_is_time_to_look_at_it(limited: World) -> None:
+    token = limited.token()
+    await tried(limited, 4 + 20)
+    before = await limited.send("GET", STATUS, token=token, client=ATTACKER)
+    limited.clock.forward(1)
+    after = await limited.send("GET", STATUS, token=token, client=ATTACKER)
+
+    assert (before.status, before.code, after.status) == (429, "rate.limited", 200)
+
+
+async def test_token_that_is_denied_is_not_taken_from_an_address_that_is_shut_out(limited: World) -> None:
+    denial = Denial(
+        id="dny_1", kind=DenialKind.client, name="crm", reason="lost", denied_by="ops", denied_at=limited.clock()
+    )
+    limited.denied.append(denial)
+    await limited.verifier.reload_denials(1)
+    await tried(limited, 4)
+
+    reply = await limited.send("GET", STATUS, token=limited.token(), client=ATTACKER)
+
+    assert (reply.status, limited.denials_read) == (429, 1)
+
+
+async def test_no_issuer_is_asked_for_the_key_of_a_token_from_an_address_that_is_shut_out(
+    limited: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def seek(_issuer: str, kid: str) -> None:
+        asked.append(kid)
+
+    monkeypatch.setattr(limited.verifier.keys, "find", lambda _issuer, _kid: None)
+    monkeypatch.setattr(limited.verifier.keys, "seek", seek)
+    replies = await tried(limited, 9, token=limited.token())
+
+    assert [reply.status for reply in replies] == [401] * 3 + [429] * 6
+    assert len(asked) == 4
 
 
 @pytest.mark.parametrize("path", [CUSTOMER, ONBOARDINGS, "/process/nothing/v1/here", "/system/books/erp/v1/nothing"])
@@ -95,7 +165,7 @@ async def test_address_is_shut_out_of_all_operations_at_once(
     checks = Checks(limited, monkeypatch)
 
     assert (await limited.send("GET", path, token=FORGED, client=ATTACKER)).status == 429
-    assert checks.made == 0
+    assert (checks.made, checks.made_now) == (0, 1)
 
 
 async def test_try_that_is_refused_does_not_lengthen_the_penalty(limited: World) -> None:
@@ -210,6 +280,39 @@ async def test_tries_are_written_down_under_their_decisions(limited: World) -> N
         rows = (await connection.execute(select(TABLE).order_by(TABLE.c.sequence))).mappings().all()
     assert [row["code"] for row in rows] == [*["auth.invalid_token"] * 3, "rate.limited"]
     assert [f"urn:tiebeam:decision:{row['id']}" for row in rows] == [reply.json["instance"] for reply in replies]
+
+
+async def test_tries_of_an_address_that_is_shut_out_name_the_decision_that_shut_it_out(limited: World) -> None:
+    replies = await tried(limited, 4)
+    for method, path in (("PUT", STATUS), ("GET", "/system")):
+        replies.append(await limited.send(method, path, token=FORGED, client=ATTACKER))
+    limited.clock.forward(10)
+    again = await tried(limited, 3)
+
+    ids = await decisions(limited)
+    assert [reply.status for reply in again] == [401, 429, 429]
+    assert [reply.json["instance"] for reply in replies[3:]] == [ids[3]] * 3
+    assert [reply.json["instance"] for reply in again] == [ids[4], ids[5], ids[5]]
+    assert len(ids) == 6
+    assert limited.kit.metrics.total(TURNED_AWAY) == 3
+
+
+async def test_calls_that_are_found_out_together_have_one_row_for_shutting_their_address_out(world: World) -> None:
+    together = limiting(world, counters=Waiting(world.seconds))
+
+    replies = await asyncio.gather(*(together.send("GET", STATUS, token=FORGED, client=ATTACKER) for _ in range(9)))
+
+    refused = [reply.json["instance"] for reply in replies if reply.status == 429]
+    ids = await decisions(together)
+    assert len(refused) == 6
+    assert (len(ids), len(set(refused))) == (4, 1)
+
+
+async def decisions(world: World) -> list[str]:
+    """Return what is written down, by the names that problems have for it."""
+    async with world.store.begin() as connection:
+        ids = (await connection.execute(select(TABLE.c.id).order_by(TABLE.c.sequence))).scalars().all()
+    return [f"urn:tiebeam:decision:{one}" for one in ids]
 
 
 @pytest.mark.parametrize(
