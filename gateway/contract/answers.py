@@ -5,7 +5,6 @@ from types import NoneType
 from typing import Any
 
 import msgspec
-from litestar import Response
 from msgspec import Struct
 
 from gateway.contract.document import Document, Node
@@ -13,6 +12,7 @@ from gateway.contract.entity_tags import entity_tag
 from gateway.contract.generated import NoType, named_type
 from gateway.contract.media_types import JSON
 from gateway.contract.path_segments import encode_segment
+from gateway.contract.reply import Reply
 
 BODY = "$response.body#/"
 
@@ -30,15 +30,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     locate: Locate | None
     """What makes `Location` of the body."""
 
-    def response(self, value: Any) -> Response[bytes]:  # noqa: ANN401 - of the answer's own type.
+    def reply(self, value: Any) -> Reply:  # noqa: ANN401 - of the answer's own type.
         """Return the response that carries the value."""
-        headers = {}
+        headers = [("content-type", JSON)] if self.kind is not NoneType else []
         if self.tagged:
-            headers["etag"] = entity_tag(str(value.version))
+            headers.append(("etag", entity_tag(str(value.version))))
         if self.locate:
-            headers["location"] = self.locate(value)
-        content = b"" if value is None else msgspec.json.encode(value)
-        return Response(content, status_code=self.status, headers=headers, media_type=JSON)
+            headers.append(("location", self.locate(value)))
+        return Reply(self.status, headers, b"" if value is None else msgspec.json.encode(value))
 
 
 def compiled(document: Document, status: str, response: Node, paths: Mapping[str, str]) -> Answer:

@@ -7,6 +7,7 @@ from litestar import Litestar, Request, Response
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 
 from gateway import problems
 from gateway.contract.model import Api, Operation
@@ -40,7 +41,7 @@ def build_application(
 
 
 def _route(operation: Operation) -> HTTPRouteHandler:
-    async def endpoint(request: AnyRequest) -> Response[Any]:
+    async def endpoint(request: AnyRequest) -> ASGIApp:
         return await operation.endpoint(request)
 
     route = HTTPRouteHandler(

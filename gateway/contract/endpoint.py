@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Request
 from msgspec import Struct
 
 from gateway import problems
@@ -13,6 +13,7 @@ from gateway.contract.body import BodyReader, unwanted
 from gateway.contract.media_types import accepts_json, header_values
 from gateway.contract.model import PerRequest
 from gateway.contract.parameters import Parameter, Values, read_all
+from gateway.contract.reply import Reply
 from gateway.contract.scope import caller_in, context_in
 from gateway.contract.violations import malformed
 from gateway.errors import Refused
@@ -39,11 +40,11 @@ class Binding(Struct, frozen=True, kw_only=True):
     """What the function names besides the contract's parameters."""
     statuses: frozenset[int]
 
-    async def __call__(self, request: AnyRequest) -> Response[bytes]:
+    async def __call__(self, request: AnyRequest) -> Reply:
         """Return the answer, whatever happens."""
         try:
             value = await self._called(request)
-            return self.answers[type(value)].response(value)
+            return self.answers[type(value)].reply(value)
         except Exception as error:  # noqa: BLE001 - here whatever was raised becomes an answer.
             return self._problem(request, error)
 
@@ -76,8 +77,8 @@ class Binding(Struct, frozen=True, kw_only=True):
             raise malformed(violations)
         return arguments
 
-    def _problem(self, request: AnyRequest, error: Exception) -> Response[bytes]:
+    def _problem(self, request: AnyRequest, error: Exception) -> Reply:
         status, headers, body = problems.render(error, context_in(request.scope, self.scopes))
         if status not in self.statuses:
             _log.error("%s answered %d, which its contract does not list.", self.name, status)
-        return Response(body, status_code=status, headers=dict(headers), media_type=problems.MEDIA_TYPE)
+        return Reply(status, headers, body)

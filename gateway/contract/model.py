@@ -4,18 +4,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
 from typing import Any, Literal
 
-from litestar import Request, Response
+from litestar import Request
 from msgspec import Struct
 
 from gateway.contract.document import Document
+from gateway.contract.reply import Reply
 from openapi.common.types import Code
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Response[Any]]]
+Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Reply]]
 
 CALLER = "tiebeam.caller"
 CORRELATION_ID = "tiebeam.correlation_id"
-DECISION_ID = "tiebeam.decision_id"
+DECISION_ID = "tiebeam.decision_id_of"
+"""A function: most calls are never asked for it."""
 RESOURCE_METADATA = "tiebeam.resource_metadata"
 """Keys of `scope["state"]`, which the edge fills in."""
 

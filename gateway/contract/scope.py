@@ -26,11 +26,11 @@ def correlation_id_in(scope: HTTPScope) -> str:
 
 def context_in(scope: HTTPScope, scopes: tuple[str, ...] = ()) -> Context:
     """Return what a problem says of the call."""
-    decision_id = scope["state"].get(DECISION_ID)
+    decision_id_of = scope["state"].get(DECISION_ID)
     metadata_of = scope["state"].get(RESOURCE_METADATA)
     return Context(
         correlation_id=correlation_id_in(scope),
-        decision_id=decision_id,
+        decision_id=decision_id_of() if decision_id_of else None,
         scopes=scopes,
         resource_metadata=metadata_of(scope["path"]) if metadata_of else None,
     )

@@ -11,7 +11,7 @@ from gateway.deadline import deadline
 from gateway.edge.address import Addresses
 from gateway.edge.answers import App, Scope, Send, collect, send_answer
 from gateway.edge.governed import PAGE, Governed
-from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, read_body
+from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, has_no_body, read_body
 from gateway.edge.paths import normal
 from gateway.edge.pressure import MOST, Pressure
 from gateway.edge.standing import Standing
@@ -132,6 +132,8 @@ def _call_of(scope: Scope, receive: Receive) -> Call:
 
 
 async def _read(receive: Receive, call: Call) -> bytes:
+    if has_no_body(call.scope.get("http_version", ""), call.fields):
+        return b""
     return await read_body(receive, call.header(b"content-length"), call.operation.max_body_bytes)
 
 
@@ -139,7 +141,7 @@ def _told(call: Call, kit: Kit) -> Scope:
     """Return the scope as the framework gets it: the one form of the path, and what the edge knows by now."""
     state: dict[str, object] = {
         CORRELATION_ID: call.correlation_id,
-        DECISION_ID: call.decision_id,
+        DECISION_ID: lambda: call.decision_id,
         RESOURCE_METADATA: kit.resource_metadata,
     }
     if call.operation is not PAGE:

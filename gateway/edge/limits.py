@@ -31,6 +31,11 @@ def check_headers(fields: Mapping[bytes, bytes]) -> None:
         raise Refused(Code.request_headers_too_large, f"Keep all header fields together within {HEADER_BYTES} bytes.")
 
 
+def has_no_body(http_version: str, fields: Mapping[bytes, bytes]) -> bool:
+    """Tell whether the fields say that no body follows (RFC 9112 §6.3); in HTTP/2 they never do."""
+    return http_version.startswith("1") and b"content-length" not in fields and b"transfer-encoding" not in fields
+
+
 async def read_body(receive: Receive, announced: bytes | None, most: int) -> bytes:
     """Return the whole body; raises Refused as soon as it is, or says that it will be, larger than `most`.
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.limits import HEADER_BYTES, URI_BYTES
+from gateway.edge.limits import HEADER_BYTES, URI_BYTES, has_no_body
 from gateway.edge.paths import normal
 from gateway.edge.routes import allowed, is_governed
 from gateway.errors import Refused
@@ -128,6 +128,23 @@ async def test_caller_who_hangs_up_within_the_body_gets_nothing(world: World) ->
     assert world.framework.seen == []
 
 
+@pytest.mark.parametrize(
+    ("http_version", "fields", "expected"),
+    [
+        ("1.1", {}, True),
+        ("1.0", {}, True),
+        ("1.1", {b"content-length": b"0"}, False),
+        ("1.1", {b"transfer-encoding": b"chunked"}, False),
+        ("2", {}, False),
+        ("", {}, False),
+    ],
+)
+def test_fields_say_only_before_http_2_that_no_body_follows(
+    http_version: str, fields: dict[bytes, bytes], *, expected: bool
+) -> None:
+    assert has_no_body(http_version, fields) is expected
+
+
 async def test_path_that_the_framework_gets_is_the_normal_one(world: World) -> None:
     await world.send("GET", STATUS.replace("prj_1", "%70rj_1"))
 
@@ -148,7 +165,7 @@ async def test_framework_is_told_who_calls_and_what_for(world: World) -> None:
     state = world.framework.seen[0].state
     assert state["tiebeam.caller"].client_id == "crm"
     assert state["tiebeam.correlation_id"] == "opp-4711-7"
-    assert state["tiebeam.decision_id"]
+    assert state["tiebeam.decision_id_of"]()
 
 
 async def test_head_is_a_get_without_its_body(world: World) -> None:
