@@ -66,6 +66,19 @@ async def test_loaded_rows_hold_with_the_next_request_and_bad_ones_are_named(pro
     assert back["policy_set"]["id"] == sets[1]["id"]
 
 
+async def test_token_that_is_limited_is_explained_itself_and_no_other(product: Product) -> None:
+    call = {"method": "GET", "target": STATUS}
+    async with product.client("portal", customers=("cus_1",)) as portal, product.client("ops") as ops:
+        tokens = [one.headers["authorization"].removeprefix("Bearer ") for one in (portal, ops)]
+        own = [await portal.post(f"{BASE}/explanations", json=body) for body in (call, call | {"token": tokens[0]})]
+        others = await portal.post(f"{BASE}/explanations", json=call | {"token": tokens[1]})
+        portals = await ops.post(f"{BASE}/explanations", json=call | {"token": tokens[0]})
+
+    assert [answer.json()["caller"]["customers"] for answer in own] == [["cus_1"]] * 2
+    assert (others.status_code, others.json()["code"]) == (403, "auth.entity_not_allowed")
+    assert portals.json()["caller"]["client_id"] == "portal"
+
+
 async def test_refusal_is_looked_up_by_its_decision(product: Product) -> None:
     async with product.client("crm", scopes=("customers:read",)) as crm, product.client("ops") as ops:
         refused = (await crm.get(STATUS)).json()

@@ -5,6 +5,7 @@ from msgspec import UNSET
 from gateway.caller import Caller, Claim
 from gateway.edge.explaining import Asked, Explainer
 from gateway.edge.in_force import InForce
+from gateway.platform.governance.access import require_whole
 from gateway.policy.explain import Decision
 from openapi.platform.governance.v1 import (
     ExplainedCall,
@@ -16,9 +17,14 @@ from openapi.platform.governance.v1 import (
 )
 
 
-async def explain_call(*, policies: InForce, bearer: str, body: ExplainedCall) -> Explanation:
-    """Return what would happen to the call, of the token that stands in the body or else of the one that asks."""
+async def explain_call(*, policies: InForce, bearer: str, caller: Caller, body: ExplainedCall) -> Explanation:
+    """Return what would happen to the call, of the token that stands in the body or else of the one that asks.
+
+    Everybody may have their own calls explained; what others may do is told to whoever is limited in nothing.
+    """
     token = bearer if body.token is UNSET else body.token
+    if token != bearer:
+        require_whole(caller)
     asked = Asked(method=body.method.value, target=body.target, token=token)
     told = await Explainer(policies.edge).explain(asked)
     outcome = told.outcome

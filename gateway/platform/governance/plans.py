@@ -1,20 +1,24 @@
 """What the set in force says of operations and of clients."""
 
+from gateway.caller import Caller
 from gateway.edge.in_force import InForce
+from gateway.platform.governance.access import require_whole
 from gateway.policy.document import Row
 from gateway.policy.plan import Plan, row_shown, rows_shown
 from openapi.platform.governance.v1 import Consumer, Consumers, OperationPlan, PlannedRow, Plans
 
 
-async def list_plans(*, policies: InForce, operation: str | None) -> Plans:
+async def list_plans(*, policies: InForce, caller: Caller, operation: str | None) -> Plans:
     """Return each operation's plan; with `operation`, of those whose name holds it."""
+    require_whole(caller)
     at_work = policies.edge.policies
     found = [plan for place, plan in at_work.plans.items() if operation is None or operation in place]
     return Plans(policy_set=at_work.id, items=[_plan(plan) for plan in found])
 
 
-async def list_consumers(*, policies: InForce) -> Consumers:
+async def list_consumers(*, policies: InForce, caller: Caller) -> Consumers:
     """Return the clients that are known, as the files have them."""
+    require_whole(caller)
     at_work = policies.edge.policies
     return Consumers(
         policy_set=at_work.id,

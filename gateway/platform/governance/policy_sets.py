@@ -16,6 +16,7 @@ async def list_policy_sets(
     *, store: Store, caller: Caller, cursors: Cursors, limit: int, cursor: str | None
 ) -> PolicySetPage:
     """Return the sets, the newest first."""
+    require_whole(caller)
     listing = Listing(cursors, "platform/governance/v1:list_policy_sets", caller)
     found = await policy_sets.listing(store, Window(after=listing.after(cursor), limit=limit))
     return PolicySetPage(

@@ -38,6 +38,7 @@ async def list_denials(
     cursor: str | None,
 ) -> DenialPage:
     """Return the denials, the newest first; those that ran out lately too."""
+    require_whole(caller)
     listing = Listing(cursors, "platform/governance/v1:list_denials", caller, kind=kind, value=value)
     window = Window(after=listing.after(cursor), limit=limit)
     wanted = denials.DenialKind(kind) if kind else None
