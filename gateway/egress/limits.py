@@ -11,8 +11,7 @@ allows. What the vendor takes is counted in the shared bucket alone, in any case
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from math import ceil, floor
 from typing import Final, NamedTuple
@@ -106,12 +105,9 @@ class Limiter:
                 raise Unavailable(Code.upstream_rate_limited, "Its quota is used up.", retry_after_s=ceil(wait_s))
             await self._sleep(wait_s)
 
-    @asynccontextmanager
-    async def place(self, left_s: Callable[[], float]) -> AsyncIterator[None]:
-        """Hold one of the places for calls under way; raises Unavailable where none gets free in time."""
-        allowed = _held(self._background, left_s) if self._is_background else nullcontext()
-        async with allowed, _held(self._places, left_s):
-            yield
+    def place(self, left_s: Callable[[], float]) -> "Held":
+        """Return what holds a place for a call under way; entered, it raises Unavailable where none gets free."""
+        return Held((self._background, self._places) if self._is_background else (self._places,), left_s)
 
     @property
     def _is_background(self) -> bool:
@@ -149,16 +145,39 @@ class Limiter:
         return wait_s
 
 
-@asynccontextmanager
-async def _held(places: asyncio.Semaphore, left_s: Callable[[], float]) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(left_s()):
-            await places.acquire()
-    except TimeoutError as error:
-        raise Unavailable(
-            Code.upstream_rate_limited, "As many calls as it takes are under way.", retry_after_s=1
-        ) from error
-    try:
-        yield
-    finally:
-        places.release()
+class Held:
+    """Places of this process, each held for the length of the block."""
+
+    def __init__(self, places: Sequence[asyncio.Semaphore], left_s: Callable[[], float]) -> None:
+        self._places, self._left_s = places, left_s
+        self._held: list[asyncio.Semaphore] = []
+
+    async def __aenter__(self) -> None:
+        """Return once all are held; raises Unavailable where one does not get free in time."""
+        try:
+            for places in self._places:
+                await self._acquired(places)
+                self._held.append(places)
+        except BaseException:
+            self._release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give them back."""
+        self._release()
+
+    async def _acquired(self, places: asyncio.Semaphore) -> None:
+        if not places.locked():
+            await places.acquire()  # At once: nothing needs to watch the time.
+            return
+        try:
+            async with asyncio.timeout(self._left_s()):
+                await places.acquire()
+        except TimeoutError as error:
+            raise Unavailable(
+                Code.upstream_rate_limited, "As many calls as it takes are under way.", retry_after_s=1
+            ) from error
+
+    def _release(self) -> None:
+        for places in self._held:
+            places.release()
