@@ -1,6 +1,8 @@
 """Cache-Control (RFC 9111 §5.2): a field as its directives, and what a request asks by them."""
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -10,7 +12,8 @@ MOST_S: Final = 2**31
 """What a larger number of seconds is taken for (§1.2.2)."""
 
 
-def directives_of(field: bytes) -> dict[bytes, bytes | None]:
+@lru_cache(maxsize=1_000)
+def directives_of(field: bytes) -> Mapping[bytes, bytes | None]:
     """Return each directive by its name in lower case; of two of one name the first counts (§4.2.1)."""
     found: dict[bytes, bytes | None] = {}
     position = 0
@@ -82,7 +85,7 @@ def forbids_keeping(field: bytes | None) -> bool:
     return field is not None and b"no-store" in directives_of(field)
 
 
-def _max_stale(found: dict[bytes, bytes | None]) -> int | None:
+def _max_stale(found: Mapping[bytes, bytes | None]) -> int | None:
     if b"max-stale" not in found:
         return None
     value = found[b"max-stale"]

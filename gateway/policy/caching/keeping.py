@@ -1,6 +1,7 @@
 """What of an answer may be kept, and for how long it is its maker's word (RFC 9111 §3, §4.2.1)."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -74,7 +75,7 @@ def tag_of(view: str, body: bytes) -> bytes:
     return b'"%s"' % digest.hexdigest()[:32].encode()
 
 
-def _fresh_s(answer: Answer, said: dict[bytes, bytes | None]) -> float:
+def _fresh_s(answer: Answer, said: Mapping[bytes, bytes | None]) -> float:
     """Return for how long the answer calls itself fresh; one whose words cannot be read is not (§4.2.1)."""
     for name in (b"s-maxage", b"max-age"):
         if name in said:

@@ -119,6 +119,8 @@ class Reading:
         )
 
     def _kept(self, answer: Answer, stored: Stored, reason: bytes) -> Answer:
+        if answer.header(b"etag") is None:
+            answer.add(b"etag", stored.tag)
         forbidden = forbids_keeping(self._call.header(b"cache-control"))
         kept = not forbidden and self._responses.keep(self._key, stored, self._call)
         return serving.passed(self._call, answer, reason + (b"; stored" if kept else b""), self._view)
