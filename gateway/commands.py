@@ -24,6 +24,7 @@ from gateway.durable import migrate as database
 from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
+from gateway.platform import metrics
 from gateway.policy.plan import row_shown, rows_shown
 from gateway.settings import Settings, hand_on, load
 from gateway.store import work_items
@@ -184,7 +185,8 @@ def all_scopes(settings: Settings) -> tuple[str, ...]:
     """Return every scope that an operation asks for, and those with which one shows or allows more."""
     parts = main.parts(main.read(settings), Part.whole)
     operations = [operation for api in main.apis_of(parts) for operation in api.operations]
-    return tuple(sorted({scope for each in operations for scope in (*each.scopes, *each.further_scopes)}))
+    named = {scope for each in operations for scope in (*each.scopes, *each.further_scopes)}
+    return tuple(sorted(named | metrics.OPERATION.scopes))
 
 
 def work_item_list(settings: Settings, *, owner: str | None, everything: bool) -> str:

@@ -28,6 +28,7 @@ from gateway.edge.news import News
 from gateway.egress.limits import Part
 from gateway.egress.upstreams import Upstreams
 from gateway.installation_key import installation_key
+from gateway.platform import metrics as metrics_page
 from gateway.platform.governance import v1 as governance_v1
 from gateway.platform.operations import v1 as operations_v1
 from gateway.policy import document as policy_document
@@ -117,7 +118,7 @@ def web(built: Parts) -> App:
     resources = resources_of(settings, apis)
     checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built)}
     pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
-    pages += portal.metadata_routes(resources)
+    pages += [*portal.metadata_routes(resources), metrics_page.route(built.upstreams.metrics)]
     verifier = verifier_of(settings, built.store)
     begin = [verifier.start, built.in_force.start]
     application = cast("App", build_application(apis, pages, begin=begin, end=[verifier.close]))

@@ -10,6 +10,7 @@ from gateway.composition.parts import CannotStart
 from gateway.contract import Api
 from gateway.identity import Denials, Verifier
 from gateway.keys import KeyRing, KeySetError, KeyTimes, TrustedIssuer
+from gateway.platform import metrics
 from gateway.settings import Settings
 from gateway.store import denials
 from gateway.store.database import Store
@@ -51,4 +52,5 @@ def resources_of(settings: Settings, apis: Sequence[Api]) -> portal.Resources:
     http = settings.http
     host = f"[{http.host}]" if ":" in http.host else http.host
     public_url = http.public_url or f"http://{host}:{http.port}"
-    return portal.Resources(public_url, [issuer.issuer for issuer in settings.issuers], apis)
+    issuers = [issuer.issuer for issuer in settings.issuers]
+    return portal.Resources(public_url, issuers, apis, metrics.OPERATION.scopes)

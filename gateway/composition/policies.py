@@ -6,16 +6,23 @@ from gateway.contract import Api
 from gateway.edge import Edge, kit_of, operations_of
 from gateway.edge.answers import App
 from gateway.identity import Verifier
+from gateway.platform import metrics
 from gateway.policy.compiling import Compiler
 from gateway.policy.document import PolicyError
+from gateway.policy.operation import Operation
 from gateway.policy.plan import PolicySet, compiled
+
+
+def governed(apis: tuple[Api, ...]) -> list[Operation]:
+    """Return every operation that the edge governs: those of the contracts, and what has none."""
+    return [*operations_of(apis), metrics.OPERATION]
 
 
 def policies_for(built: Parts, apis: tuple[Api, ...]) -> PolicySet:
     """Return what the files say of each operation; raises CannotStart with every row that does not fit."""
     issuers = [issuer.issuer for issuer in built.installation.settings.issuers]
     try:
-        return compiled(built.installation.rows, operations_of(apis), issuers)
+        return compiled(built.installation.rows, governed(apis), issuers)
     except PolicyError as error:
         raise CannotStart(str(error)) from error
 
@@ -24,7 +31,7 @@ def compiler_of(built: Parts, apis: tuple[Api, ...]) -> Compiler:
     """Return what makes policies of files while the process runs."""
     settings = built.installation.settings
     return Compiler(
-        operations=operations_of(apis),
+        operations=governed(apis),
         issuers=[issuer.issuer for issuer in settings.issuers],
         connections=list(settings.connections),
     )

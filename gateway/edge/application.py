@@ -52,6 +52,7 @@ class Edge:
         self._standing = Standing(kit.verifier, reload or _nothing_to_reload)
         self._strangers = Strangers(kit, self._standing, Addresses(trusted_proxies).of, clock)
         self._pressure = Pressure(most_under_way)
+        kit.metrics.read_from(self._pressure.figures)
         self.use(policies)
 
     def use(self, policies: PolicySet) -> None:

@@ -29,16 +29,18 @@ def kit_of(
 ) -> Kit:
     """Return the kit of one process; `resource_metadata` says where the metadata of RFC 9728 lie for a path."""
     kept, figures = responses or Responses(), metrics or Metrics()
-    figures.read_from(kept.figures)
+    told, auditor = news or News(counters), Auditor(store)
+    for source in (kept, told, auditor, verifier.keys):
+        figures.read_from(source.figures)
     return Kit(
         verifier=verifier,
         counters=counters,
         alone=MemoryCounters(),
         records=IdempotencyRecords(store),
-        auditor=Auditor(store),
+        auditor=auditor,
         responses=kept,
         metrics=figures,
-        tell=(news or News(counters)).tell,
+        tell=told.tell,
         problem=partial(_problem, resource_metadata),
         resource_metadata=resource_metadata,
     )

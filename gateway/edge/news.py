@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from gateway.counters import Counters, CountersAway
@@ -25,6 +25,10 @@ class News:
     def untold(self) -> frozenset[str]:
         """Return the topics that other processes have not heard of yet."""
         return frozenset(self._untold)
+
+    def figures(self) -> Mapping[str, int]:
+        """Return what there is to watch, by the names of metrics."""
+        return {"tiebeam_news_untold": len(self._untold)}
 
     async def tell(self, *topics: str) -> bool:
         """Return True where all processes know with their next request; False where it is still tried."""

@@ -1,6 +1,6 @@
 """How much may be under way in this process: what would wait longer than its caller does is sent away at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -15,12 +15,17 @@ class Pressure:
     """Counts the calls that somebody works on; answers that are here already do not count."""
 
     def __init__(self, most: int = MOST) -> None:
-        self.under_way, self._most = 0, most
+        self.under_way, self.sent_away, self._most = 0, 0, most
 
     def check(self) -> None:
         """Return where there is a place; raises Unavailable."""
         if self.under_way >= self._most:
+            self.sent_away += 1
             raise Unavailable(Code.gateway_overloaded, "More is under way than can be done.", retry_after_s=AGAIN_S)
+
+    def figures(self) -> Mapping[str, int]:
+        """Return what there is to watch, by the names of metrics."""
+        return {"tiebeam_calls_under_way": self.under_way, "tiebeam_calls_shed_total": self.sent_away}
 
     @contextmanager
     def place(self) -> Iterator[None]:

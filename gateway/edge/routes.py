@@ -6,7 +6,7 @@ from typing import Final
 from gateway.policy.operation import UNMATCHED
 from gateway.policy.plan import Plan
 
-GOVERNED: Final = ("/system/", "/process/", "/platform/")
+GOVERNED: Final = ("/system/", "/process/", "/platform/", "/metrics/")
 """Everything below needs a token, also what does not exist; everything else is a page that is open to everybody."""
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from gateway.keys.from_url import UrlKeys
 from gateway.keys.issuer import KeySetError, KeyState, TrustedIssuer
 from gateway.keys.jwk import Key
 from gateway.keys.key_set import SET_BYTES
+from gateway.telemetry.metrics import series
 
 LOOK_S: Final = 1.0
 """So often it is looked whether a file has changed, or a set has become too old."""
@@ -46,6 +47,10 @@ class KeyRing:
     def states(self) -> list[KeyState]:
         """Return what is known of each issuer's keys."""
         return [keys.state for keys in self._sets.values()]
+
+    def figures(self) -> Mapping[str, int]:
+        """Return what there is to watch, by the names of metrics."""
+        return {series("tiebeam_issuer_keys_fault", issuer=one.issuer): int(bool(one.fault)) for one in self.states}
 
     async def start(self) -> None:
         """Begin to fetch keys before they are due; returns at once, whether an issuer answers or not."""

@@ -1,6 +1,6 @@
 """What a client needs to know to get a token for us (RFC 9728): one document for the whole, and one for each API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,12 +17,14 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class Resources:
-    """What is protected here, as callers reach it under `public_url`."""
+    """What is protected here, as callers reach it under `public_url`; `besides` are scopes that no contract names."""
 
-    def __init__(self, public_url: str, issuers: Sequence[str], apis: Sequence[Api]) -> None:
+    def __init__(
+        self, public_url: str, issuers: Sequence[str], apis: Sequence[Api], besides: Iterable[str] = ()
+    ) -> None:
         self._public_url = public_url
         self._bases = tuple(api.base for api in apis)
-        scopes = sorted({scope for api in apis for scope in _scopes(api)})
+        scopes = sorted({*besides, *(scope for api in apis for scope in _scopes(api))})
         whole = self._document("", issuers, scopes, "Tiebeam", "/docs")
         self.documents: Mapping[str, bytes] = {WELL_KNOWN: msgspec.json.encode(whole)} | {
             WELL_KNOWN + api.base: msgspec.json.encode(

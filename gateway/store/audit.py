@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.errors import Unavailable
 from gateway.store.database import Store, metadata
 from gateway.store.instant import Instant
+from gateway.telemetry.metrics import series
 from openapi.common.types import Code
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,12 @@ class Auditor:
     def count_read(self, operation: str) -> None:
         """Count a read."""
         self.reads[operation] += 1
+
+    def figures(self) -> Mapping[str, int]:
+        """Return what there is to watch, by the names of metrics."""
+        reads = {series("tiebeam_reads_total", operation=place): count for place, count in self.reads.items()}
+        away = {"tiebeam_audit_unwritable": int(self._again_at is not None)}
+        return reads | away | {"tiebeam_audit_rows_waiting": len(self._waiting)}
 
     async def ready(self) -> None:
         """Return where the next row can be written, as far as anybody knows; else raise Unavailable.

@@ -15,6 +15,9 @@ COUNTERS_LOST: Final = "tiebeam_counters_lost_total"
 TURNED_AWAY: Final = "tiebeam_turned_away_total"
 """Tries of network addresses that are shut out already: of each such time one audit row is written, with the first."""
 
+FROM_ZERO: Final = (COUNTERS_AWAY, COUNTERS_LOST, TURNED_AWAY)
+"""They are shown before anything was counted, too: whoever watches for growth has to see the first one."""
+
 Labels = tuple[tuple[str, str], ...]
 
 
