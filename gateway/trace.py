@@ -37,7 +37,8 @@ class Trace(Struct, frozen=True, kw_only=True):
     @classmethod
     def begin(cls) -> Self:
         """Return the first place of a new trace, not sampled: whoever records decides that for themselves."""
-        return cls(trace_id=secrets.token_hex(16), span_id=secrets.token_hex(8), flags=0x02)
+        chance = secrets.token_hex(24)
+        return cls(trace_id=chance[:32], span_id=chance[32:], flags=0x02)
 
 
 def trace_of(fields: Sequence[bytes]) -> Trace:

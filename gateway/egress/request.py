@@ -1,6 +1,6 @@
 """One request on its way to a vendor: no more than is sent, because each is made once and read by few."""
 
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from msgspec import Struct
 
@@ -24,5 +24,5 @@ def shown(url: str) -> dict[str, object]:
     return {
         "host": parts.hostname or "",
         "path": unquote(parts.path),
-        "parameters": sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}),
+        "parameters": sorted({unquote_plus(item.partition("=")[0]) for item in parts.query.split("&") if item}),
     }
