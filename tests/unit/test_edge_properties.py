@@ -9,6 +9,7 @@ import http_sf
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from msgspec.json import encode
 from sqlalchemy import select
 
@@ -20,6 +21,7 @@ from gateway.errors import Refused
 from gateway.policy.call import Answer
 from gateway.policy.document import policies_of
 from gateway.policy.kinds.counted import Counted
+from gateway.policy.kinds.rate_limit import RateLimit
 from gateway.policy.operation import Operation
 from gateway.policy.plan import Plan
 from gateway.store.audit import TABLE
@@ -223,14 +225,21 @@ def test_visibility_is_equal_for_equal_views_only_whoever_calls(
 
 
 @given(st.lists(rate_limits | concurrencies, min_size=2, max_size=2), st.tuples(names, names))
+@settings(deadline=None)
 def test_buckets_of_two_rows_or_two_clients_are_never_one(rows: list[dict[str, Any]], clients: tuple[str, str]) -> None:
     first, second = (row.policy for row in policies_of("x.yaml", rows))
     assert isinstance(first, Counted)
     assert isinstance(second, Counted)
 
-    named = {(encode(row), who): f"{row.bucket}:{who}" for row in (first, second) for who in clients}
+    named = {(measure_of(row), who): f"{row.bucket}:{who}" for row in (first, second) for who in clients}
 
     assert len(set(named.values())) == len(named)
+
+
+def measure_of(row: Counted) -> bytes:
+    """Return the row without what it says of other things than how many of which calls."""
+    same = structs.replace(row, when_unavailable="allow")
+    return encode(structs.replace(same, costs={}) if isinstance(same, RateLimit) else same)
 
 
 def parsed(answer: Answer, name: str) -> Sequence[tuple[str, dict[str, Any]]]:

@@ -124,6 +124,27 @@ async def test_equal_limits_of_different_rows_are_different_quotas(world: World,
     assert (await separate.send("GET", "/process/status/v1/project-statuses/newest")).status == 200
 
 
+async def test_row_that_is_changed_in_other_things_than_its_measure_gives_no_quota_anew(
+    limited: World, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        await limited.send("GET", STATUS)
+    costly = LIMITED.replace("limit: 2,", "limit: 2, costs: {write: 2},").replace("WHEN", "allow")
+    changed = World(tmp_path, limited.store, limited.clock, costly, limited.counters)
+
+    assert (await changed.send("GET", STATUS)).status == 429
+
+
+async def test_no_more_is_left_than_the_quota_where_a_burst_is_larger_than_the_limit(world: World) -> None:
+    bursting = LIMITED.replace("limit: 2,", "limit: 2, burst: 5,").replace("WHEN", "allow")
+    edge = World(world.folder, world.store, world.clock, bursting)
+
+    reply = await edge.send("GET", STATUS)
+
+    assert reply.headers["ratelimit-policy"] == '"client";q=5;w=150'
+    assert reply.headers["ratelimit"] == '"client";r=4;t=30'
+
+
 COSTLY = """
 - {kind: authenticate, audience: tiebeam, issuers: ["*"]}
 - {kind: authorize}

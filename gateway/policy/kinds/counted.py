@@ -2,7 +2,7 @@
 
 import hashlib
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,8 @@ from gateway.policy.kinds.base import Policy
 from gateway.policy.operation import Operation
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+BESIDE: Final = frozenset({"costs", "when_unavailable"})
+"""Fields that say nothing of which calls are counted, nor how many."""
 Permits = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -50,8 +52,13 @@ class Counted(Policy, frozen=True, kw_only=True):
 
     @cached_property
     def bucket(self) -> str:
-        """Return the row's own name for its buckets; equal rows in web processes share it, other rows never do."""
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+        """Return the row's own name for its buckets: rows share it that count the same calls by the same measure.
+
+        Of two such rows a plan has the last. So a changed cost, or another word on what happens while nobody can count,
+        gives nobody a quota anew.
+        """
+        measured = {name: value for name, value in msgspec.to_builtins(self).items() if name not in BESIDE}
+        return hashlib.sha256(msgspec.json.encode(measured, order="deterministic")).hexdigest()[:16]
 
     def concerns(self, operation: Operation) -> bool:
         """Tell whether there is somebody to count for."""

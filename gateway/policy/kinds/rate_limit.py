@@ -1,6 +1,7 @@
 """The kind `rate_limit`: how often."""
 
 from fnmatch import fnmatchcase
+from math import ceil
 from typing import Annotated
 
 from msgspec import Meta, field
@@ -38,8 +39,9 @@ class RateLimit(Counted, tag="rate_limit", frozen=True, kw_only=True):
 
     @property
     def policy_item(self) -> bytes:
-        """Return the quota and its window."""
-        return b'"%s";q=%d;w=%d' % (self.label.encode(), self.limit, self.window_s)
+        """Return the quota and its window; those of a larger burst, so that never more is left than the quota."""
+        quota = max(self.limit, self.most)
+        return b'"%s";q=%d;w=%d' % (self.label.encode(), quota, ceil(self.window_s * quota / self.limit))
 
     def cost(self, operation: Operation) -> int:
         """Return what a call of the operation costs; never more than a full bucket holds, or it could not be made."""
