@@ -108,10 +108,8 @@ class InForce:
     async def roll_back(self, by: str) -> Change:
         """Return what is in force after one step back; raises Refused, and then nothing has changed."""
         async with self._turn:
-            before, previous = await policy_sets.live(self._store), await policy_sets.previous(self._store)
-            if previous:
-                await self._compiled(previous.files)
-            loaded = await policy_sets.roll_back(self._store, by)
+            before = await policy_sets.live(self._store)
+            loaded = await policy_sets.roll_back(self._store, by, self._compiled)
             return await self._put(loaded, await self._compiled(loaded.files), before)
 
     async def _begin(self) -> None:

@@ -5,7 +5,7 @@ Each change is one transaction that has the table to itself, so that callers who
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Self
@@ -38,6 +38,7 @@ from gateway.store.instant import Instant
 from gateway.store.pages import Listed, Window, page
 from openapi.common.types import Code
 
+Check = Callable[[Mapping[str, str]], Awaitable[object]]
 _ONCE: Final = text("state IN ('live', 'previous')")
 tb_policy_set = Table(
     "tb_policy_set",
@@ -96,12 +97,6 @@ async def live(store: Store) -> LoadedSet | None:
         return await _found(connection, SetState.live)
 
 
-async def previous(store: Store) -> LoadedSet | None:
-    """Return the set to which `roll_back` would go, or None."""
-    async with store.begin() as connection:
-        return await _found(connection, SetState.previous)
-
-
 async def start_with(store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
     """Return the set that is in force after a start with these files, which the caller has compiled.
 
@@ -126,15 +121,19 @@ async def record(store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
         return await _load(connection, store, files, by)
 
 
-async def roll_back(store: Store, by: str) -> LoadedSet:
+async def roll_back(store: Store, by: str, check: Check | None = None) -> LoadedSet:
     """Return the previous set, now live again; Refused(policy_set_no_previous) where there is none.
 
-    The set that was live is withdrawn: a start with its files does not bring it back.
+    The set that was live is withdrawn: a start with its files does not bring it back. Where `check` raises for the
+    files of the other, nothing has changed; meanwhile nobody puts another set in its place.
     """
     said = f"{by}, {store.now():%Y-%m-%dT%H:%M:%SZ}"
     async with alone(store, tb_policy_set) as connection:
-        if not await _is_any(connection, _COLUMNS.state == SetState.previous.value):
+        previous = await _found(connection, SetState.previous)
+        if previous is None:
             raise Refused(Code.policy_set_no_previous, "No set was in force before this one; change the files instead.")
+        if check:
+            await check(previous.files)
         await _move(connection, SetState.live, SetState.withdrawn, note=f"Rolled back from by {said}.")
         await _move(connection, SetState.previous, SetState.live, note=f"Rolled back to by {said}.")
         return LoadedSet.of((await connection.execute(_in_state(SetState.live))).one())

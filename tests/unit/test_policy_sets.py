@@ -51,7 +51,6 @@ async def load(store: Store, *each: Mapping[str, str]) -> LoadedSet | None:
 
 async def test_nothing_is_in_force_before_the_first_start(store: Store) -> None:
     assert await policy_sets.live(store) is None
-    assert await policy_sets.previous(store) is None
     assert await states(store) == []
 
 
@@ -180,6 +179,21 @@ async def test_roll_back_goes_one_step_only(store: Store) -> None:
         await roll_back(store, "ben")
 
     assert await states(store) == [("a", "former"), ("b", "live"), ("c", "withdrawn")]
+
+
+async def test_roll_back_to_files_that_do_not_hold_changes_nothing(store: Store) -> None:
+    await load(store, A, B)
+    checked = []
+
+    async def check(files: Mapping[str, str]) -> None:
+        checked.append(files)
+        raise Refused(Code.policy_set_invalid, "A row does not hold any more.")
+
+    with pytest.raises(Refused):
+        await roll_back(store, "ben", check)
+
+    assert checked == [A]
+    assert await states(store) == [("a", "previous"), ("b", "live")]
 
 
 async def test_of_those_who_load_the_same_files_at_once_one_makes_the_set(store: Store) -> None:
