@@ -16,12 +16,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from bench.rounds import Measure
 from gateway.correlation import belonging
 from gateway.counters.local import LocalCounters
 from gateway.egress.limits import Part
+from gateway.egress.request import Request
 from gateway.egress.terms import Breaker, Patience, Quota, Terms
 from gateway.egress.transport import Transport
 from gateway.egress.upstreams import Upstreams
@@ -72,8 +71,9 @@ async def measured() -> AsyncIterator[Measure]:
 
 async def _figures(bare: Transport, egress: Upstreams, url: str) -> Mapping[str, float]:
     http = egress.http("books")
-    headers = {"Content-Type": "application/json"}
-    alone_us = await _cpu_us(lambda: bare.send(httpx.Request("POST", url, content=BODY, headers=headers)))
+    headers = {"content-type": "application/json"}
+    request = Request(method="POST", url=url, operation="search", headers=headers, content=BODY)
+    alone_us = await _cpu_us(lambda: bare.send(request))
     with belonging(correlation_id="cor_bench_1", trace=Trace.begin()):
         whole_us = await _cpu_us(
             lambda: http.call("POST", url, operation="search", write=False, content=BODY, headers=headers)

