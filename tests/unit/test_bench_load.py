@@ -55,7 +55,7 @@ def test_ratios_are_ours_over_theirs_and_left_out_where_one_is_missing() -> None
 
 
 def test_cpu_time_counts_what_is_below_a_process_too() -> None:
-    burn = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
+    burn = "import time\nwhile time.process_time() < 0.6: pass\nprint(flush=True)\ninput()"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"
     command = [sys.executable, "-c", parent]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own
@@ -66,7 +66,7 @@ def test_cpu_time_counts_what_is_below_a_process_too() -> None:
         took = cpu_s(process.pid)
 
         process.stdin.close()
-    assert 0.2 <= took < 10
+    assert 0.5 <= took < 10  # The kernel accounts by ticks, and a busy machine by fewer than there were.
 
 
 def test_server_that_ends_at_once_is_shown_with_what_it_said(tmp_path: Path) -> None:
