@@ -12,8 +12,8 @@ from gateway.edge.admission import Admission, Counting
 from gateway.edge.application import Edge
 from gateway.edge.governed import PAGE, Governed
 from gateway.edge.limits import check_address
-from gateway.edge.strangers import nobody_counts
-from gateway.edge.way import Way, used_up
+from gateway.edge.strangers import nobody_counts, used_up
+from gateway.edge.way import Way
 from gateway.errors import ApiError
 from gateway.identity import Identity
 from gateway.identity.rules import rule_of
@@ -102,7 +102,7 @@ class Explainer:
         counting = admission.counting
         peek = peek_at(counting.question)
         try:
-            told = self._kit.counters.ask_now(peek) or await self._kit.counters.ask(peek)
+            told = await self._kit.counters.ask(peek)
         except CountersAway:
             if admission.closed:
                 return _uncounted(decisions, counting), nobody_counts()
@@ -110,7 +110,7 @@ class Explainer:
             told = self._kit.alone.ask_now(peek_at(counting.question))
             decisions = _uncounted(decisions, admission.counting)
         by = told.refused_by if told.refused_by is not None and told.refused_by < len(counting.rows) else None
-        refusal = None if by is None else used_up(told, counting.rows[by].label)
+        refusal = None if by is None else used_up(told.wait_s, counting.rows[by].label)
         refusing = counting.rows[by] if by is not None else None
         return _counted(decisions, counting, told, refusing, refusal), refusal
 

@@ -26,6 +26,7 @@ from openapi.common.types import Code
 REMEMBERED: Final = 10_000
 """Addresses that are shut out; then all are forgotten, and the counters asked anew."""
 AWAY_S: Final = 5
+TRIED: Final = "Too many tries without a token that is accepted. "
 MOVED: Final = Question(topics=TOPICS)
 LOOKS: Final = Question(limits=(Limit("tokens of addresses that are shut out", rate=20.0, burst=20.0),))
 """So many of their tokens a second this process looks at, all addresses together: some 2 ms of signatures."""
@@ -78,9 +79,8 @@ class Strangers:
 
     async def _look(self) -> None:
         """Return when a denial that was lifted is known to be; raises Unavailable where that cannot be read."""
-        counters = self._kit.counters
         try:
-            told = counters.ask_now(MOVED) or await counters.ask(MOVED)
+            told = await self._kit.counters.ask(MOVED)
         except CountersAway:
             self._kit.metrics.count(COUNTERS_AWAY)
             await self._standing.look()
@@ -97,13 +97,13 @@ class Strangers:
         """Return where the address is not shut out; raises Refused."""
         if left_s := self._left_s(limit):
             call.repeat(self._shut_out[limit.bucket].decision_id)
-            raise _wait(left_s, row)
+            raise used_up(left_s, row.label, TRIED)
 
     async def _charge(self, call: Call, row: RateLimit, limit: Limit) -> None:
         """Return where the address may try again; raises Refused where it has tried too often."""
         question = Question(limits=(limit,))
         try:
-            told = self._kit.counters.ask_now(question) or await self._kit.counters.ask(question)
+            told = await self._kit.counters.ask(question)
         except CountersAway as error:
             self._kit.metrics.count(COUNTERS_AWAY)
             if row.when_unavailable == "allow":
@@ -116,7 +116,7 @@ class Strangers:
             if len(self._shut_out) >= REMEMBERED:
                 self._shut_out.clear()
             self._shut_out[limit.bucket] = ShutOut(self._clock() + told.wait_s, call.decision_id)
-            raise _wait(told.wait_s, row)
+            raise used_up(told.wait_s, row.label, TRIED)
 
 
 def nobody_counts() -> Unavailable:
@@ -124,11 +124,8 @@ def nobody_counts() -> Unavailable:
     return Unavailable(Code.limits_unavailable, "Nobody can count just now.", retry_after_s=AWAY_S)
 
 
-def _wait(wait_s: float, row: RateLimit) -> Refused:
+def used_up(wait_s: float, label: str, because: str = "") -> Refused:
+    """Return the refusal by the limit or the places of that name."""
     seconds = max(1, math.ceil(wait_s))
-    return Refused(
-        Code.rate_limited,
-        f"Too many tries without a token that is accepted. Try again in {seconds} s.",
-        retry_after_s=seconds,
-        violated_policies=(row.label,),
-    )
+    told = f"{because}Try again in {seconds} s."
+    return Refused(Code.rate_limited, told, retry_after_s=seconds, violated_policies=(label,))

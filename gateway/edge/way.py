@@ -1,6 +1,5 @@
 """One operation's plan, carried out: who calls, what may they, how often, and then the rest of the plan."""
 
-import math
 from typing import Final
 
 from gateway.caller import Caller
@@ -9,8 +8,8 @@ from gateway.edge.admission import Admission
 from gateway.edge.limits import Disconnected
 from gateway.edge.pressure import Pressure
 from gateway.edge.standing import TOPICS, Standing
-from gateway.edge.strangers import Strangers, nobody_counts
-from gateway.errors import ApiError, Refused
+from gateway.edge.strangers import Strangers, nobody_counts, used_up
+from gateway.errors import ApiError
 from gateway.identity import Identity
 from gateway.identity.verifier import not_accepted
 from gateway.policy.call import Answer, Call, Proceed
@@ -20,7 +19,6 @@ from gateway.policy.kinds.base import Kit
 from gateway.policy.kinds.rate_limit import RateLimit
 from gateway.policy.plan import Plan
 from gateway.telemetry.metrics import COUNTERS_AWAY, TURNED_AWAY
-from openapi.common.types import Code
 
 STANDING: Final = len(TOPICS)
 REMEMBERED: Final = 1_000
@@ -84,6 +82,7 @@ class Way:
         call.caller, call.partition, call.visibility = admission.caller, admission.partition, admission.visibility
         counting = admission.counting
         try:
+            # The one place where every call passes: what can be answered at once is not waited for.
             told = self._kit.counters.ask_now(counting.question) or await self._kit.counters.ask(counting.question)
         except CountersAway as error:
             told, counting = self._alone(admission, error), admission.alone
@@ -94,7 +93,7 @@ class Way:
                 raise not_accepted()
             call.generations = told.generations[STANDING:] or None
             if told.refused_by is not None:
-                answer = self._kit.problem(call, used_up(told, counting.rows[told.refused_by].label))
+                answer = self._kit.problem(call, used_up(told.wait_s, counting.rows[told.refused_by].label))
             elif admission.refusal:
                 answer = self._kit.problem(call, admission.refusal)
             else:
@@ -151,9 +150,3 @@ def bearer_or_none(call: Call) -> bytes | None:
     if field is None or field[:7] != b"Bearer " or b"," in field or b"access_token" in call.scope["query_string"]:
         return None
     return field[7:]
-
-
-def used_up(told: Told, label: str) -> Refused:
-    """Return the refusal by the limit or the places of that name."""
-    wait_s = max(1, math.ceil(told.wait_s))
-    return Refused(Code.rate_limited, f"Try again in {wait_s} s.", retry_after_s=wait_s, violated_policies=(label,))
