@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from html import escape
 
 from gateway.contract import Api, Operation
-from gateway.lifecycle import Version
+from gateway.lifecycle import Version, stage_of
 from gateway.portal.reference import title_of
 from gateway.problems import Entry
 from openapi.common.types import Code
@@ -105,8 +106,9 @@ def _operation(operation: Operation) -> str:
 
 
 def _status(version: Version) -> str:
-    until = f", until {version.sunset_on}" if version.sunset_on else ""
-    return f'<span class="badge {version.status}">{version.status}{until}</span>'
+    stage = stage_of(version, datetime.now(UTC))
+    until = f", until {version.sunset_at:%d %B %Y, %H:%M} UTC" if version.sunset_at else ""
+    return f'<span class="badge {stage}">{stage}{until}</span>'
 
 
 def _text(text: str) -> str:

@@ -1,6 +1,6 @@
 """Which versions may be served: those that somebody answers for, as they were released."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,10 @@ from gateway.contract.document import text_of
 from gateway.lifecycle import LifecycleError, Version, check, load
 from gateway.portal.files import contracts
 
-ACTIVE = Version(owner="PMO", status="active")
+ACTIVE = Version(
+    owner="PMO", contact="pmo@example.com", service_level="99.9 %", data_class="internal", review_on=date(2027, 1, 1)
+)
+OWNED = "owner: PMO, contact: pmo@example.com, service_level: 99.9 %, data_class: internal, review_on: 2027-01-01"
 DIGEST = Document("process/status/v1").digest
 OTHER = "sha256:" + "0" * 64
 
@@ -37,9 +40,8 @@ def test_version_as_released_or_not_yet_released_is_served(released: str | None)
 @pytest.mark.parametrize(
     ("versions", "fault"),
     [
-        ({}, "process/status/v1 has no entry: name its owner and status."),
+        ({}, "process/status/v1 has no entry: name its owner."),
         ({"process/status/v1": replace(ACTIVE, released=OTHER)}, f"released with {OTHER} and is now {DIGEST}"),
-        ({"process/status/v1": replace(ACTIVE, status="retired")}, "process/status/v1 is retired and still served."),
     ],
 )
 def test_version_that_must_not_be_served_is_named(versions: dict[str, Version], fault: str) -> None:
@@ -52,11 +54,12 @@ def test_version_that_must_not_be_served_is_named(versions: dict[str, Version], 
 @pytest.mark.parametrize(
     "text",
     [
-        "process/status/v1: {status: active}",
-        "process/status/v1: {owner: '', status: active}",
-        "process/status/v1: {owner: PMO, status: alive}",
-        "process/status: {owner: PMO, status: active}",
-        "process/status/v1: {owner: PMO, status: active, released: md5}",
+        "process/status/v1: {owner: PMO}",
+        f"process/status/v1: {{{OWNED}, status: active}}",
+        f"process/status: {{{OWNED}}}",
+        f"process/status/v1: {{{OWNED}, released: md5}}",
+        f"process/status/v1: {{{OWNED}, sunset_at: 2027-03-31}}",
+        "process/status/v1: [",
     ],
 )
 def test_list_that_says_something_else_is_refused(text: str) -> None:
@@ -64,10 +67,13 @@ def test_list_that_says_something_else_is_refused(text: str) -> None:
         load(text)
 
 
-def test_dates_are_dates() -> None:
-    text = "process/status/v1: {owner: PMO, status: deprecated, deprecated_on: 2026-09-30, sunset_on: 2027-03-31}"
+def test_instants_are_of_utc_where_the_file_says_so() -> None:
+    text = f"process/status/v1: {{{OWNED}, deprecated_at: 2026-09-30T00:00:00Z, sunset_at: 2027-03-31T22:00:00+02:00}}"
 
-    assert load(text)["process/status/v1"].sunset_on == date(2027, 3, 31)
+    version = load(text)["process/status/v1"]
+
+    assert version.sunset_at == datetime(2027, 3, 31, 20, tzinfo=UTC)
+    assert version.deprecated_at == datetime(2026, 9, 30, tzinfo=UTC)
 
 
 def test_digest_changes_with_what_a_contract_refers_to_and_not_with_its_layout() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -16,7 +16,13 @@ from gateway.problems import catalogue
 from openapi.common.types import Code
 from tests.sample_api import BASE, CONTRACT, bound, client
 
-VERSION = Version(owner="PMO <script>", status="active")
+VERSION = Version(
+    owner="PMO <script>",
+    contact="pmo@example.com",
+    service_level="99.9 %",
+    data_class="internal",
+    review_on=date(2027, 1, 1),
+)
 
 
 @pytest.fixture
@@ -49,13 +55,18 @@ async def test_bare_address_leads_to_the_index(portal: httpx.AsyncClient) -> Non
 
 
 async def test_index_says_until_when_a_deprecated_version_lives() -> None:
-    version = replace(VERSION, status="deprecated", sunset_on=date(2027, 3, 31), successor="process/sample_things/v2")
+    version = replace(
+        VERSION,
+        deprecated_at=datetime(2026, 1, 1, tzinfo=UTC),
+        sunset_at=datetime(2999, 3, 31, tzinfo=UTC),
+        successor="process/sample_things/v2",
+    )
     api = bound()
 
     async with client(api, *routes([api], {CONTRACT: version})) as portal_of_old:
         page = await portal_of_old.get("/docs")
 
-    assert "deprecated, until 2027-03-31" in page.text
+    assert "deprecated, until 31 March 2999, 00:00 UTC" in page.text
     assert 'href="/openapi/process/sample_things/v2.yaml"' in page.text
 
 

@@ -1,0 +1,7 @@
+"""The life of each contract version: who answers for it, where it stands, and that a released one has not changed."""
+
+from gateway.lifecycle.document import LifecycleError, Version, changed, load
+from gateway.lifecycle.release import check
+from gateway.lifecycle.stages import Stage, stage_of
+
+__all__ = ["LifecycleError", "Stage", "Version", "changed", "check", "load", "stage_of"]
