@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.durable import Workflows
 from process_apis.billing_holds import v1 as billing_holds_v1
+from process_apis.billing_holds import v2 as billing_holds_v2
 from process_apis.billing_holds.workflow import push_hold
 from process_apis.invoice_release import v1 as invoice_release_v1
 from process_apis.invoice_release.workflow import release_invoice
@@ -19,6 +20,7 @@ APIS: Final[Mapping[str, ModuleType]] = MappingProxyType(
     {
         "process/project_onboarding/v1": project_onboarding_v1,
         "process/billing_holds/v1": billing_holds_v1,
+        "process/billing_holds/v2": billing_holds_v2,
         "process/invoice_release/v1": invoice_release_v1,
         "process/status/v1": status_v1,
         "process/time_transfer/v1": time_transfer_v1,

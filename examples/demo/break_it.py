@@ -123,7 +123,7 @@ def _raced(stage: Hazards, race: Race, project: Document) -> bool:
         location = release(stage, project)
         placing.join()
     (request,) = stage.look_until(location)["requests"]
-    hold = stage.look_until(f"{HOLDS}/{placed[0]['id']}", frozenset({"active", "too_late"}))
+    hold = stage.look_until(f"{HOLDS}/{placed[0]['id']}", frozenset({"in_time", "too_late"}), of="outcome")
     found = invoices(stage, [request["business_key"]])
     return _told(race, request, hold, found)
 
@@ -136,7 +136,7 @@ def _place(stage: Hazards, project: Document, placed: list[Document], _call: Cal
 def _told(race: Race, request: Document, hold: Document, found: list[tuple[str, str, str]]) -> bool:
     """Show how a race ended; return whether hold, request and Tryton agree."""
     numbers = [number for _, _, number in found]
-    if hold["state"] == "active":
+    if hold["outcome"] == "in_time":
         fits = request["state"] == "held" and not found
         ended = "in time: the release is held, and Tryton has no invoice"
     else:
@@ -146,7 +146,7 @@ def _told(race: Race, request: Document, hold: Document, found: list[tuple[str, 
     mark = paint("✓", "green") if fits else paint("✗", "red")
     say(f"{mark} {race.name}: {ended}.")
     if not fits:
-        say(f"  The release says {request['state']}, the hold {hold['state']}; Tryton has {found}.")
+        say(f"  The release says {request['state']}, the hold {hold['outcome']}; Tryton has {found}.")
     return fits
 
 

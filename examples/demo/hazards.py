@@ -45,15 +45,15 @@ class Hazards(NamedTuple):
         """Return the id of the process that carries out what was accepted."""
         return int((self.config.parent / "data" / "tiebeam.sqlite.worker.lock").read_text())
 
-    def look_until(self, path: str, states: frozenset[str] = ENDED) -> Document:
-        """Return what is there once it is in one of the states; nothing is shown meanwhile."""
+    def look_until(self, path: str, states: frozenset[str] = ENDED, *, of: str = "state") -> Document:
+        """Return what is there once it is in one of the states; nothing is shown meanwhile. `of` names the field."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             found: Document = self.caller.get(path).json()
-            if found["state"] in states:
+            if found[of] in states:
                 return found
             time.sleep(LOOK_EVERY_S)
-        raise TimeoutError(f"{path} is still {found['state']} after {PATIENCE_S:.0f} s.")
+        raise TimeoutError(f"{path} is still {found[of]} after {PATIENCE_S:.0f} s.")
 
 
 @contextlib.contextmanager

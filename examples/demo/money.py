@@ -11,7 +11,7 @@ from examples.demo.telling import chapter, say
 Document = dict[str, Any]
 
 TRANSFER = "/process/time-transfer/v1"
-HOLDS = "/process/billing-holds/v1/holds"
+HOLDS = "/process/billing-holds/v2/holds"
 RELEASE = "/process/invoice-release/v1"
 PROJECT = "P-0001"
 
@@ -69,7 +69,7 @@ def a_hold(office: Office) -> bool:
         "note": "Asks about the review.",
     }
     placed = office.caller.create(HOLDS, {**hold, "reference": "CASE-77"})
-    say(f"The hold is {placed.json()['state']}, in force: {placed.json()['in_force']}.")
+    say(f"The hold is {placed.json()['state']}, its outcome {placed.json()['outcome']}.")
     (request,) = release(office, project)["requests"]
     say(f"The release: {request['state']}, {request['code']}. {request['detail']}")
     held = office.desks.held(PROJECT)
@@ -81,7 +81,7 @@ def the_invoice(office: Office) -> bool:
     """Show the hold lifted, a milestone approved, and all of it on one invoice, posted and told in the PSA."""
     chapter(9, "The invoice", "The question is answered: the CRM lifts its hold. The design is accepted, too.")
     project = project_of(office)
-    (hold,) = office.caller.get(f"{HOLDS}?project={project['id']}&in_force=true").json()["items"]
+    (hold,) = office.caller.get(f"{HOLDS}?project={project['id']}&state=in_force").json()["items"]
     office.caller.create(f"{HOLDS}/{hold['id']}/lift", {"reason": "Answered."}).raise_for_status()
     milestones = office.caller.get(f"{RELEASE}/milestones?project={project['id']}").json()["items"]
     design = next(one for one in milestones if one["name"] == "Design accepted")

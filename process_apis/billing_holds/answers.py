@@ -6,16 +6,16 @@ from typing import Final
 
 from gateway.caller import Caller
 from gateway.store.database import Store
-from openapi.process.billing_holds.v1 import (
+from openapi.process.billing_holds.v2 import (
     HeldRequest,
     Hold,
     HoldAck,
     HoldAckState,
     HoldDimensions,
     HoldEffect,
-    HoldLiftMode,
     HoldLink,
     HoldObject,
+    HoldOutcome,
     HoldReason,
     HoldScope,
     HoldScopeType,
@@ -33,6 +33,13 @@ DETAILS: Final[Mapping[Effect, str]] = MappingProxyType(
         Effect.stopped: "Nothing of it is in the ERP, and nothing will be while the hold is in force.",
         Effect.pending: "It was submitted before the hold; whether the ERP has it is not known yet.",
         Effect.too_late: "It was submitted before the hold. Its invoice is there: have finance credit it in the ERP.",
+    }
+)
+OUTCOMES: Final[Mapping[hold_requests.HoldState, HoldOutcome]] = MappingProxyType(
+    {
+        hold_requests.HoldState.requested: HoldOutcome.pending,
+        hold_requests.HoldState.active: HoldOutcome.in_time,
+        hold_requests.HoldState.too_late: HoldOutcome.too_late,
     }
 )
 
@@ -62,8 +69,8 @@ def _hold(caller: Caller, hold: BillingHold, met: Sequence[MetRequest], acks: Se
         object=HoldObject.hold,
         version=hold.version,
         business_key=hold.business_key,
-        state=HoldState(hold.state),
-        in_force=hold.in_force,
+        state=HoldState.in_force if hold.in_force else HoldState(hold.state),
+        outcome=OUTCOMES[hold_requests.state_after({request.effect for request in met})],
         scope=HoldScope(type=HoldScopeType(hold.scope.type), id=hold.scope.id),
         dimensions=HoldDimensions(hold.dimensions),
         reason_code=HoldReason(hold.reason),
@@ -73,7 +80,6 @@ def _hold(caller: Caller, hold: BillingHold, met: Sequence[MetRequest], acks: Se
         reference=hold.reference if readable else None,
         placed_at=hold.placed_at,
         review_date=hold.review_on,
-        lift_mode=HoldLiftMode(hold.lift_mode),
         until=hold.until,
         legal_entity=hold.legal_entity,
         customer=hold.customer,

@@ -1,50 +1,70 @@
-"""Handlers of `openapi/process/billing_holds/v1.yaml`: a hold is stored before it is answered, and told after that."""
+"""Handlers of `openapi/process/billing_holds/v1.yaml`: each calls version 2's, and says its answer in v1's words.
 
-from msgspec import UNSET
-from sqlalchemy import and_, true
-from sqlalchemy.sql.elements import ColumnElement
+In v1 one field, `state`, says both whether a hold is in force and what it came too late for; version 2 has two. All
+that is decided is decided there.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 from gateway.caller import Caller
 from gateway.cursors import Cursors
-from gateway.durable import Engine, wait_until_resting
-from gateway.errors import Refused
-from gateway.listing import Listing
+from gateway.durable import Engine
 from gateway.store.database import Store
-from gateway.store.pages import Listed, Window, page
-from gateway.store.visible import matching, seen_by
-from openapi.common.types import Code, Violation
-from openapi.process.billing_holds.v1 import Hold, HoldLift, HoldPage, HoldScopeType, HoldState
-from openapi.process.billing_holds.v1 import NewHold as HoldBody
-from process_apis.billing_holds import answers
-from process_apis.billing_holds.workflow import push
-from process_apis.ledger.hold_placing import (
-    GATEWAY,
-    BillingHold,
-    Dimensions,
-    LiftMode,
+from openapi.process.billing_holds import v2 as newer
+from openapi.process.billing_holds.v1 import (
+    HeldRequest,
+    Hold,
+    HoldAck,
+    HoldDimensions,
+    HoldLift,
+    HoldLiftMode,
+    HoldLink,
+    HoldObject,
+    HoldPage,
+    HoldReason,
+    HoldScope,
+    HoldScopeType,
+    HoldState,
+    Lifted,
     NewHold,
-    find_holds,
-    lift_hold_within,
-    place_hold_within,
 )
-from process_apis.ledger.hold_scopes import Owners, find_owners, may_hold, payers_of, reaching
-from process_apis.ledger.holds import Scope, ScopeType, in_force, tb_billing_hold
-from process_apis.ledger.projects import find_project
+from process_apis.billing_holds import v2
 
-OVERRIDE = "holds:override"
-"""The scope of those who may lift what somebody else has placed."""
+T = TypeVar("T", bound=Struct)
+
+
+class Standing(NamedTuple):
+    """What v1 calls the state, in the words of version 2."""
+
+    state: newer.HoldStanding
+    outcome: newer.HoldOutcome | None
+
+
+STANDINGS: Final[Mapping[HoldState, Standing]] = MappingProxyType(
+    {
+        HoldState.requested: Standing(newer.HoldStanding.in_force, newer.HoldOutcome.pending),
+        HoldState.active: Standing(newer.HoldStanding.in_force, newer.HoldOutcome.in_time),
+        HoldState.too_late: Standing(newer.HoldStanding.in_force, newer.HoldOutcome.too_late),
+        HoldState.lifted: Standing(newer.HoldStanding.lifted, None),
+        HoldState.expired: Standing(newer.HoldStanding.expired, None),
+    }
+)
 
 
 async def place_hold(
-    *, store: Store, engine: Engine, caller: Caller, correlation_id: str, body: HoldBody, wait_s: int | None
+    *, store: Store, engine: Engine, caller: Caller, correlation_id: str, body: NewHold, wait_s: int | None
 ) -> Hold:
     """Return the hold, in force: stored now, or met."""
-    _check_until(store, body)
-    scope = Scope(type=ScopeType(body.scope.type), id=body.scope.id)
-    new = _new(caller, correlation_id, scope, await _owners(store, caller, scope), body)
-    async with store.begin() as connection:
-        hold = await place_hold_within(connection, store, new)
-    return await _told(store, engine, caller, hold, wait_s)
+    asked = same(body, newer.NewHold)
+    placed = await v2.place_hold(
+        store=store, engine=engine, caller=caller, correlation_id=correlation_id, body=asked, wait_s=wait_s
+    )
+    return hold_of(placed)
 
 
 async def list_holds(  # noqa: PLR0913 - the contract's parameters
@@ -61,112 +81,75 @@ async def list_holds(  # noqa: PLR0913 - the contract's parameters
     cursor: str | None,
 ) -> HoldPage:
     """Return the holds that the caller may see, the newest first."""
-    _require_type(scope_type, scope_id)
-    filters = {"scope_type": scope_type, "scope_id": scope_id, "project": project, "state": state}
-    flag = None if in_force is None else str(in_force)
-    listing = Listing(cursors, "process/billing_holds/v1:list_holds", caller, **filters, in_force=flag)
-    wanted = and_(matching(tb_billing_hold, **filters | {"project": None}), _when(in_force))
-    if project is not None:
-        wanted = and_(wanted, await _reaching(store, caller, project))
-    window = Window(after=listing.after(cursor), limit=limit)
-    async with store.begin() as connection:
-        found: Listed[BillingHold] = await page(connection, tb_billing_hold, caller, wanted, window, BillingHold.of)
-    items = await answers.holds(store, caller, found.items)
-    return HoldPage(items=items, next_cursor=listing.next_cursor(found.after))
+    standing, outcome = STANDINGS[state] if state else (None, None)
+    if in_force is not None:
+        asked = newer.HoldStanding.in_force if in_force else newer.HoldStanding.ended
+        if standing and (standing is newer.HoldStanding.in_force) is not in_force:
+            return HoldPage(items=[], next_cursor=None)  # No hold is both.
+        standing = standing or asked
+    page = await v2.list_holds(
+        store=store,
+        caller=caller,
+        cursors=cursors,
+        scope_type=newer.HoldScopeType(scope_type) if scope_type else None,
+        scope_id=scope_id,
+        project=project,
+        state=standing,
+        outcome=outcome,
+        limit=limit,
+        cursor=cursor,
+    )
+    return HoldPage(items=[hold_of(hold) for hold in page.items], next_cursor=page.next_cursor)
 
 
 async def get_hold(*, store: Store, caller: Caller, hold_id: str) -> Hold:
     """Return the hold, with what it met and who shows it."""
-    return (await answers.holds(store, caller, [await _require_hold(store, caller, hold_id)]))[0]
+    return hold_of(await v2.get_hold(store=store, caller=caller, hold_id=hold_id))
 
 
 async def lift_hold(
     *, store: Store, engine: Engine, caller: Caller, hold_id: str, body: HoldLift, wait_s: int | None
 ) -> Hold:
     """Return the hold, in force no longer."""
-    hold = await _require_hold(store, caller, hold_id)
-    if hold.placed_by != caller.client_id and not caller.has(OVERRIDE):
-        raise Refused(Code.auth_scope_missing, f"{hold.placed_by} has placed it: to lift it takes {OVERRIDE}.")
-    async with store.begin() as connection:
-        hold = await lift_hold_within(connection, store, hold, by=caller.client_id, reason=body.reason)
-    return await _told(store, engine, caller, hold, wait_s)
+    asked = same(body, newer.HoldLift)
+    lifted = await v2.lift_hold(store=store, engine=engine, caller=caller, hold_id=hold_id, body=asked, wait_s=wait_s)
+    return hold_of(lifted)
 
 
-async def _told(store: Store, engine: Engine, caller: Caller, hold: BillingHold, wait_s: int | None) -> Hold:
-    """Return the hold as it is answered, once somebody is at work on telling the systems, or has told them."""
-    if hold.pushed < hold.pushes:
-        process = await push(store, engine, hold)
-        if wait_s:
-            await wait_until_resting(store, process.id, wait_s)
-    async with store.begin() as connection:
-        now = await find_holds(connection, tb_billing_hold.c.id == hold.id)
-    return (await answers.holds(store, caller, now))[0]
-
-
-async def _owners(store: Store, caller: Caller, scope: Scope) -> Owners:
-    async with store.begin() as connection:
-        owners = await find_owners(connection, scope)
-    if owners is None or not may_hold(caller, owners):
-        detail = "There is no such thing to hold, or you may not see it."
-        raise Refused(Code.hold_scope_unknown, detail, _wrong(Code.hold_scope_unknown, "#/scope/id", detail))
-    if owners.legal_entity is None and caller.legal_entities != "*":
-        detail = "Several legal entities bill this customer. Hold its projects, or ask for the claim on all entities."
-        raise Refused(Code.auth_entity_not_allowed, detail)
-    return owners
-
-
-async def _require_hold(store: Store, caller: Caller, hold_id: str) -> BillingHold:
-    async with store.begin() as connection:
-        found = await find_holds(connection, tb_billing_hold.c.id == hold_id, seen_by(caller, tb_billing_hold))
-    if not found:
-        raise Refused(Code.resource_not_found, "There is no such hold, or you may not see it.")
-    return found[0]
-
-
-async def _reaching(store: Store, caller: Caller, project: str) -> ColumnElement[bool]:
-    """Return the condition that a hold reaches the project; of one that is not seen, nothing is."""
-    if await find_project(store, caller, project) is None:
-        return tb_billing_hold.c.id.is_(None)
-    async with store.begin() as connection:
-        return reaching(project, await payers_of(connection, project))
-
-
-def _when(in_force_only: bool | None) -> ColumnElement[bool]:  # noqa: FBT001 - a filter, which has three values
-    if in_force_only is None:
-        return true()
-    return in_force() if in_force_only else ~in_force()
-
-
-def _new(caller: Caller, correlation_id: str, scope: Scope, owners: Owners, body: HoldBody) -> NewHold:
-    reference = body.reference if body.reference is not UNSET else body.reason_code.value
-    return NewHold(
-        scope=scope,
-        owners=owners,
-        dimensions=Dimensions(body.dimensions) if body.dimensions is not UNSET else Dimensions.billing,
-        reason=body.reason_code.value,
-        note=None if body.note is UNSET else body.note,
-        placed_by=caller.client_id,
-        placed_in=GATEWAY,
-        reference=reference,
-        review_on=None if body.review_date is UNSET else body.review_date,
-        lift_mode=LiftMode.until_lifted if body.until is UNSET else LiftMode.until_date,
-        until=None if body.until is UNSET else body.until,
-        correlation_id=correlation_id,
+def hold_of(hold: newer.Hold) -> Hold:
+    """Return the hold in the words of v1, which does not say what an ended hold came too late for."""
+    in_force = hold.state is newer.HoldState.in_force
+    stands = Standing(newer.HoldStanding(hold.state), hold.outcome if in_force else None)
+    return Hold(
+        id=hold.id,
+        object=HoldObject(hold.object),
+        version=hold.version,
+        business_key=hold.business_key,
+        state=next(state for state, standing in STANDINGS.items() if standing == stands),
+        in_force=in_force,
+        scope=same(hold.scope, HoldScope),
+        dimensions=HoldDimensions(hold.dimensions),
+        reason_code=HoldReason(hold.reason_code),
+        note=hold.note,
+        placed_by=hold.placed_by,
+        placed_in=hold.placed_in,
+        reference=hold.reference,
+        placed_at=hold.placed_at,
+        review_date=hold.review_date,
+        lift_mode=HoldLiftMode.until_date if hold.until else HoldLiftMode.until_lifted,
+        until=hold.until,
+        legal_entity=hold.legal_entity,
+        customer=hold.customer,
+        project=hold.project,
+        requests=[same(request, HeldRequest) for request in hold.requests],
+        acks=[same(ack, HoldAck) for ack in hold.acks],
+        lifted=same(hold.lifted, Lifted) if hold.lifted else None,
+        links=[same(link, HoldLink) for link in hold.links],
+        correlation_id=hold.correlation_id,
+        updated_at=hold.updated_at,
     )
 
 
-def _check_until(store: Store, body: HoldBody) -> None:
-    if body.until is not UNSET and body.until < store.now().date():
-        detail = "This day is over, in UTC: the hold would never be in force."
-        raise Refused(Code.request_malformed, detail, _wrong(Code.request_malformed, "#/until", detail))
-
-
-def _require_type(scope_type: str | None, scope_id: str | None) -> None:
-    if scope_id is not None and scope_type is None:
-        detail = "Give `scope_type` with `scope_id`."
-        violation = _wrong(Code.request_parameter_invalid, "#query/scope_type", detail)
-        raise Refused(Code.request_malformed, detail, violation)
-
-
-def _wrong(code: Code, pointer: str, detail: str) -> Violation:
-    return Violation(code=code, pointer=pointer, detail=detail)
+def same(value: Struct, kind: type[T]) -> T:
+    """Return what both versions have in one form, as the other's type."""
+    return msgspec.convert(msgspec.to_builtins(value), kind)

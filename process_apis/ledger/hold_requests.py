@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from msgspec import Struct
-from sqlalchemy import Column, ForeignKey, Row, String, Table, and_, insert, select, update
+from sqlalchemy import Column, ColumnElement, ForeignKey, Row, String, Table, and_, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store import business_events
@@ -86,13 +86,19 @@ async def meet_requests(connection: AsyncConnection, store: Store, hold_id: str,
         effects.add(effect)
         values = {"hold_id": hold_id, "request_id": row.id, "at": store.now(), **_known(row, effect)}
         await connection.execute(insert(tb_hold_request).values(**values))
-    return _state(effects)
+    return state_after(effects)
 
 
 async def met_by(connection: AsyncConnection, hold_ids: Sequence[str]) -> list[MetRequest]:
     """Return what each of the holds met, the oldest request first."""
     asked = select(tb_hold_request).where(tb_hold_request.c.hold_id.in_(hold_ids))
     return [MetRequest.of(row) for row in await connection.execute(asked.order_by(tb_hold_request.c.request_id))]
+
+
+def having_met(effect: Effect) -> ColumnElement[bool]:
+    """Return the condition that a hold has had the effect on one of the requests that it met."""
+    met = tb_hold_request.c
+    return exists().where(met.hold_id == tb_billing_hold.c.id, met.effect == effect.value)
 
 
 async def resolve_holds(connection: AsyncConnection, store: Store, request_id: str) -> None:
@@ -122,7 +128,7 @@ async def pending_requests(connection: AsyncConnection) -> list[str]:
 async def _settle(connection: AsyncConnection, store: Store, hold_id: str) -> Row[Any] | None:
     """Return the hold, moved to where its requests put it, or None; one that is lifted stays lifted."""
     asked = select(tb_hold_request.c.effect).where(tb_hold_request.c.hold_id == hold_id)
-    state = _state({Effect(effect) for effect in (await connection.execute(asked)).scalars()})
+    state = state_after({Effect(effect) for effect in (await connection.execute(asked)).scalars()})
     columns = tb_billing_hold.c
     changed = and_(columns.id == hold_id, in_force(), columns.state != state.value)
     moving = update(tb_billing_hold).where(changed).returning(tb_billing_hold)
@@ -185,7 +191,8 @@ def _known(row: Row[Any], effect: Effect) -> dict[str, object]:
     return {"effect": effect.value, **(invoice if there else dict.fromkeys(invoice))}
 
 
-def _state(effects: set[Effect]) -> HoldState:
+def state_after(effects: set[Effect]) -> HoldState:
+    """Return where a hold in force stands that has had these effects."""
     if Effect.pending in effects:
         return HoldState.requested
     return HoldState.too_late if Effect.too_late in effects else HoldState.active

@@ -23,6 +23,7 @@ BASES = {
     "process/time_transfer/v1": "/process/time-transfer/v1",
     "process/invoice_release/v1": "/process/invoice-release/v1",
     "process/billing_holds/v1": "/process/billing-holds/v1",
+    "process/billing_holds/v2": "/process/billing-holds/v2",
     "process/status/v1": "/process/status/v1",
     "platform/operations/v1": "/platform/operations/v1",
     "platform/governance/v1": "/platform/governance/v1",

@@ -28,6 +28,7 @@ POOLS: dict[str, Callable[[Harness, Objects], dict[str, Prepare]]] = {
     "process/time_transfer/v1": lambda harness, made: Transfers(harness, made).prepare(),
     "process/invoice_release/v1": lambda harness, made: Releases(harness, made).prepare(),
     "process/billing_holds/v1": lambda harness, made: Holds(harness, made).prepare(),
+    "process/billing_holds/v2": lambda harness, made: Holds(harness, made).prepare(),
     "process/status/v1": lambda harness, made: Statuses(harness, made).prepare(),
     "platform/operations/v1": lambda harness, made: Waiting(harness, made).prepare(),
 }
@@ -91,6 +92,12 @@ def test_releases_answer_as_their_contract_says(case: Case, harnesses: dict[str,
 @BRIEFLY
 def test_holds_answer_as_their_contract_says(case: Case, harnesses: dict[str, Harness]) -> None:
     harnesses["process/billing_holds/v1"].try_out(case)
+
+
+@SCHEMAS["process/billing_holds/v2"].parametrize()
+@BRIEFLY
+def test_holds_of_version_2_answer_as_their_contract_says(case: Case, harnesses: dict[str, Harness]) -> None:
+    harnesses["process/billing_holds/v2"].try_out(case)
 
 
 @SCHEMAS["process/status/v1"].parametrize()

@@ -1,124 +1,31 @@
 """Holds as their callers and the PSA's users meet them: in force at once, shown where there is a flag for it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date, timedelta
 
 import pytest
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from gateway.caller import INSTALLATION, Caller
-from gateway.durable import Moments, undisturbed
 from gateway.errors import Refused, Unavailable
 from gateway.store import business_events, work_items
 from gateway.store.pages import Window
 from openapi.common.types import Code
-from openapi.process.billing_holds.v1 import (
-    Hold,
+from openapi.process.billing_holds.v2 import (
     HoldDimensions,
-    HoldLift,
-    HoldPage,
+    HoldOutcome,
     HoldReason,
-    HoldScope,
     HoldScopeType,
+    HoldStanding,
     HoldState,
-    NewHold,
 )
-from openapi.system.psa.v1 import NewHoldFlag
-from process_apis.billing_holds import sweeps, v1
-from process_apis.billing_holds.workflow import push_hold
-from process_apis.ledger.contracts import SignedContract
+from process_apis.billing_holds import sweeps
 from process_apis.ledger.hold_observing import observe_holds
-from process_apis.ledger.projects import Project
 from process_apis.ledger.requests import RequestState, move_request
-from process_apis.project_onboarding import documents
-from tests.fakes.clock import Clock
 from tests.fakes.psa import CAPABILITIES, FakePsa
-from tests.fakes.statement_of_work import signed
-from tests.workflows.money_stage import Money
-from tests.workflows.product_stage import PATIENT_S, ProductStage
+from tests.workflows.hold_stage import CRM, Stage
 
-CRM = replace(INSTALLATION, client_id="crm")
 ACK_WITHIN_S = 60.0
-
-
-class Stage(ProductStage):
-    """One installation with one project in progress, which the PSA knows as its first."""
-
-    workflows = (push_hold,)
-
-    def __init__(self, url: str, psa: FakePsa | None = None) -> None:
-        self.clock = Clock()
-        super().__init__(url, self.clock, psa)
-        self.money, self.caller = Money(self.store), CRM
-        self.project: Project
-        self.contract: SignedContract
-
-    async def prepare(self) -> None:
-        """Have the project, in the PSA as well."""
-        self.project = await self.money.project()
-        self.contract = await self.money.contract(self.project)
-        body = signed(project__manager="ana.ruiz@example.com")
-        await self.psa.create_project(documents.new_psa_project(body, "P-1", None))
-
-    async def place(self, kind: str = "project", thing: str | None = None, **said: object) -> Hold:
-        scope = HoldScope(type=HoldScopeType(kind), id=thing or self.project.id)
-        body = NewHold(scope=scope, reason_code=HoldReason.dispute)
-        return await v1.place_hold(
-            store=self.store,
-            engine=self.engine,
-            caller=self.caller,
-            correlation_id="cor_1",
-            body=replace(body, **said),
-            wait_s=PATIENT_S if self.working_now else None,
-        )
-
-    async def lift(self, hold: Hold) -> Hold:
-        return await v1.lift_hold(
-            store=self.store,
-            engine=self.engine,
-            caller=self.caller,
-            hold_id=hold.id,
-            body=HoldLift(reason="It is settled."),
-            wait_s=PATIENT_S if self.working_now else None,
-        )
-
-    async def get(self, hold: Hold) -> Hold:
-        return await v1.get_hold(store=self.store, caller=self.caller, hold_id=hold.id)
-
-    async def find(self, **filters: object) -> HoldPage:
-        asked = dict.fromkeys(("scope_type", "scope_id", "project", "state", "in_force", "cursor"))
-        return await v1.list_holds(
-            store=self.store,
-            caller=self.caller,
-            cursors=self.cursors,
-            **asked | {"limit": 20} | filters,  # type: ignore[arg-type]  # Each is one of its parameters.
-        )
-
-    async def flag(self) -> tuple[bool, str | None]:
-        """Return what the PSA shows."""
-        shown = await self.psa.get_hold_flag("1")
-        return shown.held, shown.note
-
-    async def flag_by_hand(self, *, held: bool, note: str = "Wait for the order.") -> None:
-        """Let somebody set the flag in the PSA, or clear it."""
-        await self.psa.set_hold_flag("1", NewHoldFlag(held=held, note=note if held else UNSET))
-        self.clock.forward(1)
-
-    async def observe(self) -> None:
-        self.clock.forward(1)
-        await observe_holds(self.store, self.landscape, [self.project.id])
-
-    working_now = False
-
-    @asynccontextmanager
-    async def working(self, moments: Moments = undisturbed) -> AsyncIterator[None]:
-        """Have a worker while the block runs."""
-        async with super().working(moments):
-            self.working_now = True
-            yield
-            self.working_now = False
 
 
 @pytest.fixture
@@ -133,7 +40,7 @@ async def test_hold_is_in_force_when_it_is_answered_and_shown_in_the_psa_after_t
     async with stage.working():
         hold = await stage.place(note="The hours of October.")
 
-    assert (hold.state, hold.in_force) == (HoldState.active, True)
+    assert (hold.state, hold.outcome) == (HoldState.in_force, HoldOutcome.in_time)
     assert {(ack.connection, ack.state.value, ack.held) for ack in hold.acks} == {
         ("books", "skipped", None),
         ("delivery", "acked", True),
@@ -213,7 +120,7 @@ async def test_flag_that_somebody_sets_is_a_hold_and_its_end_lifts_it(stage: Sta
     await stage.flag_by_hand(held=True)
     await stage.observe()
     await stage.observe()
-    (hold,) = (await stage.find(in_force=True)).items
+    (hold,) = (await stage.find(state=HoldStanding.in_force)).items
     await stage.flag_by_hand(held=False)
     await stage.observe()
 
@@ -298,9 +205,13 @@ async def test_sweep_tells_what_was_missed_and_ends_what_is_over(stage: Stage) -
 
     over = await stage.get(pending)
 
-    assert (pending.state, pending.requests[0].effect.value) == (HoldState.requested, "pending")
-    assert (late.state, late.requests[0].invoice_number, late.in_force) == (HoldState.too_late, "R7", True)
-    assert (over.state, over.in_force) == (HoldState.expired, False)
+    assert (pending.outcome, pending.requests[0].effect.value) == (HoldOutcome.pending, "pending")
+    assert (late.state, late.outcome, late.requests[0].invoice_number) == (
+        HoldState.in_force,
+        HoldOutcome.too_late,
+        "R7",
+    )
+    assert over.state is HoldState.expired
 
 
 async def test_schedules_are_named_for_ever(stage: Stage) -> None:
@@ -324,10 +235,10 @@ async def test_lists_are_filtered(stage: Stage) -> None:
     assert await ids() == [elsewhere.id, payer.id, one.id]
     assert await ids(project=stage.project.id) == [payer.id, one.id]
     assert await ids(project="prj_00000000000000000000000000") == []
-    assert await ids(in_force=False) == [one.id]
-    assert await ids(in_force=True, project=stage.project.id) == [payer.id]
+    assert await ids(state=HoldStanding.ended) == [one.id]
+    assert await ids(state=HoldStanding.in_force, project=stage.project.id) == [payer.id]
     assert await ids(scope_type=HoldScopeType.fact, scope_id=fact.id) == [one.id]
-    assert await ids(state=HoldState.lifted) == [one.id]
+    assert await ids(state=HoldStanding.lifted) == [one.id]
     with pytest.raises(Refused):
         await ids(scope_id=fact.id)
 
@@ -389,7 +300,9 @@ async def test_hold_is_lifted_by_who_placed_it_or_may_override(
             await stage.lift(hold)
         assert refused.value.code is Code.auth_scope_missing
 
-    assert (await stage.lift(hold) if may else await stage.get(hold)).in_force is not may
+    assert (await stage.lift(hold) if may else await stage.get(hold)).state is (
+        HoldState.lifted if may else HoldState.in_force
+    )
 
 
 async def test_notes_are_for_colleagues_and_for_who_wrote_them(stage: Stage) -> None:
