@@ -8,6 +8,7 @@ import click
 
 from gateway import commands, commands_audit, examination
 from gateway import settings as config
+from gateway.cli_backup import backup, restore
 from gateway.cli_options import CONFIG, InOrder, explained, settings_of
 from gateway.cli_policies import denials, explain, policies
 from gateway.shipped import shipped
@@ -193,6 +194,8 @@ def verify_audit(config: str | None) -> None:
         sys.exit(1)
 
 
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(policies)
 main.add_command(denials)
 

@@ -42,6 +42,11 @@ def head() -> str:
     return str(_scripts().get_current_head())
 
 
+def knows(version: str) -> bool:
+    """Tell whether this release has the version, so that a database which is at it can be brought on."""
+    return any(script.revision == version for script in _scripts().walk_revisions())
+
+
 def config(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration, for a connection whose transaction is the caller's."""
     made = Config()
