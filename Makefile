@@ -17,7 +17,7 @@ ROUNDS ?=
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
 
-demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONCE=1, PSA=redmine, VERBOSE=1, CHAPTER=break-it|edge)
+demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONCE=1, PSA=redmine, VERBOSE=1, CHAPTER=break-it|edge|lifecycle)
 	@if [ "$(PSA)" = redmine ]; then examples/servers/install_redmine.sh; fi
 	@$(RUN) -m examples.demo --psa $(PSA) $(if $(ONCE),--once) $(if $(CHAPTER),--chapter $(CHAPTER)) $(if $(VERBOSE),--verbose)
 

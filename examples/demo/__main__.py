@@ -7,14 +7,18 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from examples.demo import break_it, edge, money, proof, stage, story
+from examples.demo import break_it, edge, lifecycle, money, proof, stage, story
 from examples.demo.books import Redmine, Tryton
 from examples.demo.crm import Crm
 from examples.demo.people import Desks, RedmineDesks, TrytonDesks
 from examples.demo.stage import Scene
 from examples.demo.telling import paint, progress, say
 
-CHAPTERS: Final[dict[str, Callable[..., bool]]] = {"break-it": break_it.play, "edge": edge.play}
+CHAPTERS: Final[dict[str, Callable[..., bool]]] = {
+    "break-it": break_it.play,
+    "edge": edge.play,
+    "lifecycle": lifecycle.play,
+}
 """What is told instead of the story, by the name that `make demo CHAPTER=…` takes."""
 
 

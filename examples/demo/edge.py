@@ -4,15 +4,15 @@ A chapter shows what callers get, header by header, and returns whether it was w
 """
 
 import re
-import subprocess
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
 
+from examples.demo.commands import show, tiebeam
 from examples.demo.hazards import Hazards, hazards, ready_to_invoice
-from examples.demo.stage import TIEBEAM, token
+from examples.demo.stage import token
 from examples.demo.telling import chapter, paint, say, summary, verdict
 from examples.servers.tcp_proxy import Fault
 
@@ -36,8 +36,6 @@ policies:
 SHOWN: Final = ("ratelimit-policy", "ratelimit", "retry-after", "cache-status", "age", "www-authenticate")
 PROJECTS: Final = 2
 OUTAGE_S: Final = 3
-SECRET: Final = 100
-"""A word as long as this is a token; nobody wants to read it."""
 CODES: Final = re.compile(r"auth\.[a-z_]+")
 
 Document = dict[str, Any]
@@ -61,7 +59,7 @@ def a_quota(stage: Hazards, project: Document) -> bool:
     """Show a quota that is added without a restart, used up, told of and given back."""
     chapter(1, "A quota in action", f"A file of rows gives the tier bronze {QUOTA} calls in {WINDOW_S} s; no restart.")
     (stage.config.parent / "policies" / "90-bronze.yaml").write_text(ROWS)
-    say(_tiebeam(stage, "policies", "reload").splitlines()[-1])
+    say(tiebeam(stage.config, "policies", "reload").splitlines()[-1])
     stage.caller.get(STATUS)
     own = token(stage.config, "--client", "reporting")  # Meanwhile the process that heard of it has followed.
     answers = [_asked(stage, own, f"{STATUS}/{project['id']}") for _ in range(QUOTA + 1)]
@@ -83,9 +81,8 @@ def a_refusal_explained(stage: Hazards) -> bool:
     portal = token(stage.config, "--client", "portal", "--customer", "cus_northstar_a-0")
     path = "/system/books/erp/v1/legal-entities"
     refused = _asked(stage, portal, path)
-    told = _tiebeam(stage, "explain", "GET", path, "--token", portal, expect=1)
-    for line in told.splitlines():
-        say(paint(line, "dim"))
+    told = tiebeam(stage.config, "explain", "GET", path, "--token", portal, expect=1)
+    show(told)
     decision = refused.json()["instance"].rpartition(":")[2]
     row = stage.caller.get(f"{GOVERNANCE}/decisions/{decision}").json()
     return all(
@@ -157,13 +154,3 @@ def _asked(stage: Hazards, bearer: str, path: str) -> httpx.Response:
         if name in answer.headers:
             say(paint(f"  {name}: {answer.headers[name]}", "dim"))
     return answer
-
-
-def _tiebeam(stage: Hazards, *arguments: str, expect: int = 0) -> str:
-    """Return what the command prints, as an operator sees it."""
-    say(paint(f"$ tiebeam {' '.join(word if len(word) < SECRET else word[:12] + '…' for word in arguments)}", "bold"))
-    command = [*TIEBEAM, *arguments, "--config", str(stage.config)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    if ended.returncode != expect:
-        raise RuntimeError(f"It ended with {ended.returncode}: {ended.stdout}{ended.stderr}")
-    return ended.stdout.strip()

@@ -17,7 +17,14 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("chapter", "end"), [("break-it", "Nothing was made twice"), ("edge", "The edge held.")])
+@pytest.mark.parametrize(
+    ("chapter", "end"),
+    [
+        ("break-it", "Nothing was made twice"),
+        ("edge", "The edge held."),
+        ("lifecycle", "Nothing went before its time."),
+    ],
+)
 def test_chapter_ends_well(tmp_path: Path, chapter: str, end: str) -> None:
     command = [sys.executable, "-m", "examples.demo", "--chapter", chapter]
 
