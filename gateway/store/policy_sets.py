@@ -91,10 +91,15 @@ def digest_of(files: Mapping[str, str]) -> str:
     return hashlib.sha256(json.encode(sorted(files.items()))).hexdigest()
 
 
+def written(files: Mapping[str, str]) -> str:
+    """Return the files as one text, the same in whatever order they come."""
+    return json.encode(dict(sorted(files.items()))).decode()
+
+
 async def live(store: Store) -> LoadedSet | None:
     """Return the set that is in force, or None before the first start."""
     async with store.begin() as connection:
-        return await _found(connection, SetState.live)
+        return await found_in(connection, SetState.live)
 
 
 async def start_with(store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
@@ -105,10 +110,10 @@ async def start_with(store: Store, files: Mapping[str, str], by: str) -> LoadedS
     """
     digest = digest_of(files)
     async with alone(store, tb_policy_set) as connection:
-        in_force = await _found(connection, SetState.live)
+        in_force = await found_in(connection, SetState.live)
         if in_force and in_force.digest != digest and await _is_any(connection, _COLUMNS.digest == digest):
             return in_force
-        return await _load(connection, store, files, by)
+        return await put_in_force(connection, store, files, by)
 
 
 async def record(store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
@@ -118,7 +123,7 @@ async def record(store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
     the digests. Any other files let what was withdrawn be loaded again.
     """
     async with alone(store, tb_policy_set) as connection:
-        return await _load(connection, store, files, by)
+        return await put_in_force(connection, store, files, by)
 
 
 async def roll_back(store: Store, by: str, check: Check | None = None) -> LoadedSet:
@@ -129,7 +134,7 @@ async def roll_back(store: Store, by: str, check: Check | None = None) -> Loaded
     """
     said = f"{by}, {store.now():%Y-%m-%dT%H:%M:%SZ}"
     async with alone(store, tb_policy_set) as connection:
-        previous = await _found(connection, SetState.previous)
+        previous = await found_in(connection, SetState.previous)
         if previous is None:
             raise Refused(Code.policy_set_no_previous, "No set was in force before this one; change the files instead.")
         if check:
@@ -145,9 +150,12 @@ async def listing(store: Store, window: Window) -> Listed[LoadedSet]:
         return await page(connection, tb_policy_set, INSTALLATION, true(), window, LoadedSet.of)
 
 
-async def _load(connection: AsyncConnection, store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
+async def put_in_force(
+    connection: AsyncConnection, store: Store, files: Mapping[str, str], by: str, note: str | None = None
+) -> LoadedSet:
+    """Return the set that is in force from now on, as `record` does, in a transaction that has the table to itself."""
     digest = digest_of(files)
-    in_force = await _found(connection, SetState.live)
+    in_force = await found_in(connection, SetState.live)
     withdrawn = (_COLUMNS.digest == digest, _COLUMNS.state == SetState.withdrawn.value)
     if in_force and await _is_any(connection, *withdrawn):
         return in_force
@@ -156,14 +164,15 @@ async def _load(connection: AsyncConnection, store: Store, files: Mapping[str, s
         return in_force
     await _move(connection, SetState.previous, SetState.former)
     await _move(connection, SetState.live, SetState.previous)
-    return await _add(connection, store, files, by)
+    return await _add(connection, store, files, by, note)
 
 
 def _in_state(state: SetState) -> Select[Any]:
     return select(tb_policy_set).where(_COLUMNS.state == state.value)
 
 
-async def _found(connection: AsyncConnection, state: SetState) -> LoadedSet | None:
+async def found_in(connection: AsyncConnection, state: SetState) -> LoadedSet | None:
+    """Return the one set in the state, of which there are not several, or None."""
     row = (await connection.execute(_in_state(state))).one_or_none()
     return LoadedSet.of(row) if row else None
 
@@ -177,14 +186,17 @@ async def _move(connection: AsyncConnection, state: SetState, to: SetState, **va
     await connection.execute(moving.values(state=to.value, **values))
 
 
-async def _add(connection: AsyncConnection, store: Store, files: Mapping[str, str], by: str) -> LoadedSet:
+async def _add(
+    connection: AsyncConnection, store: Store, files: Mapping[str, str], by: str, note: str | None
+) -> LoadedSet:
     now = store.now()
     adding = insert(tb_policy_set).values(
         id=new_id("pst", now),
         digest=digest_of(files),
-        files=json.encode(dict(sorted(files.items()))).decode(),
+        files=written(files),
         loaded_at=now,
         loaded_by=by,
         state=SetState.live.value,
+        note=note,
     )
     return LoadedSet.of((await connection.execute(adding.returning(tb_policy_set))).one())

@@ -159,6 +159,8 @@ class Code(StrEnum):
     policy_set_invalid = "policy_set.invalid"
     policy_set_withdrawn = "policy_set.withdrawn"
     policy_set_no_previous = "policy_set.no_previous"
+    policy_candidate_outdated = "policy_candidate.outdated"
+    policy_candidate_ended = "policy_candidate.ended"
     amendment_conflict = "amendment.conflict"
     customer_duplicate_candidate = "customer.duplicate_candidate"
     project_code_collision = "project.code_collision"

@@ -1,0 +1,115 @@
+"""What a candidate would have answered otherwise: calls that were compared, and each difference with how often it came.
+
+Every process counts in its memory and adds to the rows now and then; a row is never more than what was seen.
+"""
+
+from datetime import datetime
+from typing import Any, Final, Self
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import BigInteger, Column, Row, String, Table, func, select, tuple_
+from sqlalchemy.sql import ColumnElement
+
+from gateway.store.database import Store, metadata
+from gateway.store.instant import Instant
+from gateway.store.pages import Listed, Window
+from gateway.store.visible import matching
+
+WORDS: Final = 200
+"""No longer is what a caller would get, in words."""
+tb_shadow_call = Table(
+    "tb_shadow_call",
+    metadata,
+    Column("candidate_id", String(40), primary_key=True),
+    Column("client_id", String(200), primary_key=True),
+    Column("operation", String(200), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_seen", Instant(), nullable=False),
+    Column("last_seen", Instant(), nullable=False),
+)
+tb_shadow_difference = Table(
+    "tb_shadow_difference",
+    metadata,
+    Column("candidate_id", String(40), primary_key=True),
+    Column("client_id", String(200), primary_key=True),
+    Column("operation", String(200), primary_key=True),
+    Column("live", String(WORDS), primary_key=True),
+    Column("candidate", String(WORDS), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_seen", Instant(), nullable=False),
+    Column("last_seen", Instant(), nullable=False),
+    Column("correlation_id", String(64), nullable=False),
+)
+_DIFFERENCE: Final = tb_shadow_difference.c
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """What the calls of one client to one operation would get instead, and how many of them."""
+
+    candidate_id: str
+    client_id: str
+    operation: str
+    live: str
+    """What they get, in words: `passes`, `refused 429 rate.limited client`, `kept 10 s`."""
+    candidate: str
+    """What they would get."""
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+    correlation_id: str
+    """Of one such call."""
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """Return the difference that a row holds."""
+        return cls(**{name: getattr(row, name) for name in cls.__struct_fields__})
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """How many calls were compared, and how many of them would be answered otherwise."""
+
+    compared: int
+    differing: int
+
+
+async def totals(store: Store, candidate_id: str, *, client_id: str | None = None) -> Totals:
+    """Return what was counted of a candidate; with `client_id`, of that client's calls."""
+    counted = []
+    async with store.begin() as connection:
+        for table in (tb_shadow_call, tb_shadow_difference):
+            wanted = matching(table, candidate_id=candidate_id, client_id=client_id)
+            asked = select(func.coalesce(func.sum(table.c.count), 0)).where(wanted)
+            counted.append(int(await connection.scalar(asked) or 0))
+    compared, differing = counted
+    return Totals(compared=compared, differing=differing)
+
+
+async def listing(
+    store: Store, candidate_id: str, window: Window, *, client_id: str | None = None, operation: str | None = None
+) -> Listed[Difference]:
+    """Return the differences, the most frequent first; while they are counted, one may stand on two pages or on none."""
+    wanted = matching(tb_shadow_difference, candidate_id=candidate_id, client_id=client_id, operation=operation)
+    place = tuple_(-_DIFFERENCE.count, *(_DIFFERENCE[name] for name in _PLACE))
+    asked = select(tb_shadow_difference).where(wanted, *_behind(window)).order_by(place).limit(window.limit + 1)
+    async with store.begin() as connection:
+        found = [Difference.of(row) for row in await connection.execute(asked)]
+    shown = found[: window.limit]
+    more = len(found) > window.limit and bool(shown)
+    return Listed(items=shown, after=_after(shown[-1]) if more else None)
+
+
+_PLACE: Final = ("client_id", "operation", "live", "candidate")
+"""What tells apart differences that came equally often, in this order."""
+
+
+def _after(last: Difference) -> str:
+    return msgspec.json.encode([last.count, *(getattr(last, name) for name in _PLACE)]).decode()
+
+
+def _behind(window: Window) -> list[ColumnElement[bool]]:
+    if window.after is None:
+        return []
+    count, *names = msgspec.json.decode(window.after, type=tuple[int, str, str, str, str])
+    place = tuple_(-_DIFFERENCE.count, *(_DIFFERENCE[name] for name in _PLACE))
+    return [place > (-count, *names)]
