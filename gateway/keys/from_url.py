@@ -43,6 +43,8 @@ class UrlKeys:
         self._fresh_until = self._good_until = self._seek_again_at = clock()
         self._missing: dict[str, float] = {}
         self._fetching: asyncio.Task[None] | None = None
+        self._due_soon = asyncio.Event()
+        """A flush has failed: somebody may have withdrawn a key that is still trusted here."""
 
     @property
     def state(self) -> KeyState:
@@ -88,14 +90,28 @@ class UrlKeys:
             await asyncio.shield(self._fetching)
         self._missing.clear()
         await self._fetched()
+        if self._fault:
+            self._due_soon.set()
 
     async def keep_fresh(self) -> None:
-        """Fetch the keys before they are due, for ever."""
+        """Fetch the keys before they are due, for ever; where a flush has failed, soon."""
         failed = 0
         while True:
             await self._fetched()
             failed = failed + 1 if self._fault else 0
-            await self._sleep(self._pause_s(failed))
+            self._due_soon.clear()
+            if await self._is_due_soon_within(self._pause_s(failed)):
+                await self._sleep(self._pause_s(1))
+
+    async def _is_due_soon_within(self, seconds: float) -> bool:
+        """Tell whether a flush fails before the time is over; returns as soon as either is so."""
+        waiting = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._due_soon.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+        return self._due_soon.is_set()
 
     async def close(self) -> None:
         """End what is under way."""

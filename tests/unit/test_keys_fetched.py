@@ -442,6 +442,20 @@ async def test_flush_is_not_answered_by_a_fetch_that_began_before(world: IssuerW
     assert world.fetches == 2
 
 
+async def test_flush_that_failed_is_made_up_for_soon(world: IssuerWorld) -> None:
+    await world.verifier.start()
+    due_s = await world.slept()
+    world.is_away(DOWN)
+    world.publish(NEW)
+
+    await world.verifier.flush_keys()
+    soon_s = await world.slept()
+    await world.wake(soon_s)
+
+    assert (due_s, soon_s) == (pytest.approx(0.8 * 300), pytest.approx(15))
+    assert world.ring.states[0].kids == ("new",)
+
+
 async def test_keys_are_flushed_once_for_a_generation(world: IssuerWorld) -> None:
     assert world.verifier.keys_moved(1)
 
