@@ -14,6 +14,7 @@ from gateway.edge.governed import PAGE, Governed
 from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, has_no_body, read_body
 from gateway.edge.paths import normal
 from gateway.edge.pressure import MOST, Pressure
+from gateway.edge.shadow import Counts, Shadow
 from gateway.edge.standing import Standing
 from gateway.edge.strangers import Strangers
 from gateway.policy.call import Answer, Call
@@ -32,10 +33,12 @@ ANSWERED_WITHIN_S: Final = 25.0
 class Edge:
     """The ASGI application to serve. Give it policies for every operation that `app` routes, and for UNMATCHED.
 
-    `reload` is called when another set of policies went live; it ends with `use`. `governed` is the set at work.
+    `reload` is called when another set of policies went live; it ends with `use`. `governed` is the set at work,
+    `shadow` the candidate that is tried beside it, if there is one.
     """
 
     governed: Governed
+    shadow: Shadow | None = None
 
     def __init__(
         self,
@@ -48,7 +51,7 @@ class Edge:
         reload: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._app, self.kit = app, kit
+        self._app, self.kit, self._clock = app, kit, clock
         self._standing = Standing(kit.verifier, reload or _nothing_to_reload)
         self._strangers = Strangers(kit, self._standing, Addresses(trusted_proxies).of, clock)
         self._pressure = Pressure(most_under_way)
@@ -58,8 +61,16 @@ class Edge:
     def use(self, policies: PolicySet) -> None:
         """Put the set in the place of the one before; a call under way ends under the one that it began with."""
         self.governed = Governed(
-            *(policies, self.kit, self._standing, self._serve), strangers=self._strangers, pressure=self._pressure
+            *(policies, self.kit, self._standing, self._serve),
+            strangers=self._strangers,
+            pressure=self._pressure,
+            shadow=self.shadow,
         )
+
+    def try_out(self, candidate: PolicySet | None, counts: Counts) -> None:
+        """Decide each call by the candidate too, for the count alone; None ends that."""
+        self.shadow = Shadow(candidate, self.kit, counts, self._clock) if candidate else None
+        self.use(self.policies)
 
     @property
     def policies(self) -> PolicySet:

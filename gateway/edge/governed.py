@@ -5,6 +5,7 @@ from typing import Final
 from gateway.edge.paths import normal
 from gateway.edge.pressure import Pressure
 from gateway.edge.routes import Routes, allowed, is_governed
+from gateway.edge.shadow import Shadow
 from gateway.edge.standing import Standing
 from gateway.edge.strangers import Strangers
 from gateway.edge.way import Way
@@ -35,6 +36,7 @@ class Governed:
         *,
         strangers: Strangers,
         pressure: Pressure,
+        shadow: Shadow | None = None,
     ) -> None:
         self.policies = policies
         self._routes, self._kit, self._serve = Routes(policies.plans), kit, serve
@@ -47,6 +49,9 @@ class Governed:
             )
             for place, plan in policies.plans.items()
         }
+        if shadow:
+            for way in self._ways.values():
+                way.beside = shadow.beside(way.plan)
         self._targets: dict[tuple[str, bytes], tuple[str, Way]] = {}
 
     def way(self, call: Call) -> Proceed:

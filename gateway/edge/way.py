@@ -7,6 +7,7 @@ from gateway.counters import CountersAway, Told
 from gateway.edge.admission import Admission
 from gateway.edge.limits import Disconnected
 from gateway.edge.pressure import Pressure
+from gateway.edge.shadow import Beside
 from gateway.edge.standing import TOPICS, Standing
 from gateway.edge.strangers import Strangers, nobody_counts, used_up
 from gateway.errors import ApiError
@@ -28,6 +29,9 @@ REFUSED: Final = 400
 
 class Way:
     """What happens to a call of one operation, in order."""
+
+    beside: Beside | None = None
+    """What decides each call by the candidate too, for the count alone."""
 
     def __init__(
         self,
@@ -86,12 +90,15 @@ class Way:
             told = self._kit.counters.ask_now(counting.question) or await self._kit.counters.ask(counting.question)
         except CountersAway as error:
             told, counting = self._alone(admission, error), admission.alone
+        leave = None
         try:
             if not self._standing.holds(told.generations[:STANDING]):
                 await self._follow(told.generations)
             if self._kit.verifier.is_denied(identity):
                 raise not_accepted()
             call.generations = told.generations[STANDING:] or None
+            if self.beside is not None:
+                leave = self.beside.compare(call, identity, admission, counting, told)
             if told.refused_by is not None:
                 answer = self._kit.problem(call, used_up(told.wait_s, counting.rows[told.refused_by].label))
             elif admission.refusal:
@@ -103,6 +110,8 @@ class Way:
             if told.ticket:
                 counters = self._kit.counters if counting is admission.counting else self._kit.alone
                 counters.leave(counting.question.places, told.ticket)
+            if leave:
+                leave()
         return counting.told(answer, told)
 
     async def _follow(self, generations: tuple[int, ...]) -> None:

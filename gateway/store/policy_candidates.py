@@ -176,7 +176,9 @@ async def _named(connection: AsyncConnection, candidate_id: str) -> Candidate:
 async def _still_open(connection: AsyncConnection, candidate_id: str) -> Candidate:
     found = await _named(connection, candidate_id)
     if found.state is not CandidateState.open:
-        raise Refused(Code.policy_candidate_ended, f"It was {found.state} by {found.ended_by}; propose its files again.")
+        raise Refused(
+            Code.policy_candidate_ended, f"It was {found.state} by {found.ended_by}; propose its files again."
+        )
     return found
 
 

@@ -88,7 +88,7 @@ async def totals(store: Store, candidate_id: str, *, client_id: str | None = Non
 async def listing(
     store: Store, candidate_id: str, window: Window, *, client_id: str | None = None, operation: str | None = None
 ) -> Listed[Difference]:
-    """Return the differences, the most frequent first; while they are counted, one may stand on two pages or on none."""
+    """Return the differences, the most frequent first; while they grow, one may stand on two pages or on none."""
     wanted = matching(tb_shadow_difference, candidate_id=candidate_id, client_id=client_id, operation=operation)
     place = tuple_(-_DIFFERENCE.count, *(_DIFFERENCE[name] for name in _PLACE))
     asked = select(tb_shadow_difference).where(wanted, *_behind(window)).order_by(place).limit(window.limit + 1)

@@ -14,8 +14,10 @@ COUNTERS_LOST: Final = "tiebeam_counters_lost_total"
 """How often the shared counters stopped answering: once each time, however many calls met nobody then."""
 TURNED_AWAY: Final = "tiebeam_turned_away_total"
 """Tries of network addresses that are shut out already: of each such time one audit row is written, with the first."""
+SHADOW_FAILURES: Final = "tiebeam_shadow_failures_total"
+"""Calls that could not be compared with the candidate set of policies; they were answered all the same."""
 
-FROM_ZERO: Final = (COUNTERS_AWAY, COUNTERS_LOST, TURNED_AWAY)
+FROM_ZERO: Final = (COUNTERS_AWAY, COUNTERS_LOST, TURNED_AWAY, SHADOW_FAILURES)
 """They are shown before anything was counted, too: whoever watches for growth has to see the first one."""
 
 Labels = tuple[tuple[str, str], ...]
