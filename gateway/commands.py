@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 import msgspec
 import yaml
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
-from granian.server.mp import MPServer as Server
 from msgspec import Struct, structs
 from sqlalchemy.exc import OperationalError
 
@@ -19,6 +18,7 @@ from gateway import main, token_minting
 from gateway.caller import INSTALLATION
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import policies_for
+from gateway.draining import Draining, Server
 from gateway.durable import AnotherWorker, LeaseLost, resume
 from gateway.durable import migrate as database
 from gateway.edge.answers import App
@@ -88,7 +88,7 @@ def serve(settings: Settings, *, with_worker: bool) -> None:
         return
     main.read(settings)
     prepare(settings)
-    if code := Supervisor(settings.file).run():
+    if code := Supervisor(settings.file, drain_s=settings.http.drain_s).run():
         raise CannotStart(f"The web server ended with {code}; what it said stands above.")
 
 
@@ -99,7 +99,7 @@ async def _composed(parts: Parts) -> None:
 def server(settings: Settings, application: str) -> Server:
     """Return the web server; in the process that serves it calls the function that `application` names."""
     hand_on(settings)  # The application is built from it.
-    return Server(
+    serving = Server(
         application,
         address=settings.http.host,
         port=settings.http.port,
@@ -111,13 +111,17 @@ def server(settings: Settings, application: str) -> Server:
         websockets=False,
         log_enabled=False,
     )
+    serving.drain_s = settings.http.drain_s
+    return serving
 
 
 def application() -> App:
     """Return the web process's application; what Granian calls in the process that serves."""
     settings = load()
     start_logging(settings.telemetry.log_level)
-    built = main.web(main.parts(main.read(settings), Part.web))
+    draining = Draining()
+    built = main.web(main.parts(main.read(settings), Part.web), draining)
+    draining.listen()
     spare_the_collector()
     return built
 

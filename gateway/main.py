@@ -21,6 +21,7 @@ from gateway.counters import Counters
 from gateway.counters.local import LocalCounters
 from gateway.counters.valkey import ValkeyCounters
 from gateway.cursors import Cursors
+from gateway.draining import Draining
 from gateway.durable import Engine, Moments, Schedule, Worker, migrate, undisturbed
 from gateway.edge.answers import App
 from gateway.edge.in_force import Files, InForce
@@ -112,11 +113,12 @@ def parts(installation: Installation, part: Part, *, write_moments: WriteMoments
     )
 
 
-def web(built: Parts) -> App:
+def web(built: Parts, draining: Draining | None = None) -> App:
     """Return the web process's application: the edge, and behind it the framework that only routes."""
+    draining = draining or Draining()
     apis, settings = apis_of(built), built.installation.settings
     resources = resources_of(settings, apis)
-    checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built)}
+    checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built), "accepting": draining.accepts}
     pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
     pages += [*portal.metadata_routes(resources), metrics_page.route(built.upstreams.metrics)]
     verifier = verifier_of(settings, built.store)
@@ -124,7 +126,7 @@ def web(built: Parts) -> App:
     application = cast("App", build_application(apis, pages, begin=begin, end=[verifier.close]))
     served = built.tracing.operation(application) if built.tracing else application
     edge = edge_of(built, apis, served, verifier, resources)
-    return built.tracing.edge(edge) if built.tracing else edge
+    return draining.before(built.tracing.edge(edge) if built.tracing else edge)
 
 
 def worker(built: Parts, moments: Moments = undisturbed) -> Worker:

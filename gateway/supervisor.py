@@ -12,7 +12,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 STOPPED_WITHIN_S: Final = 25.0
-"""The worker lets the step that it is in come to its end."""
+"""The worker lets the step that it is in come to its end, and the web server the calls that it has."""
 LOOK_EVERY_S: Final = 0.2
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 30.0
@@ -25,9 +25,10 @@ Start = Callable[[Sequence[str]], subprocess.Popen[bytes]]
 class Supervisor:
     """Runs `tiebeam serve --no-worker` and `tiebeam worker` until it is told to stop, or the web server ends."""
 
-    def __init__(self, config: str, start: Start = subprocess.Popen) -> None:
+    def __init__(self, config: str, start: Start = subprocess.Popen, *, drain_s: float = 0.0) -> None:
         self._command = [sys.executable, "-m", "gateway.cli"]
         self._config, self._start = ["--config", config], start
+        self._web_within_s = drain_s + STOPPED_WITHIN_S
         self._stopping = False
 
     def run(self) -> int:
@@ -39,8 +40,9 @@ class Supervisor:
         while not self._stopping and web.poll() is None:
             worker.look()
             time.sleep(LOOK_EVERY_S)
+        _ask(web)  # Both at once: whoever waits for us to end does not wait for ever.
         worker.stop()
-        return _end(web)
+        return _end(web, self._web_within_s)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
@@ -74,14 +76,18 @@ class Restarted:
     def stop(self) -> None:
         """End the child, once it has come to the end of what it does."""
         if self._child is not None:
-            _end(self._child)
+            _ask(self._child)
+            _end(self._child, STOPPED_WITHIN_S)
 
 
-def _end(child: subprocess.Popen[bytes]) -> int:
+def _ask(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)
+
+
+def _end(child: subprocess.Popen[bytes], within_s: float) -> int:
     try:
-        return child.wait(STOPPED_WITHIN_S)
+        return child.wait(within_s)
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()

@@ -37,6 +37,9 @@ class HttpServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Networks of proxies whose `X-Forwarded-For` is believed, such as 10.0.0.0/8."""
     most_under_way: Annotated[int, Meta(ge=1, le=10_000)] = 200
     """How many calls are worked on at once; who comes beyond gets 503 and when to come again."""
+    drain_s: Annotated[float, Meta(ge=0, le=300)] = 0.0
+    """How long a web process that is told to stop listens on and says that it is not ready: until all who send calls
+    have noticed. The calls that it has by then are answered in any case."""
 
 
 class IssuerKeys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -103,4 +103,4 @@ async def test_installation_is_ready_while_its_systems_are_away(firm: Firm) -> N
 
     answer = await firm.everybody.get("/health/ready")
 
-    assert (answer.status_code, answer.json()["checks"]) == (200, {"database": "ok"})
+    assert (answer.status_code, answer.json()["checks"]) == (200, {"database": "ok", "accepting": "ok"})
