@@ -1,0 +1,103 @@
+"""Counts that grow with every call: kept in memory by key, and added to the rows of a table now and then.
+
+A table of tallies has what is counted for its primary key, then `count`, `first_seen` and `last_seen`, and perhaps
+columns that say something of one occurrence. Every process adds to the same rows.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Table, case
+
+from gateway.store.database import Store
+from gateway.store.inserts import insert_into
+
+Key = tuple[str, ...]
+MOST: Final = 10_000
+"""Keys that are counted between two flushes; what comes beyond them is only counted as such."""
+_OWN: Final = ("count", "first_seen", "last_seen")
+
+
+class Seen:
+    """How often something was seen since the last flush, and when."""
+
+    __slots__ = ("count", "first", "last", "noted")
+
+    def __init__(self, now: datetime, noted: Key) -> None:
+        self.count, self.first, self.last, self.noted = 1, now, now, noted
+
+
+class Tallies:
+    """Counts occurrences of keys for a table. Counting returns at once; `flush` writes down."""
+
+    def __init__(self, store: Store, table: Table, *, most: int = MOST) -> None:
+        self._store, self._table, self._most, self._now = store, table, most, store.now
+        self._key = tuple(column.name for column in table.primary_key.columns)
+        self._noted = tuple(column.name for column in table.columns if column.name not in {*self._key, *_OWN})
+        self._seen: dict[Key, Seen] = {}
+        self._writing: dict[Key, Seen] = {}
+        self._turn = asyncio.Lock()
+        self.beyond = 0
+        """Occurrences that were not counted, because too many keys were new since the last flush."""
+
+    def count(self, key: Key, noted: Key = ()) -> None:
+        """Add one to the key, its values in the order of the table; `noted` fills the further columns."""
+        seen = self._seen.get(key)
+        if seen is None:
+            self._begin(key, noted)
+        else:
+            seen.count += 1
+            seen.last = self._now()
+
+    def unwritten(self) -> dict[Key, Seen]:
+        """Return what was counted and may not stand in the table yet, by key."""
+        both = dict(self._writing)
+        for key, seen in self._seen.items():
+            both[key] = _sum(both[key], seen) if key in both else seen
+        return both
+
+    async def flush(self) -> None:
+        """Return when everything counted before stands in the table; where that fails, it is counted still."""
+        async with self._turn:
+            if not self._seen:
+                return
+            self._writing, self._seen = self._seen, {}
+            try:
+                await self._write(self._writing)
+            except BaseException:
+                self._seen = self.unwritten()
+                raise
+            finally:
+                self._writing = {}
+
+    def _begin(self, key: Key, noted: Key) -> None:
+        if len(self._seen) >= self._most:
+            self.beyond += 1
+        else:
+            self._seen[key] = Seen(self._now(), noted)
+
+    async def _write(self, seen: dict[Key, Seen]) -> None:
+        """Add to the rows, in one order everywhere, so that processes do not wait for each other in a ring."""
+        rows = [self._row(key, seen[key]) for key in sorted(seen)]
+        columns = self._table.c
+        async with self._store.begin() as connection:
+            adding = insert_into(connection, self._table)
+            new = adding.excluded
+            changed: dict[str, Any] = {name: new[name] for name in self._noted}
+            changed["count"] = columns["count"] + new["count"]
+            changed["first_seen"] = case(
+                (new.first_seen < columns.first_seen, new.first_seen), else_=columns.first_seen
+            )
+            changed["last_seen"] = case((new.last_seen > columns.last_seen, new.last_seen), else_=columns.last_seen)
+            await connection.execute(adding.on_conflict_do_update(index_elements=self._key, set_=changed), rows)
+
+    def _row(self, key: Key, seen: Seen) -> dict[str, object]:
+        own = {"count": seen.count, "first_seen": seen.first, "last_seen": seen.last}
+        return dict(zip(self._key, key, strict=True)) | own | dict(zip(self._noted, seen.noted, strict=True))
+
+
+def _sum(one: Seen, other: Seen) -> Seen:
+    both = Seen(min(one.first, other.first), other.noted)
+    both.count, both.last = one.count + other.count, max(one.last, other.last)
+    return both
