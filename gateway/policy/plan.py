@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from gateway.lifecycle import Version
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import Mistake, PolicyError, Row
 from gateway.policy.globs import closeness
@@ -61,6 +62,8 @@ class PolicySet(Struct, frozen=True, kw_only=True):
 
     plans: Mapping[str, Plan]
     consumers: Consumers
+    lifecycle: Mapping[str, Version] = {}
+    """Every contract version, as the installation's own file has it."""
     id: str | None = None
     """Which of the sets that were loaded it is; None where it is none of them yet."""
 
