@@ -1,7 +1,8 @@
 """Counts that grow with every call: kept in memory by key, and added to the rows of a table now and then.
 
 A table of tallies has what is counted for its primary key, then `count`, `first_seen` and `last_seen`, and perhaps
-columns that say something of one occurrence. Every process adds to the same rows.
+columns that say something of one occurrence. Every process adds to the same rows. The clock is asked for the first
+occurrence alone; the last one was seen up to one flush earlier than its row says.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ _OWN: Final = ("count", "first_seen", "last_seen")
 
 
 class Seen:
-    """How often something was seen since the last flush, and when."""
+    """How often something was seen since the last flush, and when; `last` is told when it is written."""
 
     __slots__ = ("count", "first", "last", "noted")
 
@@ -48,7 +49,6 @@ class Tallies:
             self._begin(key, noted)
         else:
             seen.count += 1
-            seen.last = self._now()
 
     def unwritten(self) -> dict[Key, Seen]:
         """Return what was counted and may not stand in the table yet, by key."""
@@ -63,6 +63,9 @@ class Tallies:
             if not self._seen:
                 return
             self._writing, self._seen = self._seen, {}
+            now = self._now()
+            for seen in self._writing.values():
+                seen.last = now if seen.count > 1 else seen.last
             try:
                 await self._write(self._writing)
             except BaseException:
