@@ -14,7 +14,7 @@ from gateway.edge.governed import PAGE, Governed
 from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, has_no_body, read_body
 from gateway.edge.paths import normal
 from gateway.edge.pressure import MOST, Pressure
-from gateway.edge.shadow import Counts, Shadow
+from gateway.edge.shadow import Shadow
 from gateway.edge.standing import Standing
 from gateway.edge.strangers import Strangers
 from gateway.policy.call import Answer, Call
@@ -51,7 +51,7 @@ class Edge:
         reload: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._app, self.kit, self._clock = app, kit, clock
+        self._app, self.kit, self.clock = app, kit, clock
         self._standing = Standing(kit.verifier, reload or _nothing_to_reload)
         self._strangers = Strangers(kit, self._standing, Addresses(trusted_proxies).of, clock)
         self._pressure = Pressure(most_under_way)
@@ -59,7 +59,12 @@ class Edge:
         self.use(policies)
 
     def use(self, policies: PolicySet) -> None:
-        """Put the set in the place of the one before; a call under way ends under the one that it began with."""
+        """Put the set in the place of the one before; a call under way ends under the one that it began with.
+
+        What was tried beside another set is tried no longer: its counts are about that one.
+        """
+        if self.shadow and policies.id != self.policies.id:
+            self.shadow = None
         self.governed = Governed(
             *(policies, self.kit, self._standing, self._serve),
             strangers=self._strangers,
@@ -67,10 +72,11 @@ class Edge:
             shadow=self.shadow,
         )
 
-    def try_out(self, candidate: PolicySet | None, counts: Counts) -> None:
-        """Decide each call by the candidate too, for the count alone; None ends that."""
-        self.shadow = Shadow(candidate, self.kit, counts, self._clock) if candidate else None
-        self.use(self.policies)
+    def try_out(self, shadow: Shadow | None) -> None:
+        """Decide each call by a candidate too, for the count alone; None ends that."""
+        if shadow is not self.shadow:
+            self.shadow = shadow
+            self.use(self.policies)
 
     @property
     def policies(self) -> PolicySet:

@@ -12,13 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.edge.application import Edge
 from gateway.edge.news import News
 from gateway.edge.standing import POLICIES
+from gateway.edge.trying import Trying
 from gateway.errors import Refused
 from gateway.policy.compiling import Compiled, Compiler
 from gateway.policy.document import Mistake, PolicyError, texts_of
 from gateway.policy.kinds.upstream import Upstream
-from gateway.store import policy_sets
+from gateway.store import policy_candidates, policy_sets
 from gateway.store.database import Store
+from gateway.store.policy_candidates import Candidate
 from gateway.store.policy_sets import LoadedSet, digest_of
+from gateway.store.shadow_differences import ShadowCounts
 from openapi.common.types import Code, Violation
 
 log = logging.getLogger(__name__)
@@ -53,10 +56,11 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class InForce:
-    """Follows the set that is live, and changes it. Before anything else, `attach` it."""
+    """Follows the set that is live, and changes it; so for the candidate. Before anything else, `attach` it."""
 
     def __init__(self, files: Files, store: Store, news: News) -> None:
         self._files, self._store, self._news = files, store, news
+        self.trying = Trying(store, ShadowCounts(store))
         self._compiler: Compiler | None = None
         self._edge: Edge | None = None
         self._turn = asyncio.Lock()
@@ -83,6 +87,7 @@ class InForce:
                 await self._begin()
             elif live.id != self.edge.policies.id:  # Also where the start failed: who comes late follows.
                 await self._try(live)
+            await self.trying.follow(self.edge, self._compile)
 
     async def start(self) -> None:
         """Return when the files that this process started with are in force, unless they were known before."""
@@ -93,6 +98,7 @@ class InForce:
         """Return when nothing is under way, and let nothing begin: the database is about to be closed."""
         async with self._turn:
             self._closed = True
+            await self.trying.close()
 
     async def reload(self, by: str) -> Change:
         """Return what is in force after the files were read anew; raises Refused, and then nothing has changed."""
@@ -111,6 +117,33 @@ class InForce:
             before = await policy_sets.live(self._store)
             loaded = await policy_sets.roll_back(self._store, by, self._compiled)
             return await self._put(loaded, await self._compiled(loaded.files), before)
+
+    async def propose(self, files: Mapping[str, str], by: str) -> Candidate:
+        """Return the candidate of the files, tried in each process from its next request on; raises Refused."""
+        await self._compiled(files)
+        async with self._turn:
+            found = await policy_candidates.propose(self._store, files, by)
+            await self._candidate_moved()
+            return found
+
+    async def promote(self, candidate_id: str, by: str) -> Change:
+        """Return what is in force after the candidate was put there; raises Refused, and then nothing has changed."""
+        async with self._turn:
+            before = await policy_sets.live(self._store)
+            loaded = await policy_candidates.promote(self._store, candidate_id, by, self._compiled)
+            return await self._put(loaded, await self._compiled(loaded.files), before)
+
+    async def drop(self, candidate_id: str, by: str) -> Candidate:
+        """Return the candidate, which is tried nowhere from each process's next request on; raises Refused."""
+        async with self._turn:
+            found = await policy_candidates.drop(self._store, candidate_id, by)
+            await self._candidate_moved()
+            return found
+
+    async def _candidate_moved(self) -> None:
+        if self._edge:
+            await self.trying.follow(self._edge, self._compile)
+        await self._news.tell(POLICIES)
 
     async def _begin(self) -> None:
         try:

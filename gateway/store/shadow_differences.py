@@ -14,10 +14,11 @@ from sqlalchemy.sql import ColumnElement
 from gateway.store.database import Store, metadata
 from gateway.store.instant import Instant
 from gateway.store.pages import Listed, Window
+from gateway.store.tallies import Tallies
 from gateway.store.visible import matching
 
-WORDS: Final = 200
-"""No longer is what a caller would get, in words."""
+WORDS: Final = 300
+"""What a caller would get in words is cut there."""
 tb_shadow_call = Table(
     "tb_shadow_call",
     metadata,
@@ -39,7 +40,7 @@ tb_shadow_difference = Table(
     Column("count", BigInteger, nullable=False),
     Column("first_seen", Instant(), nullable=False),
     Column("last_seen", Instant(), nullable=False),
-    Column("correlation_id", String(64), nullable=False),
+    Column("correlation_id", String(128), nullable=False),
 )
 _DIFFERENCE: Final = tb_shadow_difference.c
 
@@ -73,12 +74,46 @@ class Totals(Struct, frozen=True, kw_only=True):
     differing: int
 
 
-async def totals(store: Store, candidate_id: str, *, client_id: str | None = None) -> Totals:
-    """Return what was counted of a candidate; with `client_id`, of that client's calls."""
+class ShadowCounts:
+    """What this process counts of candidates, in memory until it is flushed."""
+
+    def __init__(self, store: Store) -> None:
+        self._calls, self._differences = Tallies(store, tb_shadow_call), Tallies(store, tb_shadow_difference)
+
+    def of(self, candidate_id: str) -> "CandidateCounts":
+        """Return where comparisons with the candidate are counted."""
+        return CandidateCounts(candidate_id, self._calls, self._differences)
+
+    async def flush(self) -> None:
+        """Return when everything counted before stands in the database; where that fails, it is counted still."""
+        await self._calls.flush()
+        await self._differences.flush()
+
+
+class CandidateCounts:
+    """What one candidate is counted in."""
+
+    def __init__(self, candidate_id: str, calls: Tallies, differences: Tallies) -> None:
+        self._candidate_id, self._calls, self._differences = candidate_id, calls, differences
+
+    def compared(self, client_id: str, operation: str) -> None:
+        """Count a call that was compared."""
+        self._calls.count((self._candidate_id, client_id, operation))
+
+    def differs(self, client_id: str, operation: str, pair: tuple[str, str], correlation_id: str) -> None:
+        """Count a call that would be answered otherwise: as what it gets, and what it would get."""
+        words = pair[0][:WORDS], pair[1][:WORDS]
+        self._differences.count((self._candidate_id, client_id, operation, *words), (correlation_id,))
+
+
+async def totals(
+    store: Store, candidate_id: str, *, client_id: str | None = None, operation: str | None = None
+) -> Totals:
+    """Return what was counted of a candidate; of one client's calls, or one operation's, where it is named."""
     counted = []
     async with store.begin() as connection:
         for table in (tb_shadow_call, tb_shadow_difference):
-            wanted = matching(table, candidate_id=candidate_id, client_id=client_id)
+            wanted = matching(table, candidate_id=candidate_id, client_id=client_id, operation=operation)
             asked = select(func.coalesce(func.sum(table.c.count), 0)).where(wanted)
             counted.append(int(await connection.scalar(asked) or 0))
     compared, differing = counted

@@ -21,7 +21,10 @@ from gateway.edge.news import News
 from gateway.errors import Refused
 from gateway.policy.compiling import Compiler
 from gateway.store import policy_sets
-from gateway.store.database import Store, create_engine
+from gateway.store.database import Store, create_engine, metadata
+from gateway.store.policy_candidates import tb_policy_candidate
+from gateway.store.policy_sets import tb_policy_set
+from gateway.store.shadow_differences import tb_shadow_call, tb_shadow_difference
 from openapi.common.types import Code
 from tests.edge_world import ISSUER, OPERATIONS, STATUS, World, open_edge_store
 from tests.fakes.clock import Clock
@@ -110,14 +113,20 @@ async def processes(
         yield both
 
 
+async def create_tables(store: Store) -> None:
+    """Create what stands in the database of sets and candidates."""
+    tables = [tb_policy_set, tb_policy_candidate, tb_shadow_call, tb_shadow_difference]
+    async with store.begin() as connection:
+        await connection.run_sync(lambda sync: metadata.create_all(sync, tables))
+
+
 @asynccontextmanager
 async def pair_of(folder: Path, server: Valkey | None) -> AsyncIterator[tuple[Process, Process]]:
     """Open two processes."""
     opened = []
     for _ in range(2):
         store = await open_edge_store(f"sqlite:///{folder}/edge.sqlite", Clock())
-        async with store.begin() as connection:
-            await connection.run_sync(policy_sets.tb_policy_set.create, checkfirst=True)
+        await create_tables(store)
         counters = ValkeyCounters(server.url) if server else LocalCounters(folder / "counters.sqlite")
         opened.append(Process(folder, store, counters))
     first, second = opened
@@ -191,8 +200,7 @@ async def test_rollback_stays_through_a_start_until_the_files_change(folder: Pat
 async def machine(folder: Path, url: str, server: Valkey) -> AsyncIterator[Process]:
     """Open a process that was started with the files of its own disk, and is closed like one that is stopped."""
     store = await open_edge_store(url, Clock())
-    async with store.begin() as connection:
-        await connection.run_sync(policy_sets.tb_policy_set.create, checkfirst=True)
+    await create_tables(store)
     process = Process(folder, store, ValkeyCounters(server.url))
     await process.in_force.start()
     try:

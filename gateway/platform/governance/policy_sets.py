@@ -27,16 +27,17 @@ async def list_policy_sets(
 async def reload_policies(*, policies: InForce, caller: Caller) -> PolicyChange:
     """Return what is in force now: what the files say, or all as it was where something in them does not hold."""
     require_whole(caller)
-    return _change(await policies.reload(caller.subject))
+    return change_of(await policies.reload(caller.subject))
 
 
 async def roll_back_policies(*, policies: InForce, caller: Caller) -> PolicyChange:
     """Return what is in force now: the set before."""
     require_whole(caller)
-    return _change(await policies.roll_back(caller.subject))
+    return change_of(await policies.roll_back(caller.subject))
 
 
-def _change(change: Change) -> PolicyChange:
+def change_of(change: Change) -> PolicyChange:
+    """Return what is in force, as the contract has it."""
     return PolicyChange(
         policy_set=_policy_set(change.loaded), changed=change.changed, restart_needed=list(change.restart_needed)
     )

@@ -166,6 +166,98 @@ class PolicyChange(Struct, frozen=True, kw_only=True):
     ]
 
 
+PolicyFilesAdditionalProperty: TypeAlias = Annotated[str, Meta(max_length=200000)]
+
+
+PolicyFiles: TypeAlias = Annotated[
+    dict[str, PolicyFilesAdditionalProperty],
+    Meta(
+        description="Each file's text by its name, as they would stand in the folder of policies.",
+        max_length=100,
+        min_length=1,
+    ),
+]
+
+
+class PolicyCandidateObject(StrEnum):
+    policy_candidate = "policy_candidate"
+
+
+class PolicyCandidateState(StrEnum):
+    """
+    `open` is tried; of the others, `replaced` made room for another one.
+    """
+
+    open = "open"
+    promoted = "promoted"
+    replaced = "replaced"
+    dropped = "dropped"
+
+
+class PolicyCandidate(Struct, frozen=True, kw_only=True):
+    id: str
+    object: PolicyCandidateObject
+    digest: Annotated[
+        str, Meta(description="SHA-256 over names and texts of the files.")
+    ]
+    state: PolicyCandidateState
+    files: list[str]
+    beside: Annotated[
+        str, Meta(description="The set that it is tried beside, by its id.")
+    ]
+    proposed_at: datetime
+    proposed_by: str
+    ended_at: datetime | None
+    ended_by: str | None
+    policy_set: Annotated[str, Meta(description="The set that it became, by its id.")] | None
+    compared: Annotated[int, Meta(description="Calls that both sets decided.", ge=0)]
+    differing: Annotated[
+        int, Meta(description="Those of them that it would answer otherwise.", ge=0)
+    ]
+    not_tried: Annotated[str, Meta(description="Why this process does not try it though it is open: it does not fit this release, or another set is in force.")] | None
+
+
+class PolicyCandidatePage(Struct, frozen=True, kw_only=True):
+    items: list[PolicyCandidate]
+    next_cursor: str | None
+
+
+class PolicyDifference(Struct, frozen=True, kw_only=True):
+    client_id: str
+    operation: Annotated[
+        str,
+        Meta(
+            description="Its name, with the connection where it has several places; `unmatched` for a path without an operation."
+        ),
+    ]
+    live: Annotated[
+        str,
+        Meta(
+            description="What the calls get, in words: `passes`, `refused 403 auth.scope_missing`, `refused 429 rate_limit client`, `kept 10 s`."
+        ),
+    ]
+    candidate: Annotated[str, Meta(description="What they would get.")]
+    count: Annotated[int, Meta(ge=1)]
+    first_seen: datetime
+    last_seen: datetime
+    correlation_id: Annotated[str, Meta(description="Of one such call.")]
+
+
+class PolicyDifferencePage(Struct, frozen=True, kw_only=True):
+    compared: Annotated[
+        int,
+        Meta(
+            description="Calls of this client and operation that both sets decided.",
+            ge=0,
+        ),
+    ]
+    differing: Annotated[
+        int, Meta(description="Those that the candidate would answer otherwise.", ge=0)
+    ]
+    items: list[PolicyDifference]
+    next_cursor: str | None
+
+
 class DenialKind(StrEnum):
     """
     One token, by its `jti`; or all of a client.
@@ -288,6 +380,10 @@ class PlannedRow(Struct, frozen=True, kw_only=True):
 class Consumers(Struct, frozen=True, kw_only=True):
     policy_set: Annotated[str, Meta(description="The set in force, by its id; null while it could not be written down.")] | None
     items: list[Consumer]
+
+
+class NewPolicyCandidate(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    files: PolicyFiles
 
 
 class KeyFlush(Struct, frozen=True, kw_only=True):
