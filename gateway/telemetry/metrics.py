@@ -16,6 +16,12 @@ TURNED_AWAY: Final = "tiebeam_turned_away_total"
 """Tries of network addresses that are shut out already: of each such time one audit row is written, with the first."""
 SHADOW_FAILURES: Final = "tiebeam_shadow_failures_total"
 """Calls that could not be compared with the candidate set of policies; they were answered all the same."""
+DEPRECATED_CALLS: Final = "tiebeam_deprecated_calls_total"
+"""Calls of a version or an operation that is to go, by contract and client; those that are refused for it too."""
+SUNSET: Final = "tiebeam_sunset_seconds"
+"""How long until a version's sunset; negative after it."""
+USAGE_BEYOND: Final = "tiebeam_usage_uncounted_total"
+"""Calls that stand in no row of usage: too many clients and operations were new within one flush."""
 
 FROM_ZERO: Final = (COUNTERS_AWAY, COUNTERS_LOST, TURNED_AWAY, SHADOW_FAILURES)
 """They are shown before anything was counted, too: whoever watches for growth has to see the first one."""

@@ -201,6 +201,7 @@ class Code(StrEnum):
     limits_unavailable = "limits.unavailable"
     audit_unavailable = "audit.unavailable"
     idempotency_unavailable = "idempotency.unavailable"
+    usage_unavailable = "usage.unavailable"
     upstream_unavailable = "upstream.unavailable"
     upstream_rate_limited = "upstream.rate_limited"
     upstream_maintenance_window = "upstream.maintenance_window"

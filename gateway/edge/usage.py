@@ -1,0 +1,99 @@
+"""Who uses what, counted at the edge: every call of a consumer that is known here, and every field that is to go."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.errors import Unavailable
+from gateway.lifecycle.document import FieldRetirement
+from gateway.store import usage
+from gateway.store.database import Store
+from gateway.store.tallies import Tallies
+from gateway.store.usage import UsedPlace, field_key, tb_usage
+from gateway.telemetry.metrics import DEPRECATED_CALLS, USAGE_BEYOND, series
+from openapi.common.types import Code
+
+ABSENT_S: Final = 2.0
+"""So long a client counts as new after a look; what other processes counted stands in the database by then."""
+WITHIN_S: Final = 5.0
+"""A database that says nothing for so long is away."""
+REMEMBERED: Final = 10_000
+"""Clients of whom it is remembered when they came; then all are forgotten, and looked up anew."""
+CLIENTS: Final = 200
+"""So many clients have a series of their own in the metric; the others share one."""
+OTHERS: Final = "other"
+AWAY: Final = "Whether it may go on depends on what it called before, and just now nobody can look."
+
+
+class Usage:
+    """What is used through this process, and who was there before: a `Known` of the lifecycle."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._clock = store, clock
+        self._tallies = Tallies(store, tb_usage)
+        self.count = self._tallies.count
+        """Count a call under its `usage.call_key`."""
+        self.flush = self._tallies.flush
+        """Return when everything counted before stands in the database; where that fails, it is counted still."""
+        self._deprecated: Counter[tuple[str, str]] = Counter()
+        self._since: dict[tuple[str, str], datetime] = {}
+        self._absent: dict[tuple[str, str], float] = {}
+        self._turn = asyncio.Lock()
+
+    def count_fields(self, client_id: str, operation: str, used: Iterable[FieldRetirement]) -> None:
+        """Count each field that a call used, by the operation's name."""
+        for field in used:
+            self.count(field_key(client_id, operation, UsedPlace(field.place), field.pointer))
+
+    def count_deprecated(self, client_id: str, contract: str) -> None:
+        """Count a call of what is deprecated, for the metric; beyond a number of clients they are one."""
+        counted = contract, client_id
+        if counted not in self._deprecated and len(self._deprecated) >= CLIENTS:
+            counted = contract, OTHERS
+        self._deprecated[counted] += 1
+
+    def figures(self) -> Mapping[str, int]:
+        """Return what there is to watch, by the names of metrics."""
+        calls = {
+            series(DEPRECATED_CALLS, contract=contract, client=client): count
+            for (contract, client), count in self._deprecated.items()
+        }
+        return calls | {USAGE_BEYOND: self._tallies.beyond}
+
+    def known(self, client_id: str, contract: str, before: datetime) -> bool | None:
+        """Tell at once whether the client called the version before then; None where somebody has to `look`."""
+        since = self._since.get((client_id, contract))
+        if since is not None and since < before:
+            return True
+        return False if self._absent.get((client_id, contract), 0.0) > self._clock() else None
+
+    async def look(self, client_id: str, contract: str, before: datetime) -> bool:
+        """Tell the same after a look into the database; raises Unavailable where nobody can look."""
+        async with self._turn:  # Those who come together are answered by one look.
+            found = self.known(client_id, contract, before)
+            return await self._looked(client_id, contract, before) if found is None else found
+
+    async def _looked(self, client_id: str, contract: str, before: datetime) -> bool:
+        here = [seen.first for key, seen in self._tallies.unwritten().items() if key[:2] == (client_id, contract)]
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                there = await usage.first_call(self._store, client_id, contract)
+        except (SQLAlchemyError, TimeoutError) as error:
+            raise Unavailable(Code.usage_unavailable, AWAY) from error
+        seen = [*here, there] if there else here
+        return self._remember((client_id, contract), min(seen, default=None), before)
+
+    def _remember(self, who: tuple[str, str], since: datetime | None, before: datetime) -> bool:
+        if len(self._since) + len(self._absent) >= REMEMBERED:
+            self._since.clear()
+            self._absent.clear()
+        if since is not None and since < before:
+            self._since[who] = since
+            return True
+        self._absent[who] = self._clock() + ABSENT_S
+        return False
