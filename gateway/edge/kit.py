@@ -15,6 +15,7 @@ from gateway.store.audit import Auditor
 from gateway.store.database import Store
 from gateway.store.idempotency_records import IdempotencyRecords
 from gateway.telemetry.metrics import Metrics
+from gateway.usage import Usage
 
 
 def kit_of(
@@ -29,8 +30,8 @@ def kit_of(
 ) -> Kit:
     """Return the kit of one process; `resource_metadata` says where the metadata of RFC 9728 lie for a path."""
     kept, figures = responses or Responses(), metrics or Metrics()
-    told, auditor = news or News(counters), Auditor(store)
-    for source in (kept, told, auditor, verifier.keys):
+    told, auditor, usage = news or News(counters), Auditor(store), Usage(store)
+    for source in (kept, told, auditor, usage, verifier.keys):
         figures.read_from(source.figures)
     return Kit(
         verifier=verifier,
@@ -39,6 +40,7 @@ def kit_of(
         records=IdempotencyRecords(store),
         auditor=auditor,
         responses=kept,
+        usage=usage,
         metrics=figures,
         tell=told.tell,
         problem=partial(_problem, resource_metadata),

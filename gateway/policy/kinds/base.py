@@ -20,6 +20,7 @@ from gateway.policy.responses import Responses
 from gateway.store.audit import Auditor
 from gateway.store.idempotency_records import IdempotencyRecords
 from gateway.telemetry.metrics import Metrics
+from gateway.usage import Usage
 
 Globs = tuple[Annotated[str, Meta(min_length=1)], ...]
 
@@ -34,6 +35,7 @@ class Kit(Struct, frozen=True, kw_only=True):
     records: IdempotencyRecords
     auditor: Auditor
     responses: Responses
+    usage: Usage
     metrics: Metrics
     problem: Callable[[Call, Exception], Answer]
     tell: Callable[..., Awaitable[bool]]

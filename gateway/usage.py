@@ -1,4 +1,4 @@
-"""Who uses what, counted at the edge: every call of a consumer that is known here, and every field that is to go."""
+"""Who uses what, counted while calls pass: each call of a known consumer, and each field that is to go."""
 
 import asyncio
 import time
