@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from gateway.backup import postgresql, restores, sqlite
 from gateway.backup.archive import FORMAT, BackupError, Manifest, Tell, manifest_of, sync_folder, unpack
+from gateway.backup.grace import give_time
 from gateway.backup.restores import Restored
 from gateway.backup.taking import DATABASES, KEPT, database_of
 from gateway.durable.worker_lock import AnotherWorker, FileLock
@@ -40,9 +41,8 @@ def restore(file: Path, place: Place, now: datetime, tell: Tell, *, force: bool)
         unpacked = Path(folder)
         unpack(file, unpacked)
         restored = _note_of(file, manifest, place, unpacked, now)
-        kept = place.data / f"before-restore-{now:%Y%m%dT%H%M%SZ}"
         exchange = _exchange_file if is_sqlite(place.url) else _exchange_dump
-        exchange(place, unpacked, kept, tell, force=force)
+        exchange(place, unpacked, now, tell, force=force)
     restores.note(place.data, restored)
     sync_folder(place.data)
     return manifest
@@ -59,10 +59,11 @@ def _refuse_unfit(manifest: Manifest, place: Place) -> None:
         raise BackupError("The backup has no database in it.")
 
 
-def _exchange_file(place: Place, unpacked: Path, kept: Path, tell: Tell, *, force: bool) -> None:
+def _exchange_file(place: Place, unpacked: Path, now: datetime, tell: Tell, *, force: bool) -> None:
     database, coming = database_of(place.url), unpacked / DATABASES[True]
     tell("Looking whether the database is sound …")
     sqlite.check(coming)
+    give_time(f"sqlite:///{coming}", now)
     lock = FileLock(place.url)
     try:
         lock.take()
@@ -71,7 +72,7 @@ def _exchange_file(place: Place, unpacked: Path, kept: Path, tell: Tell, *, forc
     try:
         with sqlite.alone_with(database):
             _refuse_occupied([database] if database.exists() else [], place, unpacked, force=force)
-            _keep(kept, [database, *_files(place.data)])
+            _keep(_kept(place, now), [database, *_files(place.data)])
             _exchange_files(place.data, unpacked)
             # The last, and at once: before it the old state is there, after it the new one.
             coming.replace(database)
@@ -80,9 +81,10 @@ def _exchange_file(place: Place, unpacked: Path, kept: Path, tell: Tell, *, forc
         lock.release(undone=True)
 
 
-def _exchange_dump(place: Place, unpacked: Path, kept: Path, tell: Tell, *, force: bool) -> None:
+def _exchange_dump(place: Place, unpacked: Path, now: datetime, tell: Tell, *, force: bool) -> None:
     occupied = postgresql.is_occupied(place.url)
     _refuse_occupied([Path(str(make_url(place.url).database))] if occupied else [], place, unpacked, force=force)
+    kept = _kept(place, now)
     _keep(kept, _files(place.data))
     if occupied:
         kept.mkdir(mode=0o700, exist_ok=True)
@@ -90,6 +92,7 @@ def _exchange_dump(place: Place, unpacked: Path, kept: Path, tell: Tell, *, forc
         postgresql.dump(place.url, kept / DATABASES[False])
     tell("Replacing the database …")
     postgresql.restore(place.url, unpacked / DATABASES[False])
+    give_time(place.url, now)
     _exchange_files(place.data, unpacked)
 
 
@@ -99,6 +102,10 @@ def _refuse_occupied(databases: list[Path], place: Place, unpacked: Path, *, for
     if (there := [path.name for path in (*databases, *differing)]) and not force:
         how = "With --force it is replaced, and what was there is kept beside it"
         raise BackupError(f"There is something already: {', '.join(there)}. {how}.")
+
+
+def _kept(place: Place, now: datetime) -> Path:
+    return place.data / f"before-restore-{now:%Y%m%dT%H%M%SZ}"
 
 
 def _keep(kept: Path, paths: list[Path]) -> None:

@@ -37,7 +37,7 @@ async def reserve(store: Store, psa: Psa, erp: Erp, question: CodeQuestion) -> s
         if kept and kept.casefold() != question.wanted.casefold():
             await codes.release_code(store, kept, question.project)
         return question.wanted
-    async for code in _candidates(store, question, kept):
+    async for code in _candidates(store, psa, question, kept):
         # Ours first, then the systems: a try that is cut short leaves the number to the next one.
         if await codes.reserve_code(store, code, question.project):
             if await is_free(store, psa, erp, question, code):
@@ -47,10 +47,12 @@ async def reserve(store: Store, psa: Psa, erp: Erp, question: CodeQuestion) -> s
     raise _collision(f"{NUMBERS_TRIED} numbers were in use. Decide on a code, or resume to try the next ones.")
 
 
-async def _candidates(store: Store, question: CodeQuestion, kept: str | None) -> AsyncIterator[str]:
-    """Yield the code of an earlier attempt, then the next numbers of the pattern."""
+async def _candidates(store: Store, psa: Psa, question: CodeQuestion, kept: str | None) -> AsyncIterator[str]:
+    """Yield the code of an earlier attempt, which only the PSA remembers after a restore; then the next numbers."""
     if kept:
         yield kept
+    elif (shown := await psa.find_project(_psa_key(question))) and shown.code:
+        yield shown.code
     for _ in range(NUMBERS_TRIED):
         yield codes.code_of(question.pattern, await sequences.next_number(store, codes.SEQUENCE))
 

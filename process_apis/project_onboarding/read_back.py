@@ -85,6 +85,11 @@ def told_by_erp(project: erp.AccountingProject) -> KeyFields:
     )
 
 
+def as_far_as(wanted: KeyFields, told: KeyFields) -> KeyFields:
+    """Return what is wanted of a project that is open already: after a restore our tables do not say who opened it."""
+    return replace(wanted, state=OPEN) if told.state == OPEN else wanted
+
+
 def wanted_of_customer(new: erp.NewCustomer) -> KeyFields:
     """Return what the customer was made with."""
     return KeyFields(

@@ -24,6 +24,7 @@ from process_apis.project_onboarding.customers import Choice, Wish
 from process_apis.project_onboarding.look_ups import CUSTOMER, PROJECT, known_customer
 from process_apis.project_onboarding.order import OnboardingOrder, contract_of, schedule_of, terms_of
 from process_apis.project_onboarding.project_codes import CodeQuestion
+from process_apis.project_onboarding.read_back import KeyFields
 from system_apis.ports import Erp, Psa
 
 ACTIVATED: Final = "tiebeam.project_onboarding.activated.v1"
@@ -176,9 +177,10 @@ async def decided_dimensions(store: Store, order: OnboardingOrder) -> list[Dimen
 
 async def compare(erp: Erp, psa: Psa, order: OnboardingOrder, made: Made) -> None:
     """Return where both systems say what they were asked for; raises Refused with each difference."""
+    ledger = read_back.told_by_erp(await erp.get_accounting_project(made.erp_project_id))
     found = [
-        *(await _delivery_differences(psa, order, made)),
-        *(await _ledger_differences(erp, order, made)),
+        *(await _delivery_differences(psa, order, made, ledger)),
+        *_ledger_differences(order, made, ledger),
         *(await _customer_differences(erp, order, made)),
     ]
     if found:
@@ -186,7 +188,7 @@ async def compare(erp: Erp, psa: Psa, order: OnboardingOrder, made: Made) -> Non
         raise Refused(Code.upstream_contract_violation, detail, *found)
 
 
-async def _delivery_differences(psa: Psa, order: OnboardingOrder, made: Made) -> Sequence[Violation]:
+async def _delivery_differences(psa: Psa, order: OnboardingOrder, made: Made, ledger: KeyFields) -> Sequence[Violation]:
     manager = await psa.find_resource(order.body.project.manager)
     wanted = read_back.wanted_of_psa(
         documents.new_psa_project(order.body, made.code, None),
@@ -194,13 +196,15 @@ async def _delivery_differences(psa: Psa, order: OnboardingOrder, made: Made) ->
         closes=psa.capabilities.close_for_time,
     )
     told = read_back.told_by_psa(await psa.get_project(made.psa_project_id))
+    if ledger.state == read_back.OPEN:  # The PSA is opened after the ledger, never before.
+        wanted = read_back.as_far_as(wanted, told)
     return read_back.differences(wanted, told, order.psa, PROJECT)
 
 
-async def _ledger_differences(erp: Erp, order: OnboardingOrder, made: Made) -> Sequence[Violation]:
+def _ledger_differences(order: OnboardingOrder, made: Made, ledger: KeyFields) -> Sequence[Violation]:
     new = documents.new_erp_project(order.body, made.code, made.customer_id, made.dimensions)
-    told = read_back.told_by_erp(await erp.get_accounting_project(made.erp_project_id))
-    return read_back.differences(read_back.wanted_of_erp(new), told, order.erp, PROJECT)
+    wanted = read_back.as_far_as(read_back.wanted_of_erp(new), ledger)
+    return read_back.differences(wanted, ledger, order.erp, PROJECT)
 
 
 async def _customer_differences(erp: Erp, order: OnboardingOrder, made: Made) -> Sequence[Violation]:

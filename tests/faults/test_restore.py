@@ -64,13 +64,13 @@ class House:
 
     async def back_up(self, file: Path) -> None:
         """Take a backup, as an operator does beside everything that runs."""
-        await asyncio.to_thread(commands_backup.backup, self.settings, file, str)
+        await asyncio.to_thread(commands_backup.backup, self.settings, file, print)
 
     async def restore(self, file: Path) -> None:
         """Lose everything since the backup, and start again."""
         await self.money.product.kill_worker()
         await self.close()
-        await asyncio.to_thread(commands_backup.restore, self.settings, file, str, force=True)
+        await asyncio.to_thread(commands_backup.restore, self.settings, file, print, force=True)
         self.money.product = Mortal(self.servers.config, self._folder)
 
     async def onboard(self, body: Document) -> str:
@@ -99,22 +99,26 @@ async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         await opened.close()
 
 
+def another() -> Document:
+    """Return a statement of work of a customer that is new."""
+    body = signed()
+    body["customer"]["confirmed_new"] = True
+    return body
+
+
 async def stocked(house: House) -> Work:
     """Return projects with time in the books, and statements of work that nobody has sent yet."""
     money = house.money
     first, second, recalled = await money.delivered(3)
     empty, later = await money.projects(2)
-    bodies = [signed(), signed()]
-    for body in bodies:
-        body["customer"]["confirmed_new"] = True
     return Work(
         released_before=await accept(money, first),
         released_after=await accept(money, second),
         transferred_before=await book(money, empty),
         transferred_after=later,
         recalled_after=recalled,
-        onboarded_before=bodies[0],
-        onboarded_after=bodies[1],
+        onboarded_before=another(),
+        onboarded_after=another(),
     )
 
 
@@ -165,6 +169,7 @@ async def test_a_backup_of_any_moment_that_is_put_back_loses_and_doubles_nothing
             await check(house, work)
 
             await house.restore(file)
+            await house.onboard(another())  # It is given a number that the lost one had been given.
             await house.onboard(work.onboarded_before)
             await ask_then(house, work)
 
