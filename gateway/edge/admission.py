@@ -1,6 +1,7 @@
 """What is decided once for a caller and an operation, and then only looked up: rights, limits, the way onward."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import ceil
 from typing import Final
 
@@ -16,6 +17,7 @@ from gateway.policy.kinds.authenticate import Authenticate
 from gateway.policy.kinds.base import Kit, Policy
 from gateway.policy.kinds.counted import Counted
 from gateway.policy.plan import Plan
+from gateway.store.usage import call_key
 from openapi.common.types import Code
 
 UNKNOWN: Final = "This client is not known here; ask the gateway's team to enter it."
@@ -55,7 +57,18 @@ class Counting:
 class Admission:
     """One caller at one operation, under one set of policies."""
 
-    __slots__ = ("alone", "caller", "consumer", "counting", "finds", "partition", "refusal", "rest", "visibility")
+    __slots__ = (
+        "alone",
+        "caller",
+        "consumer",
+        "counting",
+        "finds",
+        "partition",
+        "refusal",
+        "rest",
+        "use",
+        "visibility",
+    )
 
     def __init__(self, identity: Identity, plan: Plan, consumers: Consumers, kit: Kit, end: Proceed) -> None:
         self.consumer = consumers.find(identity.caller.client_id, identity.issuer)
@@ -63,6 +76,9 @@ class Admission:
         tier = self.consumer.policy.tier if self.consumer else ""
         rows = plan.chosen(self.caller.client_id, tier)
         self.refusal = refusal_of(identity, self.caller, self.consumer, rows, plan)
+        used = call_key(self.caller.client_id, plan.operation.name)
+        self.use = partial(kit.usage.count, used) if self.refusal is None else _nothing_used
+        """Count a call, whatever else is decided of it; who may not call uses nothing."""
         self.partition, self.visibility = self.caller.partition, self.caller.visibility
         policies = [row.policy for row in rows]
         counted = [policy for policy in policies if isinstance(policy, Counted) and policy.per != "address"]
@@ -94,6 +110,10 @@ def refusal_of(
         if refused := policy.judge(caller, plan.operation):
             return refused
     return None
+
+
+def _nothing_used() -> None:
+    """Stand in where nothing is counted."""
 
 
 def _way(policies: Sequence[Policy], kit: Kit, end: Proceed) -> Proceed:

@@ -97,6 +97,7 @@ class Way:
             if self._kit.verifier.is_denied(identity):
                 raise not_accepted()
             call.generations = told.generations[STANDING:] or None
+            admission.use()
             if self.beside is not None:
                 leave = self.beside.compare(call, identity, admission, counting, told)
             if told.refused_by is not None:
