@@ -1,40 +1,156 @@
 """What calls get while their version goes: fields of the answer that say so, and from an instant on a refusal. Pure."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from math import ceil
 
 from gateway.errors import Refused
-from gateway.lifecycle.document import FieldRetirement, Version
+from gateway.lifecycle.addresses import base_of, page_of
+from gateway.lifecycle.document import BrownOut, Extension, FieldRetirement, Version
+from gateway.lifecycle.retiring import Retiring, gone
+from openapi.common.types import Code, Violation
 
-Fields = tuple[tuple[bytes, bytes], ...]
+HeaderField = tuple[bytes, bytes]
 
 
 class Course:
-    """What one client's calls of one operation get; made once for both, and asked at each call."""
+    """What one client's calls of one operation get; made once for both, and asked at each call.
 
-    __slots__ = ("contract", "fields", "retiring")
+    An extension lifts the sunset, brown-outs and what goes before the version, until its own end.
+    """
 
-    contract: str
-    fields: Fields
-    """Deprecation, Sunset and Link, for every answer; never to be kept with one."""
-    retiring: tuple[FieldRetirement, ...]
-    """The operation's fields and parameters that callers shall not use any more."""
+    __slots__ = (
+        "_brown_outs",
+        "_page",
+        "_version",
+        "_what",
+        "_with",
+        "contract",
+        "deprecated_at",
+        "extension",
+        "header_fields",
+        "retirement",
+        "retiring",
+        "sunset_at",
+    )
+
+    def __init__(
+        self,
+        contract: str,
+        connection: str | None,
+        version: Version,
+        *,
+        operation_id: str = "",
+        client_id: str | None = None,
+    ) -> None:
+        self.contract, self._version = contract, version
+        self.extension = _extension(version, client_id)
+        self.retirement = version.operations.get(operation_id)
+        """The operation's own, where it goes before its version."""
+        fields = [each for each in version.fields if each.operation == operation_id]
+        self.retiring = Retiring(fields) if fields else None
+        """The operation's fields and parameters that callers shall not use any more."""
+        own = self.retirement
+        self.deprecated_at = _earliest(version.deprecated_at, own.deprecated_at if own else None)
+        self.sunset_at = (
+            self.extension.until if self.extension else _earliest(version.sunset_at, own.sunset_at if own else None)
+        )
+        self._brown_outs: tuple[BrownOut, ...] = () if self.extension else version.brown_outs
+        self._page = page_of(base_of(contract, connection))
+        successor = base_of(version.successor, connection) if version.successor else None
+        self._with = _way_out(version.successor, successor, self._page)
+        self._what = contract
+        if own and own.sunset_at is not None and own.sunset_at == self.sunset_at:
+            self._what, self._with = f"{contract}:{operation_id}", f"{own.instead} {_see(self._page)}"
+        self.header_fields: tuple[HeaderField, ...] = tuple(self._header_fields(successor))
+        """Deprecation, Sunset and Link, for every answer; never kept with one."""
+
+    @property
+    def link(self) -> HeaderField:
+        """Return the one field for an answer to a call that uses what is to go, where nothing else is."""
+        return b"link", _link(self._page, "deprecation")
 
     def refusal(self, now: datetime) -> Refused | None:
         """Return the refusal by the clock alone: after the sunset, or in a brown-out."""
-        raise NotImplementedError
+        if self.sunset_at is not None and now >= self.sunset_at:
+            return Refused(Code.version_sunset, f"{self._what} ended at {said(self.sunset_at)}. {self._with}")
+        off = next((each for each in self._brown_outs if each.since <= now < each.until), None)
+        if off is None:
+            return None
+        detail = f"{self.contract} is off until {said(off.until)}, as it will be after its sunset. {self._with}"
+        return Refused(Code.version_brown_out, detail, retry_after_s=ceil((off.until - now).total_seconds()))
+
+    def refusal_of(self, used: Iterable[FieldRetirement], now: datetime) -> Refused | None:
+        """Return the refusal of a call that uses a field or parameter that is gone."""
+        lost = [] if self.extension else gone(used, now)
+        if not lost:
+            return None
+        detail = f"Send it without what `errors` names, which is gone. {_see(self._page)}"
+        return Refused(Code.version_sunset, detail, *(_violation(each) for each in lost))
 
     def known_before(self, now: datetime) -> datetime | None:
-        """Return before when the client must have called the version; None where anybody may go on."""
-        raise NotImplementedError
+        """Return before when a client must have called the version to go on; None where nobody must have."""
+        since = self._version.deprecated_at
+        return since if since is not None and now >= since and self.extension is None else None
 
     def newcomer(self) -> Refused:
         """Return the refusal of a client that comes new to a deprecated version."""
-        raise NotImplementedError
+        detail = f"{self.contract} is deprecated, and this client did not call it before that. {self._with}"
+        return Refused(Code.version_closed_to_new, detail)
+
+    def _header_fields(self, successor: str | None) -> Iterator[HeaderField]:
+        """Yield the fields of RFC 9745, 8594 and 8288; of a field that goes, only the call that uses it tells."""
+        if self.deprecated_at is None:
+            return
+        yield b"deprecation", b"@%d" % int(self.deprecated_at.timestamp())
+        links = [_link(successor, "successor-version")] if successor else []
+        links.append(_link(self._page, "deprecation"))
+        if self.sunset_at is not None:
+            yield b"sunset", format_datetime(self.sunset_at.astimezone(UTC), usegmt=True).encode()
+            links.append(_link(self._page, "sunset"))
+        yield b"link", b", ".join(links)
 
 
 def course_of(
     versions: Mapping[str, Version], operation: str, connection: str | None, client_id: str | None
 ) -> Course | None:
     """Return the course of a client at an operation (`<contract>:<operationId>`); None where nothing goes."""
-    raise NotImplementedError
+    contract, _, operation_id = operation.partition(":")
+    version = versions.get(contract)
+    if version is None:
+        return None
+    course = Course(contract, connection, version, operation_id=operation_id, client_id=client_id)
+    return course if course.header_fields or course.retiring else None
+
+
+def said(moment: datetime) -> str:
+    """Return an instant as details say it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((each for each in instants if each is not None), default=None)
+
+
+def _extension(version: Version, client_id: str | None) -> Extension | None:
+    return next((each for each in version.extensions if each.client_id == client_id), None)
+
+
+def _way_out(successor: str | None, base: str | None, page: str) -> str:
+    return f"Use {successor} at {base} instead. {_see(page)}" if successor else f"Nothing takes its place. {_see(page)}"
+
+
+def _see(page: str) -> str:
+    return f"See {page}."
+
+
+def _link(target: str, relation: str) -> bytes:
+    kind = "" if relation == "successor-version" else '; type="text/html"'
+    return f'<{target}>; rel="{relation}"{kind}'.encode()
+
+
+def _violation(gone_one: FieldRetirement) -> Violation:
+    pointer = f"#query/{gone_one.pointer}" if gone_one.place == "query" else f"#{gone_one.pointer}"
+    ended = said(gone_one.sunset_at) if gone_one.sunset_at else ""
+    return Violation(code=Code.version_sunset, pointer=pointer, detail=f"It ended at {ended}. {gone_one.instead}")

@@ -21,6 +21,7 @@ Contract = Annotated[str, Meta(pattern=r"^(system|process|platform)/[a-z][a-z0-9
 Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=400)]
 Instant = Annotated[datetime, Meta(tz=True)]
+Place = Literal["request", "response", "query"]
 
 
 class LifecycleError(Exception):
@@ -56,7 +57,7 @@ class FieldRetirement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     operation: Text
     """The operationId."""
-    place: Literal["request", "response", "query"]
+    place: Place
     pointer: Text
     """A JSON Pointer into the body, `*` for every item of a list or map (`/lines/*/note`); a parameter's bare name."""
     deprecated_at: Instant
