@@ -7,8 +7,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from gateway.lifecycle.document import FieldRetirement
-
 EVERY: Final = "*"
 """Stands in a pointer for every item of a list, and for every value of a map."""
 REMEMBERED: Final = 64
@@ -40,40 +38,6 @@ class Branch:
                 if branch.pointer is not None:
                     found.add(branch.pointer)
                 branch.walk(value, found)
-
-
-class Retiring:
-    """The fields of one operation that are to go, as the lifecycle names them. One for all callers: it remembers."""
-
-    def __init__(self, retirements: Iterable[FieldRetirement]) -> None:
-        self.retirements = tuple(retirements)
-        self._request, self._response = Fields(self._at("request")), Fields(self._at("response"))
-        self._query = frozenset(self._at("query"))
-
-    @property
-    def reads_request(self) -> bool:
-        """Tell whether the body that is sent has to be looked at."""
-        return bool(self._request.pointers)
-
-    @property
-    def reads_response(self) -> bool:
-        """Tell whether what is answered has to be looked at."""
-        return bool(self._response.pointers)
-
-    def sent(self, query: bytes, body: bytes) -> tuple[FieldRetirement, ...]:
-        """Return those that the request uses."""
-        names, pointers = parameters_in(query, self._query), self._request.inside_text(body)
-        return self._found(query=names, request=pointers)
-
-    def answered(self, body: bytes) -> tuple[FieldRetirement, ...]:
-        """Return those that are in the answer."""
-        return self._found(response=self._response.inside_text(body))
-
-    def _at(self, place: str) -> list[str]:
-        return [one.pointer for one in self.retirements if one.place == place]
-
-    def _found(self, **used: frozenset[str]) -> tuple[FieldRetirement, ...]:
-        return tuple(one for one in self.retirements if one.pointer in used.get(one.place, ()))
 
 
 class Fields:
