@@ -31,6 +31,7 @@ from gateway.store.policy_sets import (
     tb_policy_set,
     written,
 )
+from gateway.store.shadow_differences import tb_shadow_call, tb_shadow_difference
 from openapi.common.types import Code
 
 KEPT: Final = timedelta(days=365)
@@ -114,7 +115,7 @@ async def propose(store: Store, files: Mapping[str, str], by: str) -> Candidate:
     """
     now = store.now()
     async with alone(store, tb_policy_set) as connection:
-        await connection.execute(delete(tb_policy_candidate).where(_COLUMNS.ended_at < now - KEPT))
+        await _forget(connection, now - KEPT)
         in_force = await found_in(connection, SetState.live)
         if in_force is None:
             raise Refused(Code.policy_candidate_outdated, "Nothing is in force yet; start the gateway first.")
@@ -158,6 +159,14 @@ async def drop(store: Store, candidate_id: str, by: str) -> Candidate:
     async with alone(store, tb_policy_set) as connection:
         found = await _still_open(connection, candidate_id)
         return await _end(connection, store, found, CandidateState.dropped, by)
+
+
+async def _forget(connection: AsyncConnection, before: datetime) -> None:
+    """Let go of candidates that ended before, with what was counted of them."""
+    old = select(_COLUMNS.id).where(_COLUMNS.ended_at < before)
+    for counted in (tb_shadow_call, tb_shadow_difference):
+        await connection.execute(delete(counted).where(counted.c.candidate_id.in_(old)))
+    await connection.execute(delete(tb_policy_candidate).where(_COLUMNS.ended_at < before))
 
 
 async def _open(connection: AsyncConnection) -> Candidate | None:

@@ -42,7 +42,8 @@ tb_shadow_difference = Table(
     Column("last_seen", Instant(), nullable=False),
     Column("correlation_id", String(128), nullable=False),
 )
-_DIFFERENCE: Final = tb_shadow_difference.c
+_PLACE: Final = ("client_id", "operation", "live", "candidate")
+"""What tells apart differences that came equally often, in this order."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -125,8 +126,7 @@ async def listing(
 ) -> Listed[Difference]:
     """Return the differences, the most frequent first; while they grow, one may stand on two pages or on none."""
     wanted = matching(tb_shadow_difference, candidate_id=candidate_id, client_id=client_id, operation=operation)
-    place = tuple_(-_DIFFERENCE.count, *(_DIFFERENCE[name] for name in _PLACE))
-    asked = select(tb_shadow_difference).where(wanted, *_behind(window)).order_by(place).limit(window.limit + 1)
+    asked = select(tb_shadow_difference).where(wanted, *_behind(window)).order_by(*_place()).limit(window.limit + 1)
     async with store.begin() as connection:
         found = [Difference.of(row) for row in await connection.execute(asked)]
     shown = found[: window.limit]
@@ -134,8 +134,8 @@ async def listing(
     return Listed(items=shown, after=_after(shown[-1]) if more else None)
 
 
-_PLACE: Final = ("client_id", "operation", "live", "candidate")
-"""What tells apart differences that came equally often, in this order."""
+def _place() -> list[ColumnElement[Any]]:
+    return [-tb_shadow_difference.c["count"], *(tb_shadow_difference.c[name] for name in _PLACE)]
 
 
 def _after(last: Difference) -> str:
@@ -146,5 +146,4 @@ def _behind(window: Window) -> list[ColumnElement[bool]]:
     if window.after is None:
         return []
     count, *names = msgspec.json.decode(window.after, type=tuple[int, str, str, str, str])
-    place = tuple_(-_DIFFERENCE.count, *(_DIFFERENCE[name] for name in _PLACE))
-    return [place > (-count, *names)]
+    return [tuple_(*_place()) > (-count, *names)]
