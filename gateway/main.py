@@ -10,12 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import process_apis
-from gateway import health, lifecycle, portal
+from gateway import health, lifecycle, ownership, portal
 from gateway.composition import clocks
 from gateway.composition.connections import landscape_of, ports_of
 from gateway.composition.issuers import resources_of, verifier_of
+from gateway.composition.ownership import owned_in
 from gateway.composition.parts import CannotStart, Installation, Parts
 from gateway.composition.policies import edge_of
+from gateway.composition.usage import usage_of
 from gateway.contract import Api, ContractError, Mount, PerRequest, bind, build_application
 from gateway.counters import Counters
 from gateway.counters.local import LocalCounters
@@ -68,7 +70,8 @@ def read(settings: Settings) -> Installation:
         templates = load_templates(settings.path("templates"))
         mappings = load_mappings(settings.path("mappings"))
         versions = lifecycle.load()
-    except (PolicyError, TemplateError, MappingError, lifecycle.LifecycleError) as error:
+        owners = ownership.load(settings)
+    except (PolicyError, TemplateError, MappingError, lifecycle.LifecycleError, ownership.OwnershipError) as error:
         raise CannotStart(str(error)) from error
     return Installation(
         settings=settings,
@@ -78,6 +81,7 @@ def read(settings: Settings) -> Installation:
         templates=templates,
         mappings=mappings,
         versions=versions,
+        ownership=owners,
     )
 
 
@@ -89,7 +93,8 @@ def parts(installation: Installation, part: Part, *, write_moments: WriteMoments
     counters = counters_of(settings, metrics)
     news = News(counters)
     changed = partial(news.tell, status_shown.API)
-    store = WatchedStore(create_engine(settings.database_url), status_shown.TABLES, changed)
+    engine = create_engine(settings.database_url)
+    store = WatchedStore(engine, status_shown.TABLES, changed, event_types=process_apis.EVENT_TYPES)
     terms = {name: policy.terms for name, policy in installation.upstreams.items()}
     tracing = tracing_of(settings, part)
     traced = tracing.transport if tracing else None
@@ -122,8 +127,9 @@ def web(built: Parts, draining: Draining | None = None) -> App:
     pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
     pages += [*portal.metadata_routes(resources), metrics_page.route(built.upstreams.metrics)]
     verifier = verifier_of(settings, built.store)
-    begin = [verifier.start, built.in_force.start]
-    application = cast("App", build_application(apis, pages, begin=begin, end=[verifier.close]))
+    usage = usage_of(built)
+    begin = [verifier.start, built.in_force.start, usage.start]
+    application = cast("App", build_application(apis, pages, begin=begin, end=[usage.close, verifier.close]))
     served = built.tracing.operation(application) if built.tracing else application
     edge = edge_of(built, apis, served, verifier, resources)
     return draining.before(built.tracing.edge(edge) if built.tracing else edge)
@@ -131,7 +137,8 @@ def web(built: Parts, draining: Draining | None = None) -> App:
 
 def worker(built: Parts, moments: Moments = undisturbed) -> Worker:
     """Return the worker process; its ports are bare: a workflow always asks the system itself."""
-    settings = built.installation.settings
+    settings, schedules = built.installation.settings, schedules_of(built)
+    owned_in(built, schedules)
     return Worker(
         url=settings.database_url,
         store=built.store,
@@ -143,7 +150,7 @@ def worker(built: Parts, moments: Moments = undisturbed) -> Worker:
             "mappings": built.installation.mappings,
         },
         settings=clocks.durable_settings(settings.processes),
-        schedules=schedules_of(built),
+        schedules=schedules,
         moments=moments,
     )
 
@@ -197,6 +204,7 @@ def _provided(built: Parts, cursors: Cursors) -> dict[str, object]:
         "workflows": process_apis.WORKFLOWS,
         "policies": built.in_force,
         "news": built.news,
+        "owned": owned_in(built, schedules_of(built)),
         "bearer": PerRequest(lambda request: request.headers["authorization"][len("Bearer ") :].strip(" ")),
     }
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,48 +20,42 @@ class Flushing:
     """Flushes while the process serves. What cannot be written stays counted, and is tried with the next turn."""
 
     def __init__(
-        self,
-        *flushes: Callable[[], Awaitable[None]],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        self, flush: Callable[[], Awaitable[None]], *, every_s: float = EVERY_S, within_s: float = WITHIN_S
     ) -> None:
-        self._flushes, self._sleep = flushes, sleep
-        self._task: asyncio.Task[None] | None = None
+        self._flush, self._every_s, self._within_s = flush, every_s, within_s
         self._ending = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self._failed = False
 
     async def start(self) -> None:
         """Begin; to be called in the process that serves."""
-        self._task = asyncio.create_task(self._again_and_again(), name="flushing")
+        self._task = asyncio.create_task(self._until_the_end(), name="flushing")
 
     async def close(self) -> None:
         """Return when everything was written down, or the log says that it was not."""
         self._ending.set()
         try:
-            async with asyncio.timeout(WITHIN_S):
-                if self._task:
-                    await self._task
-                await self._flush()
+            async with asyncio.timeout(self._within_s):
+                await (self._task or self._flushed())
         except TimeoutError:
-            log.error("What was counted last could not be written down in time: it is lost.")  # noqa: TRY400 — nothing more is known.
+            self._failed = True
+        if self._failed:
+            log.error("What was counted last could not be written down, and is lost.")
 
-    async def _again_and_again(self) -> None:
+    async def _until_the_end(self) -> None:
+        """Flush whenever it is time. A write under way is not broken off: nobody would know whether it was done."""
         while not self._ending.is_set():
-            pause = asyncio.ensure_future(self._sleep(EVERY_S))
-            ended = asyncio.ensure_future(self._ending.wait())
-            await asyncio.wait((pause, ended), return_when=asyncio.FIRST_COMPLETED)
-            for one in (pause, ended):
-                one.cancel()
-            if not self._ending.is_set():
-                await self._flush()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), self._every_s)
+            await self._flushed()
 
-    async def _flush(self) -> None:
-        """Flush each; the first failure of a row of them is told, the others only repeat it."""
+    async def _flushed(self) -> None:
+        """Flush, and tell of the first failure of several in a row."""
         try:
-            for flush in self._flushes:
-                await flush()
+            await self._flush()
         except (SQLAlchemyError, OSError) as error:
             if not self._failed:
-                log.warning("What was counted cannot be written down; it is kept, and tried again.", exc_info=error)
+                log.warning("What was counted cannot be written down just now; it is kept.", exc_info=error)
             self._failed = True
         else:
             self._failed = False
