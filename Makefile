@@ -41,6 +41,7 @@ static: $(VENV)/.dev ## Lint, types, import rules, generated files
 	@$(VENV)/bin/lint-imports
 	@$(RUN) -m openapi.generate --check
 	@$(RUN) -m gateway.policy.schema --check
+	@$(RUN) -m helm.schema --check
 
 check: static test ## Everything that a change must pass; needs no root
 
@@ -53,9 +54,10 @@ bench: $(VENV)/.bench ## Measure beside Envoy, nginx and bare ASGI, and write be
 	@bench/install_peers.sh
 	@$(RUN) -m bench $(if $(ONLY),$(ONLY:%=--only %)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-generate: $(VENV)/.dev ## Write the types beside the contracts, and the schema of the policies
+generate: $(VENV)/.dev ## Write the types beside the contracts, and the schemas of policies and of the chart's values
 	@$(RUN) -m openapi.generate
 	@$(RUN) -m gateway.policy.schema
+	@$(RUN) -m helm.schema
 
 fmt: $(VENV)/.dev ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff check --fix --quiet
@@ -63,7 +65,7 @@ fmt: $(VENV)/.dev ## Format, and mend what can be mended
 
 requirements: $(VENV)/.dev ## Pin requirements/*.in anew, with hashes
 	@$(PIP) uv
-	@for set in runtime dev bench; do $(VENV)/bin/uv pip compile requirements/$$set.in -o requirements/$$set.txt \
+	@for set in runtime build dev bench; do $(VENV)/bin/uv pip compile requirements/$$set.in -o requirements/$$set.txt \
 		--generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --quiet; done
 
 clean: ## Remove the environment and what tools left; the caches outside the repository stay

@@ -26,7 +26,7 @@ def convert(
     `base` is the folder that files of secrets are relative to.
     """
     environ = os.environ if environ is None else environ
-    schema = msgspec.json.schema(into, schema_hook=_secret_schema)
+    schema = msgspec.json.schema(into, schema_hook=secret_schema)
     validator = jsonschema_rs.Draft202012Validator(schema, mask="the value")  # A secret may stand in the wrong place.
     mistakes = [f"{where}: {_place(error.instance_path)}: {error.message}" for error in validator.iter_errors(raw)]
     if mistakes:
@@ -38,7 +38,8 @@ def _place(path: list[str | int]) -> str:
     return ".".join(str(part) for part in path) or "the document"
 
 
-def _secret_schema(kind: type) -> dict[str, Any]:
+def secret_schema(kind: type) -> dict[str, Any]:
+    """Return how a secret is written: the file that it stands in, or the variable."""
     if kind is not Secret:
         raise NotImplementedError(kind)
     one = {"type": "object", "additionalProperties": False, "minProperties": 1, "maxProperties": 1}

@@ -1,0 +1,1 @@
+"""The chart `tiebeam`, and what its values may say."""

@@ -1,0 +1,42 @@
+{{- define "tiebeam.name" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "tiebeam.selector" -}}
+app.kubernetes.io/name: tiebeam
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "tiebeam.labels" -}}
+{{ include "tiebeam.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- /* What runs in every pod. The web process drains, then answers what it has; the worker ends its steps, 20 s at most. */ -}}
+{{- define "tiebeam.grace" -}}
+{{ add (ceil .Values.settings.http.drain_s | int) 45 }}
+{{- end -}}
+
+{{- /* The texts of policies: those that ship, and the installation's over them. */ -}}
+{{- define "tiebeam.policies" -}}
+{{- $texts := dict -}}
+{{- range $path, $_ := .Files.Glob "policies/*.yaml" }}{{ $_ := set $texts (base $path) ($.Files.Get $path) }}{{ end -}}
+{{- range $name, $text := .Values.policies.files -}}
+{{- if $text }}{{ $_ := set $texts $name $text }}{{ else }}{{ $_ := unset $texts $name }}{{ end -}}
+{{- end -}}
+{{- toYaml $texts -}}
+{{- end -}}
+
+{{- /* The files beside the folders: the settings, and who answers for what they name. */ -}}
+{{- define "tiebeam.settings" -}}
+tiebeam.yaml: |
+  {{- toYaml .Values.settings | nindent 2 }}
+ownership.yaml: |
+  {{- toYaml .Values.ownership | nindent 2 }}
+{{- end -}}
+
+{{- define "tiebeam.digest" -}}
+{{ printf "%s%s%s%s" (include "tiebeam.settings" .) (include "tiebeam.policies" .) (toYaml .Values.templates) (toYaml .Values.mappings) | sha256sum }}
+{{- end -}}
