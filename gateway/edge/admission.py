@@ -11,12 +11,12 @@ from gateway.edge.standing import TOPICS
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.policy.call import Answer, Call, Proceed
-from gateway.policy.consumers import Consumers, KnownConsumer
+from gateway.policy.consumers import KnownConsumer
 from gateway.policy.document import Row
 from gateway.policy.kinds.authenticate import Authenticate
 from gateway.policy.kinds.base import Kit, Policy
 from gateway.policy.kinds.counted import Counted
-from gateway.policy.plan import Plan
+from gateway.policy.plan import Plan, PolicySet
 from gateway.store.usage import call_key
 from openapi.common.types import Code
 
@@ -62,6 +62,7 @@ class Admission:
         "caller",
         "consumer",
         "counting",
+        "course",
         "finds",
         "partition",
         "refusal",
@@ -70,8 +71,8 @@ class Admission:
         "visibility",
     )
 
-    def __init__(self, identity: Identity, plan: Plan, consumers: Consumers, kit: Kit, end: Proceed) -> None:
-        self.consumer = consumers.find(identity.caller.client_id, identity.issuer)
+    def __init__(self, identity: Identity, plan: Plan, policies: PolicySet, kit: Kit, end: Proceed) -> None:
+        self.consumer = policies.consumers.find(identity.caller.client_id, identity.issuer)
         self.caller = self.consumer.policy.narrowed(identity.caller) if self.consumer else identity.caller
         tier = self.consumer.policy.tier if self.consumer else ""
         rows = plan.chosen(self.caller.client_id, tier)
@@ -79,17 +80,18 @@ class Admission:
         used = call_key(self.caller.client_id, plan.operation.name)
         self.use = partial(kit.usage.count, used) if self.refusal is None else _nothing_used
         """Count a call, whatever else is decided of it; who may not call uses nothing."""
+        self.course = policies.course(plan.operation, self.caller.client_id)
         self.partition, self.visibility = self.caller.partition, self.caller.visibility
-        policies = [row.policy for row in rows]
-        counted = [policy for policy in policies if isinstance(policy, Counted) and policy.per != "address"]
+        chosen = [row.policy for row in rows]
+        counted = [policy for policy in chosen if isinstance(policy, Counted) and policy.per != "address"]
         if self.refusal:  # It is nobody else's quota that a call draws on which goes nowhere.
             counted = [policy for policy in counted if policy.per == "client"]
-        topics = tuple(topic for policy in policies for topic in policy.topics(plan.operation))
+        topics = tuple(topic for policy in chosen for topic in policy.topics(plan.operation))
         self.counting = Counting(counted, self.caller, tier, plan, (*TOPICS, *topics))
         by_itself = [policy for policy in counted if policy.when_unavailable == "count_alone"]
         self.alone = Counting(by_itself, self.caller, tier, plan, ())
-        self.finds = next((policy for policy in policies if policy.finds()), None)
-        self.rest = _way([policy for policy in policies if policy.stands_around()], kit, end)
+        self.finds = next((policy for policy in chosen if policy.finds()), None)
+        self.rest = _way([policy for policy in chosen if policy.stands_around()], kit, end)
 
     @property
     def closed(self) -> bool:

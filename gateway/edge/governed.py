@@ -43,7 +43,7 @@ class Governed:
         ends = {UNMATCHED.place: self.nothing_here}
         self._ways = {
             place: Way(
-                *(plan, policies.consumers, kit, standing, ends.get(place, serve)),
+                *(plan, policies, kit, standing, ends.get(place, serve)),
                 strangers=strangers,
                 pressure=pressure,
             )

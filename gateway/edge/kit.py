@@ -28,7 +28,10 @@ def kit_of(
     news: News | None = None,
     resource_metadata: Callable[[str], str] | None = None,
 ) -> Kit:
-    """Return the kit of one process; `resource_metadata` says where the metadata of RFC 9728 lie for a path."""
+    """Return the kit of one process, on the store's clock.
+
+    `resource_metadata` says where the metadata of RFC 9728 lie for a path.
+    """
     kept, figures = responses or Responses(), metrics or Metrics()
     told, auditor, usage = news or News(counters), Auditor(store), Usage(store)
     for source in (kept, told, auditor, usage, verifier.keys):
@@ -43,6 +46,8 @@ def kit_of(
         usage=usage,
         metrics=figures,
         tell=told.tell,
+        now=store.now,
+        known=usage,
         problem=partial(_problem, resource_metadata),
         resource_metadata=resource_metadata,
     )

@@ -109,7 +109,7 @@ class Beside:
     def _try(self, identity: Identity, admission: Admission) -> Trial:
         if len(self._trials) >= REMEMBERED:
             self._trials.clear()
-        own = Admission(identity, self._candidate, self._shadow.policies.consumers, self._shadow.kit, _nothing_served)
+        own = Admission(identity, self._candidate, self._shadow.policies, self._shadow.kit, _nothing_served)
         sides = _side(admission, self._live), _side(own, self._candidate)
         trial = Trial(own, passing(*sides, self._live.operation), refused(*sides))
         self._trials[admission] = trial

@@ -5,6 +5,7 @@ from typing import Final
 from gateway.caller import Caller
 from gateway.counters import CountersAway, Told
 from gateway.edge.admission import Admission
+from gateway.edge.ending import check_body, refusal_at, tell
 from gateway.edge.limits import Disconnected
 from gateway.edge.pressure import Pressure
 from gateway.edge.shadow import Beside
@@ -14,11 +15,10 @@ from gateway.errors import ApiError
 from gateway.identity import Identity
 from gateway.identity.verifier import not_accepted
 from gateway.policy.call import Answer, Call, Proceed
-from gateway.policy.consumers import Consumers
 from gateway.policy.kinds.audit import Audit
 from gateway.policy.kinds.base import Kit
 from gateway.policy.kinds.rate_limit import RateLimit
-from gateway.policy.plan import Plan
+from gateway.policy.plan import Plan, PolicySet
 from gateway.telemetry.metrics import COUNTERS_AWAY, TURNED_AWAY
 
 STANDING: Final = len(TOPICS)
@@ -36,7 +36,7 @@ class Way:
     def __init__(
         self,
         plan: Plan,
-        consumers: Consumers,
+        policies: PolicySet,
         kit: Kit,
         standing: Standing,
         end: Proceed,
@@ -45,9 +45,10 @@ class Way:
         pressure: Pressure,
     ) -> None:
         self.plan, self.operation = plan, plan.operation
-        self._consumers, self._kit, self._standing, self._end = consumers, kit, standing, end
+        self._policies, self._kit, self._standing, self._end = policies, kit, standing, end
         self._strangers, self._pressure = strangers, pressure
         self._public = plan.operation.public
+        self._course = policies.course(plan.operation) if self._public else None
         first = [row.policy for row in plan.chosen()]
         self._audit = next((policy for policy in first if isinstance(policy, Audit)), None)
         self._tries = next((one for one in first if isinstance(one, RateLimit) and one.per == "address"), None)
@@ -57,11 +58,13 @@ class Way:
     async def __call__(self, call: Call) -> Answer:
         """Return the answer, written down where the plan says so."""
         try:
-            answer = await (self._end(call) if self._public else self._governed(call))
+            answer = await (self._open(call) if self._public else self._governed(call))
         except Disconnected:
             raise
         except Exception as error:  # noqa: BLE001 — a failure of ours is written down too: something may have been done.
             answer = self._kit.problem(call, error)
+        if call.course is not None:
+            tell(call, call.course, self._kit, answer)
         return await self._noted(call, answer)
 
     async def turned_away(self, call: Call, error: Exception) -> Answer:
@@ -76,6 +79,13 @@ class Way:
         elif self._audit:
             await self._audit.note(call, self._kit, answer)
         return answer
+
+    async def _open(self, call: Call) -> Answer:
+        """Return the answer to whomever: of a version's life, the clock alone decides here."""
+        call.course = self._course
+        if self._course is not None and (refused := self._course.refusal(self._kit.now())):
+            raise refused
+        return await self._end(call)
 
     async def _governed(self, call: Call) -> Answer:
         token = bearer_or_none(call)
@@ -96,14 +106,16 @@ class Way:
                 await self._follow(told.generations)
             if self._kit.verifier.is_denied(identity):
                 raise not_accepted()
-            call.generations = told.generations[STANDING:] or None
+            call.generations, call.course = told.generations[STANDING:] or None, admission.course
             admission.use()
             if self.beside is not None:
                 leave = self.beside.compare(call, identity, admission, counting, told)
-            if told.refused_by is not None:
-                answer = self._kit.problem(call, used_up(told.wait_s, counting.rows[told.refused_by].label))
-            elif admission.refusal:
-                answer = self._kit.problem(call, admission.refusal)
+            by = told.refused_by
+            refused = admission.refusal if by is None else used_up(told.wait_s, counting.rows[by].label)
+            if refused is None and call.course is not None:
+                refused = await refusal_at(call, call.course, self._kit)
+            if refused:
+                answer = self._kit.problem(call, refused)
             else:
                 found = admission.finds.find(call, self._kit, admission.rest) if admission.finds else None
                 answer = found or await self._admitted(call, admission)
@@ -128,6 +140,8 @@ class Way:
                 self._pressure.check()  # Before its body is read and its key noted; the framework would not get it.
                 if self._audit:
                     await self._kit.auditor.ready()
+            if call.course is not None:
+                await check_body(call, call.course, self._kit)
             return await admission.rest(call)
         except ApiError as error:
             return self._kit.problem(call, error)
@@ -142,7 +156,7 @@ class Way:
             self._admissions.clear()
             self._decided.clear()
         who = identity.issuer, identity.audiences, identity.caller
-        admission = self._decided.get(who) or Admission(identity, self.plan, self._consumers, self._kit, self._end)
+        admission = self._decided.get(who) or Admission(identity, self.plan, self._policies, self._kit, self._end)
         self._decided[who] = self._admissions[identity.digest] = admission
         return admission
 

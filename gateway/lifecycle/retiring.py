@@ -28,6 +28,10 @@ class Retiring:
         """Return the fields that an answer's body has."""
         return self._of("response", self._answered.inside_text(body)) if self._answered.pointers else []
 
+    def used(self, query: bytes, sent: bytes, answered: bytes) -> list[FieldRetirement]:
+        """Return everything of it that a call and its answer have."""
+        return [*self.in_query(query), *self.sent(sent), *self.answered(answered)]
+
     def refuses_bodies(self, now: datetime) -> bool:
         """Tell whether a request's body has to be looked at before the call goes on."""
         return any(each.place == "request" for each in gone(self.all, now))

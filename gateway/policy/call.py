@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 from gateway.caller import Caller
+from gateway.lifecycle import Course
 from gateway.policy.operation import Operation
 
 
@@ -41,6 +42,7 @@ class Call:
         "_fields",
         "_read",
         "correlation_id",
+        "course",
         "decided_before",
         "generations",
         "operation",
@@ -60,6 +62,8 @@ class Call:
         self.correlation_id = self.path = self.partition = self.visibility = ""
         self.generations: tuple[int, ...] | None = None
         self.decided_before = False
+        self.course: Course | None = None
+        """What a known caller is told of a version that goes."""
         self._read = read
         self._fields: dict[bytes, bytes] | None = None
         self._body: bytes | None = None
@@ -115,6 +119,11 @@ class Call:
         if self._body is None:
             self._body = await self._read(self)
         return self._body
+
+    @property
+    def body_read(self) -> bytes:
+        """Return the body as far as anybody has read it; empty where nobody has."""
+        return self._body or b""
 
     def header(self, name: bytes) -> bytes | None:
         """Return the field of the name (lower case), or None."""

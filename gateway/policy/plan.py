@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from gateway.lifecycle import Version
+from gateway.lifecycle import Changes, Course, Version, course_of
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import Mistake, PolicyError, Row
 from gateway.policy.globs import closeness
@@ -64,8 +64,16 @@ class PolicySet(Struct, frozen=True, kw_only=True):
     consumers: Consumers
     lifecycle: Mapping[str, Version] = {}
     """Every contract version, as the installation's own file has it."""
+    changes: Mapping[str, Changes] = {}
+    """What that file says, by contract."""
+    gone: Mapping[str, tuple[str, str | None]] = {}
+    """Contract and connection of what is served no more, by the path that it was served at."""
     id: str | None = None
     """Which of the sets that were loaded it is; None where it is none of them yet."""
+
+    def course(self, operation: Operation, client_id: str | None = None) -> Course | None:
+        """Return what a client's calls of an operation get of its version's life; None where nothing goes."""
+        return course_of(self.lifecycle, operation.name, operation.connection, client_id)
 
 
 def compiled(rows: Sequence[Row], operations: Sequence[Operation], issuers: Iterable[str]) -> PolicySet:

@@ -14,10 +14,12 @@ from gateway.counters import Counters, Limit, Places
 from gateway.counters.memory import MemoryCounters
 from gateway.errors import Refused
 from gateway.identity import Verifier
+from gateway.lifecycle import Known
 from gateway.policy.call import Answer, Call, Proceed
 from gateway.policy.operation import Operation
 from gateway.policy.responses import Responses
 from gateway.store.audit import Auditor
+from gateway.store.database import Clock
 from gateway.store.idempotency_records import IdempotencyRecords
 from gateway.telemetry.metrics import Metrics
 from gateway.usage import Usage
@@ -40,6 +42,10 @@ class Kit(Struct, frozen=True, kw_only=True):
     problem: Callable[[Call, Exception], Answer]
     tell: Callable[..., Awaitable[bool]]
     """Tells every process that topics moved: at once, or as soon as the counters are back."""
+    now: Clock
+    """By which versions end."""
+    known: Known
+    """Who has called what before."""
     resource_metadata: Callable[[str], str] | None = None
     """Where the metadata of RFC 9728 lie for a path; challenges name it."""
 
