@@ -36,7 +36,8 @@ def init(folder: Path) -> None:
     shutil.copytree(shipped("sample"), folder, dirs_exist_ok=True)
     shutil.copytree(shipped("policies"), folder / "policies", dirs_exist_ok=True)
     click.echo(
-        f"Wrote {target}, policies/ and templates/. Enter your connections, then: tiebeam check --config {target}"
+        f"Wrote {target}, ownership.yaml, policies/ and templates/. Enter your connections, then: "
+        f"tiebeam check --config {target}"
     )
 
 

@@ -9,11 +9,15 @@ from process_apis.billing_holds import v1 as billing_holds_v1
 from process_apis.billing_holds import v2 as billing_holds_v2
 from process_apis.billing_holds.workflow import push_hold
 from process_apis.invoice_release import v1 as invoice_release_v1
+from process_apis.invoice_release.closing import EVENT_TYPES as RELEASE_EVENTS
 from process_apis.invoice_release.workflow import release_invoice
+from process_apis.ledger.hold_requests import EVENT_TYPES as HOLD_EVENTS
 from process_apis.project_onboarding import v1 as project_onboarding_v1
+from process_apis.project_onboarding.steps import ACTIVATED
 from process_apis.project_onboarding.workflow import onboard_project
 from process_apis.status import v1 as status_v1
 from process_apis.time_transfer import v1 as time_transfer_v1
+from process_apis.time_transfer.settling import POSTED
 from process_apis.time_transfer.workflow import recall_time, transfer_time
 
 APIS: Final[Mapping[str, ModuleType]] = MappingProxyType(
@@ -32,3 +36,8 @@ WORKFLOWS: Final[Workflows] = MappingProxyType(
     {workflow.kind: workflow for workflow in (onboard_project, push_hold, release_invoice, recall_time, transfer_time)}
 )
 """One name a process, whose newest version what was decided is read by."""
+
+EVENT_TYPES: Final = frozenset().union(
+    *(workflow.event_types for workflow in WORKFLOWS.values()), HOLD_EVENTS, RELEASE_EVENTS, {ACTIVATED, POSTED}
+)
+"""What may be told: the store refuses an event of any other type, and each of these has an owner."""

@@ -76,6 +76,7 @@ def installation(folder: Path, tryton: Ready, redmine: Ready | None = None) -> P
     if redmine:
         settings["connections"]["redmine"] = _redmine_connection(folder, redmine)
         settings["entities"]["ES01"]["psa"] = "redmine"  # The one line that exchanges the PSA.
+        _promise(folder / "ownership.yaml", "redmine")
     settings["http"]["port"] = free_port()
     config.write_text(yaml.safe_dump(settings, sort_keys=False))
     return config
@@ -91,6 +92,13 @@ def _redmine_connection(folder: Path, redmine: Ready) -> dict[str, Any]:
         "legal_entities": ["ES01"],
         "settings": {"base_url": redmine["base_url"], "api_key": {"file": "redmine-key"}},
     }
+
+
+def _promise(ownership: Path, connection: str) -> None:
+    """Write down what is promised of a further connection: one of which nothing is stops the start."""
+    document = yaml.safe_load(ownership.read_text())
+    document["connections"][connection] = document["connections"]["delivery"]
+    ownership.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 @contextlib.contextmanager

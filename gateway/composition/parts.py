@@ -11,6 +11,7 @@ from gateway.durable import Engine
 from gateway.edge.in_force import InForce
 from gateway.edge.news import News
 from gateway.egress.upstreams import Upstreams
+from gateway.ownership import Ownership
 from gateway.policy.document import Row
 from gateway.policy.kinds.upstream import Upstream
 from gateway.settings import Settings
@@ -41,6 +42,7 @@ class Installation:
     templates: Templates
     mappings: Mappings
     versions: Mapping[str, lifecycle.Version]
+    ownership: Ownership
 
 
 @dataclass(frozen=True, kw_only=True)

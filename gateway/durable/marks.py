@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.durable.outcomes import Kind, Outcome, Unwound
 from gateway.durable.run import Run, Work
 from gateway.durable.settings import DurableSettings
+from gateway.durable.workflow import event_type
 from gateway.errors import Refusal
 from gateway.store import business_events, locks, process_steps, processes, work_items
 from gateway.store.business_events import NewEvent
@@ -49,7 +50,7 @@ async def tell(connection: AsyncConnection, store: Store, process: Process) -> N
         "code": process.parked_code,
     }
     event = NewEvent(
-        type=f"tiebeam.{process.kind}.{process.state}.v1",
+        type=event_type(process.kind, process.state),
         subject=process.id,
         data=data,
         causation_id=process.correlation_id,

@@ -20,6 +20,11 @@ TakeUp = Callable[[Store, Any, WorkItem], Awaitable[Process]]
 """Given the store, the engine and the item: returns the process that takes its thing up again."""
 
 
+def event_type(kind: str, state: str) -> str:
+    """Return the type of the event that tells which state a process is in."""
+    return f"tiebeam.{kind}.{state}.v1"
+
+
 class NoDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is decided where a process asks nothing: that it goes on."""
 
@@ -46,6 +51,11 @@ class Workflow(Generic[R]):
         self.take_up = take_up
         self.name = f"{kind}.v{version}"
         self.decision, self.completed = decision, completed
+
+    @property
+    def event_types(self) -> frozenset[str]:
+        """Return the types of the events that its processes tell."""
+        return frozenset(event_type(self.kind, state) for state in (*State, self.completed))
 
     @cached_property
     def order(self) -> type[Struct]:

@@ -61,6 +61,10 @@ tb_business_event = Table(
 )
 
 
+class UndeclaredEvent(Exception):
+    """Code tells of something that is no event type of the product."""
+
+
 class NewEvent(Struct, frozen=True, kw_only=True):
     """What happened, to what. `type` is `tiebeam.<process>.<fact>.v1`, `subject` a canonical id."""
 
@@ -107,7 +111,12 @@ class BusinessEvent(Struct, frozen=True, kw_only=True):
 
 
 async def append(connection: AsyncConnection, store: Store, new: NewEvent) -> None:
-    """Write the event down, in the caller's transaction: it is there if and only if what it tells of is."""
+    """Write the event down, in the caller's transaction: it is there if and only if what it tells of is.
+
+    Raises UndeclaredEvent for a type that the store was not told of: nobody would answer for it.
+    """
+    if store.event_types is not None and new.type not in store.event_types:
+        raise UndeclaredEvent(f"{new.type} is not among the event types. Declare it, and say who answers for it.")
     now = store.now()
     last = await _locked_head(connection, store.writer)
     counted = select(func.coalesce(func.max(tb_business_event.c.sequence), 0))

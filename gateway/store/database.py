@@ -28,8 +28,10 @@ def utc_now() -> datetime:
 class Store:
     """The database as the product's code gets it: transactions, and the clock that dates what is written."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock = utc_now) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock = utc_now, event_types: frozenset[str] | None = None) -> None:
         self.engine, self.now = engine, clock
+        self.event_types = event_types
+        """What business events may be of; None: of any type."""
         self.writer = uuid4().hex
         """Names this process in hash chains: each process writes one of its own."""
 

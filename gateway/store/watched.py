@@ -23,8 +23,16 @@ Changed = Callable[[], Awaitable[object]]
 class WatchedStore(Store):
     """Calls `changed` after each transaction that wrote to one of the tables."""
 
-    def __init__(self, engine: AsyncEngine, tables: frozenset[str], changed: Changed, clock: Clock = utc_now) -> None:
-        super().__init__(engine, clock)
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        tables: frozenset[str],
+        changed: Changed,
+        clock: Clock = utc_now,
+        *,
+        event_types: frozenset[str] | None = None,
+    ) -> None:
+        super().__init__(engine, clock, event_types)
         self._tables, self._changed = tables, changed
         event.listen(engine.sync_engine, "after_execute", self._note)
 

@@ -68,12 +68,21 @@ async def _said(store: Store, request: InvoiceRequest) -> dict[str, object]:
     return {"state": state.value, "code": code.value if code else None, "detail": detail}
 
 
+def event_type(state: RequestState) -> str:
+    """Return the type of the event that says what became of a request."""
+    return f"tiebeam.invoice_release.{state}.v1"
+
+
+EVENT_TYPES: Final = frozenset(map(event_type, RequestState))
+"""What is told of requests, besides where their processes are."""
+
+
 def told(request: InvoiceRequest) -> NewEvent:
     """Return the event that says what became of a request: a CRM shows it beside its contract."""
     shown = ("business_key", "net", "tax", "gross", "currency", "invoice_number", "balance", "code")
     data = {name: getattr(request, name) for name in shown}
     return NewEvent(
-        type=f"tiebeam.invoice_release.{request.state}.v1",
+        type=event_type(request.state),
         subject=request.id,
         causation_id=request.process_id,
         legal_entity=request.legal_entity,

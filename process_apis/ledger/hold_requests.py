@@ -137,13 +137,22 @@ async def _settle(connection: AsyncConnection, store: Store, hold_id: str) -> Ro
     return row
 
 
+def event_type(what: str) -> str:
+    """Return the type of the event that says what became of a hold."""
+    return f"tiebeam.billing_hold.{what}.v1"
+
+
+EVENT_TYPES: Final = frozenset(event_type(what) for what in ("placed", "flag_overtaken", "flag_restored", *HoldState))
+"""What is told of holds, besides where their processes are."""
+
+
 async def tell(
     connection: AsyncConnection, store: Store, row: Row[Any], what: str, *, by: str = "tiebeam", **data: object
 ) -> None:
     """Append the event that says what became of a hold."""
     shown = {name: getattr(row, name) for name in ("business_key", "scope_type", "scope_id", "reason", "state")}
     event = NewEvent(
-        type=f"tiebeam.billing_hold.{what}.v1",
+        type=event_type(what),
         subject=row.id,
         data=shown | data,
         actor=by,
