@@ -1,10 +1,11 @@
 """`tiebeam explain`, `policies` and `denials`: why a call is refused, and what to do about it."""
 
 import sys
+from pathlib import Path
 
 import click
 
-from gateway import commands_policies
+from gateway import commands_policies, commands_shadow
 from gateway.cli_options import CONFIG, InOrder, explained, settings_of
 from gateway.commands import Claims
 from gateway.store.denials import DenialKind, NewDenial
@@ -18,7 +19,8 @@ from gateway.store.denials import DenialKind, NewDenial
 @click.option("--client", default="developer", show_default=True, help="Without a token: the client that calls.")
 @click.option("--scope", "scopes", multiple=True, help="A scope of the client; may be repeated. Left out: all.")
 @click.option("--legal-entity", "entities", multiple=True, help="An entity of the client; may be repeated.")
-def explain(  # One argument an option.
+@click.option("--candidate", is_flag=True, help="Under the policies that are tried, instead of the files.")
+def explain(  # noqa: PLR0913 - one argument an option
     config: str | None,
     *,
     method: str,
@@ -27,6 +29,7 @@ def explain(  # One argument an option.
     client: str,
     scopes: tuple[str, ...],
     entities: tuple[str, ...],
+    candidate: bool,
 ) -> None:
     """Say what the policy files do to a call, row by row.
 
@@ -35,7 +38,7 @@ def explain(  # One argument an option.
     """
     held = sys.stdin.read().strip() if token == "-" else token  # noqa: S105 - a dash is no token.
     claims = Claims(client=client, scopes=scopes, entities=entities)
-    question = commands_policies.Question(method=method, target=target, token=held, claims=claims)
+    question = commands_policies.Question(method=method, target=target, token=held, claims=claims, tried=candidate)
     told = explained(lambda: commands_policies.explain(settings_of(config), question))
     click.echo("\n".join(commands_policies.lines_of(told)))
     if commands_policies.is_refused(told):
@@ -44,7 +47,7 @@ def explain(  # One argument an option.
 
 @click.group(cls=InOrder)
 def policies() -> None:
-    """Load policy files while the gateway runs, or go back."""
+    """Load policy files while the gateway runs, try them first, or go back."""
 
 
 @policies.command("list")
@@ -72,6 +75,43 @@ def roll_back_policies(config: str | None) -> None:
     The files stay as they are; a restart does not bring them back, a change does.
     """
     explained(lambda: click.echo(commands_policies.roll_back_policies(settings_of(config))))
+
+
+@policies.command("shadow")
+@CONFIG
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def shadow_policies(config: str | None, folder: Path) -> None:
+    """Try the policy files of a folder on real calls, without putting them in force.
+
+    Running processes begin with their next request, and count what calls would get otherwise. Another folder takes the
+    place of the one before. Then: tiebeam policies differences
+    """
+    explained(lambda: click.echo(commands_shadow.shadow_policies(settings_of(config), folder)))
+
+
+@policies.command("differences")
+@CONFIG
+@click.option("--client", "client_id", help="Only those of this client.")
+def list_differences(config: str | None, client_id: str | None) -> None:
+    """Show what calls would get from the policies that are tried, consumer by consumer."""
+    explained(lambda: click.echo(commands_shadow.list_differences(settings_of(config), client_id)))
+
+
+@policies.command("promote")
+@CONFIG
+def promote_policies(config: str | None) -> None:
+    """Put the policies that are tried in force, all of them or none.
+
+    `tiebeam policies rollback` takes it back.
+    """
+    explained(lambda: click.echo(commands_shadow.promote_policies(settings_of(config))))
+
+
+@policies.command("drop")
+@CONFIG
+def drop_policies(config: str | None) -> None:
+    """Try no policies any longer; what was counted can still be looked up through the API."""
+    explained(lambda: click.echo(commands_shadow.drop_policies(settings_of(config))))
 
 
 @click.group(cls=InOrder)

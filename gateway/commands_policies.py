@@ -23,9 +23,11 @@ from gateway.identity.denials import UNKNOWN
 from gateway.keys import KeyRing, TrustedIssuer
 from gateway.policy.explain import Decides, Decision
 from gateway.settings import Settings
-from gateway.store import denials, policy_sets
+from gateway.store import denials, policy_candidates, policy_sets
+from gateway.store.database import Store
 from gateway.store.denials import Denial, NewDenial
 from gateway.store.pages import Window
+from gateway.store.policy_candidates import Candidate
 from gateway.store.policy_sets import LoadedSet
 
 T = TypeVar("T")
@@ -42,6 +44,8 @@ class Question(Struct, frozen=True, kw_only=True):
     target: str
     token: str | None = None
     claims: Claims
+    tried: bool = False
+    """Whether it is asked under the policies that are tried, instead of the files."""
 
 
 def explain(settings: Settings, question: Question) -> Explanation:
@@ -54,7 +58,10 @@ def explain(settings: Settings, question: Question) -> Explanation:
         with tempfile.TemporaryDirectory() as folder:
             verifier, token = _identified(parts, question, Path(folder))
             await verifier.reload_denials(UNKNOWN)
-            edge = edge_of(parts, main.apis_of(parts), _nothing_served, verifier)
+            apis = main.apis_of(parts)
+            edge = edge_of(parts, apis, _nothing_served, verifier)
+            if question.tried:
+                edge.use(compiler_of(parts, apis)((await open_candidate(parts.store)).files).policies)
             asked = Asked(method=question.method.upper(), target=question.target, token=token)
             return await Explainer(edge, counted=settings.redis is not None).explain(asked)
 
@@ -88,12 +95,12 @@ def list_policy_sets(settings: Settings) -> str:
 
 def reload_policies(settings: Settings) -> str:
     """Return what is in force after the files were loaded."""
-    return _changed(settings, lambda parts: parts.in_force.reload(getpass.getuser()))
+    return changed(settings, lambda parts: parts.in_force.reload(getpass.getuser()))
 
 
 def roll_back_policies(settings: Settings) -> str:
     """Return what is in force after one step back."""
-    return _changed(settings, lambda parts: parts.in_force.roll_back(getpass.getuser()))
+    return changed(settings, lambda parts: parts.in_force.roll_back(getpass.getuser()))
 
 
 def list_denials(settings: Settings) -> str:
@@ -113,7 +120,7 @@ def add_denial(settings: Settings, new: NewDenial, hours: float | None) -> str:
         by = structs.replace(INSTALLATION, client_id=getpass.getuser())
         denial = await denials.deny(parts.store, by, structs.replace(new, until=until))
         await parts.news.tell(DENIALS)
-        _check_told(parts)
+        check_told(parts)
         return _denial_line(denial)
 
     return with_parts(settings, denied)
@@ -126,29 +133,32 @@ def remove_denial(settings: Settings, denial_id: str) -> str:
         denial = await denials.get(parts.store, INSTALLATION, denial_id)
         await denials.lift(parts.store, INSTALLATION, denial_id)
         await parts.news.tell(DENIALS)
-        _check_told(parts)
+        check_told(parts)
         return f"The {denial.kind} {denial.name} is accepted again."
 
     return with_parts(settings, lifted)
 
 
-def _changed(settings: Settings, change: Callable[[Parts], Awaitable[Change]]) -> str:
-    async def changed(parts: Parts) -> str:
+def changed(settings: Settings, change: Callable[[Parts], Awaitable[Change]]) -> str:
+    """Return what is in force after the change, and what is to be done yet."""
+
+    async def made(parts: Parts) -> str:
         parts.in_force.attach(compiler_of(parts, main.apis_of(parts)))
         return _said(await change(parts), parts)
 
-    return with_parts(settings, changed)
+    return with_parts(settings, made)
 
 
 def _said(change: Change, parts: Parts) -> str:
-    _check_told(parts)
+    check_told(parts)
     lines = [f"{change.loaded.id} is in force{'' if change.changed else ', as before'}."]
     if change.restart_needed:
         lines.append(f"Restart for the rows of the kind upstream: {', '.join(change.restart_needed)}.")
     return "\n".join(lines)
 
 
-def _check_told(parts: Parts) -> None:
+def check_told(parts: Parts) -> None:
+    """Return where running processes know; raises CannotStart, which says how they get to."""
     if parts.news.untold:
         raise CannotStart(
             "It is written down, and running processes could not be told: the shared counters are away. "
@@ -168,6 +178,14 @@ def _identified(parts: Parts, question: Question, folder: Path) -> tuple[Verifie
     token = token_minting.mint(folder, grant, issuer=issuer.issuer, audience=issuer.audience)
     trusted = TrustedIssuer(issuer=issuer.issuer, audience=issuer.audience, jwks_file=jwks_file)
     return Verifier(KeyRing([trusted]), denials=denials_of(parts.store)), token
+
+
+async def open_candidate(store: Store) -> Candidate:
+    """Return the policies that are tried; raises CannotStart, which says how others get to be."""
+    found = await policy_candidates.candidate(store)
+    if found is None:
+        raise CannotStart("No policies are tried just now. Begin with: tiebeam policies shadow FOLDER")
+    return found
 
 
 async def _nothing_served(*_: object) -> NoReturn:

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import structs
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.edge.application import Edge
+from gateway.edge.flushing import Flushing
 from gateway.edge.shadow import Shadow
 from gateway.policy.compiling import Compiled
 from gateway.policy.document import PolicyError
@@ -19,8 +19,6 @@ from gateway.store.shadow_differences import ShadowCounts
 
 log = logging.getLogger(__name__)
 
-FLUSHED_S: Final = 5.0
-"""So often what was counted is written down."""
 OTHERS: Final = "Another set is in force than the one that it came to be tried beside: propose its files again."
 NOT_YET: Final = "This process has not heard of it yet: ask again."
 
@@ -31,12 +29,10 @@ Compiles = Callable[[Mapping[str, str]], Compiled]
 class Trying:
     """Follows the candidate. It is tried beside the set that was live when it came, and no other: so counts add up."""
 
-    def __init__(
-        self, store: Store, counts: ShadowCounts, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
-        self._store, self._counts, self._sleep = store, counts, sleep
+    def __init__(self, store: Store, counts: ShadowCounts) -> None:
+        self._store, self._counts = store, counts
         self._unfit: dict[str, str] = {}
-        self._flushing: asyncio.Task[None] | None = None
+        self._flushing: Flushing | None = None
 
     async def follow(self, edge: Edge, compiled: Compiles) -> None:
         """Return when this process tries the open candidate, or none, as the log says."""
@@ -54,9 +50,7 @@ class Trying:
     async def close(self) -> None:
         """Write down what was counted last, as far as the database is there."""
         if self._flushing:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
-            await self._flushed()
+            await self._flushing.close()
 
     def why_not(self, candidate: Candidate, edge: Edge) -> str | None:
         """Return why an open candidate is not tried in this process; None where it is, or has ended."""
@@ -75,18 +69,9 @@ class Trying:
             log.error("The candidate %s does not fit this release, and is not tried here:\n%s", found.id, error)  # noqa: TRY400 — the lines say it all.
             edge.try_out(None)
         else:
-            self._flushing = self._flushing or asyncio.create_task(self._flush_on())
+            if self._flushing is None:
+                self._flushing = Flushing(self.flush)
+                await self._flushing.start()
             edge.try_out(
                 Shadow(structs.replace(policies, id=found.id), edge.kit, self._counts.of(found.id), edge.clock)
             )
-
-    async def _flush_on(self) -> None:
-        while True:
-            await self._sleep(FLUSHED_S)
-            await self._flushed()
-
-    async def _flushed(self) -> None:
-        try:
-            await self.flush()
-        except SQLAlchemyError:
-            log.warning("What was counted of the candidate cannot be written down just now; it is kept.", exc_info=True)
