@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 from openapi.instant import datetime
 
 from ...common.types import Code, Name, Outcome
@@ -258,6 +259,108 @@ class PolicyDifferencePage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+ContractVersion: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="A version of a contract, as `process/billing_holds/v1`.",
+        max_length=100,
+        min_length=1,
+        pattern="^(system|process|platform)/[a-z][a-z0-9_]*/v[1-9][0-9]*\\Z",
+    ),
+]
+
+
+class LifecycleStage(StrEnum):
+    """
+    `announced` will be deprecated; in a `brown_out` a version answers as it will after its `sunset`.
+    """
+
+    active = "active"
+    announced = "announced"
+    deprecated = "deprecated"
+    brown_out = "brown_out"
+    sunset = "sunset"
+
+
+class DataClass(StrEnum):
+    public = "public"
+    internal = "internal"
+    confidential = "confidential"
+    restricted = "restricted"
+
+
+class BrownOut(Struct, frozen=True, kw_only=True):
+    """
+    A time in which the version answers as it will after its sunset.
+    """
+
+    from_: datetime = field(name="from")
+    until: datetime
+
+
+class LifeExtension(Struct, frozen=True, kw_only=True):
+    """
+    A client that may go on for a while.
+    """
+
+    client_id: str
+    until: datetime
+    reason: str
+
+
+class RetiringOperation(Struct, frozen=True, kw_only=True):
+    operation: Annotated[str, Meta(description="The operationId.")]
+    deprecated_at: datetime
+    sunset_at: datetime | None
+    instead: str
+
+
+class UsedPlace(StrEnum):
+    """
+    `call` is the operation itself; of the rest, where the field or parameter stands.
+    """
+
+    call = "call"
+    request = "request"
+    response = "response"
+    query = "query"
+
+
+class RetiringField(Struct, frozen=True, kw_only=True):
+    operation: Annotated[str, Meta(description="The operationId.")]
+    place: UsedPlace
+    pointer: Annotated[
+        str,
+        Meta(
+            description="Into the body, `*` for every item of a list or map; a parameter's bare name."
+        ),
+    ]
+    deprecated_at: datetime
+    sunset_at: datetime | None
+    instead: str
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    client_id: str
+    owner: Annotated[str, Meta(description="Who answers for the client; null where no row knows it any more.")] | None
+    tier: str | None
+    contract: ContractVersion
+    operation: Annotated[str, Meta(description="The operationId.")]
+    place: UsedPlace
+    pointer: Annotated[str, Meta(description="The field's, or the parameter's name; null for the call itself.")] | None
+    deprecated_at: Annotated[datetime, Meta(description="Null for what stays.")] | None
+    sunset_at: Annotated[datetime, Meta(description="When this client is refused, its extension counted in.")] | None
+    instead: Annotated[str, Meta(description="What to use in its place.")] | None
+    count: Annotated[int, Meta(ge=1)]
+    first_seen: datetime
+    last_seen: datetime
+
+
+class UsagePage(Struct, frozen=True, kw_only=True):
+    items: list[Usage]
+    next_cursor: str | None
+
+
 class DenialKind(StrEnum):
     """
     One token, by its `jti`; or all of a client.
@@ -386,6 +489,41 @@ class NewPolicyCandidate(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     files: PolicyFiles
 
 
+class VersionLife(Struct, frozen=True, kw_only=True):
+    contract: ContractVersion
+    base_paths: Annotated[
+        list[str],
+        Meta(
+            description="Where it is served, a system's version once for each connection; empty where it is not any more."
+        ),
+    ]
+    owner: Annotated[str, Meta(description="The team that answers for it.")]
+    contact: str
+    service_level: str
+    data_class: DataClass
+    review_on: date
+    stage: LifecycleStage
+    deprecated_at: datetime | None
+    sunset_at: Annotated[datetime, Meta(description="The second from which it answers 410.")] | None
+    successor: Annotated[str, Meta(description="The version to use instead.")] | None
+    brown_outs: list[BrownOut]
+    extensions: list[LifeExtension]
+    operations: Annotated[
+        list[RetiringOperation],
+        Meta(description="Those that go before the version does."),
+    ]
+    fields: list[RetiringField]
+    next_change_at: Annotated[datetime, Meta(description="When its callers meet something new next.")] | None
+    consumers_still_calling: Annotated[
+        int,
+        Meta(
+            description="Clients that called it in the last thirty days, whether it goes or stays.",
+            ge=0,
+        ),
+    ]
+    last_seen: Annotated[datetime, Meta(description="When it was called last.")] | None
+
+
 class KeyFlush(Struct, frozen=True, kw_only=True):
     issuers: list[IssuerKeys]
 
@@ -398,6 +536,11 @@ class OperationPlan(Struct, frozen=True, kw_only=True):
     ]
     scopes: list[str]
     rows: list[PlannedRow]
+
+
+class Lifecycle(Struct, frozen=True, kw_only=True):
+    policy_set: Annotated[str, Meta(description="The set in force, by its id; null while it could not be written down.")] | None
+    items: list[VersionLife]
 
 
 class Plans(Struct, frozen=True, kw_only=True):
