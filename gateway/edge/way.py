@@ -100,7 +100,7 @@ class Way:
             told = self._kit.counters.ask_now(counting.question) or await self._kit.counters.ask(counting.question)
         except CountersAway as error:
             told, counting = self._alone(admission, error), admission.alone
-        leave = None
+        comparison = None
         try:
             if not self._standing.holds(told.generations[:STANDING]):
                 await self._follow(told.generations)
@@ -108,12 +108,12 @@ class Way:
                 raise not_accepted()
             call.generations, call.course = told.generations[STANDING:] or None, admission.course
             admission.use()
-            if self.beside is not None:
-                leave = self.beside.compare(call, identity, admission, counting, told)
             by = told.refused_by
             refused = admission.refusal if by is None else used_up(told.wait_s, counting.rows[by].label)
             if refused is None and call.course is not None:
                 refused = await refusal_at(call, call.course, self._kit)
+            if self.beside is not None and counting is admission.counting:
+                comparison = self.beside.begin(call, identity, admission, told, refused)
             if refused:
                 answer = self._kit.problem(call, refused)
             else:
@@ -123,8 +123,8 @@ class Way:
             if told.ticket:
                 counters = self._kit.counters if counting is admission.counting else self._kit.alone
                 counters.leave(counting.question.places, told.ticket)
-            if leave:
-                leave()
+            if comparison:
+                comparison.end()
         return counting.told(answer, told)
 
     async def _follow(self, generations: tuple[int, ...]) -> None:

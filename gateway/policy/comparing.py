@@ -1,11 +1,14 @@
 """What a call that two sets of policies both let through, or both refuse, gets otherwise from them, in words. Pure."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Final, TypeVar
 
 from msgspec import Struct
 
 from gateway.caller import Caller, Claim
+from gateway.lifecycle import Course
+from gateway.lifecycle.course import said
 from gateway.policy.kinds.audit import Audit
 from gateway.policy.kinds.base import Policy
 from gateway.policy.kinds.cache import Cache
@@ -25,11 +28,14 @@ class Side(Struct, frozen=True, kw_only=True):
 
     caller: Caller
     policies: Sequence[Policy]
+    course: Course | None
+    """What is told of the version's life; None where nothing of it goes."""
 
 
 def passing(live: Side, candidate: Side, operation: Operation) -> Pair:
-    """Return what an answer of the operation would be kept, repeated, shown and written down otherwise."""
+    """Return how an answer of the operation would be kept, repeated, shown, told and written down otherwise."""
     found = [*_kept(live, candidate), *_repeated(live, candidate), *_view(live, candidate, operation)]
+    found += _told(live, candidate)
     if not operation.is_safe:
         found += _audited(live, candidate)
     return _joined(found)
@@ -91,6 +97,18 @@ def _view(live: Side, candidate: Side, operation: Operation) -> Iterator[Pair]:
 
 def _listed(claim: Claim) -> str:
     return "*" if claim == "*" else " ".join(sorted(claim)) or "none"
+
+
+def _told(live: Side, candidate: Side) -> Iterator[Pair]:
+    """Yield the dates of the version's life that answers tell."""
+    for name, field in (("deprecated", "deprecated_at"), ("sunset", "sunset_at")):
+        at, then = (getattr(side.course, field, None) for side in (live, candidate))
+        if at != then:
+            yield _dated(name, at), _dated(name, then)
+
+
+def _dated(name: str, moment: datetime | None) -> str:
+    return f"{name} {said(moment)}" if moment else f"not {name}"
 
 
 def _audited(live: Side, candidate: Side) -> Iterator[Pair]:
