@@ -13,7 +13,7 @@ from gateway.errors import Unavailable
 from gateway.lifecycle.document import FieldRetirement
 from gateway.store import usage
 from gateway.store.database import Store
-from gateway.store.tallies import Tallies
+from gateway.store.tallies import Key, Tallies
 from gateway.store.usage import UsedPlace, field_key, tb_usage
 from gateway.telemetry.metrics import DEPRECATED_CALLS, USAGE_BEYOND, series
 from openapi.common.types import Code
@@ -50,8 +50,12 @@ class Usage:
         for field in used:
             self.count(field_key(client_id, operation, UsedPlace(field.place), field.pointer))
 
-    def count_deprecated(self, client_id: str, contract: str) -> None:
-        """Count a call of what is deprecated, for the metric; beyond a number of clients they are one."""
+    def count_going(self, key: Key, deprecated_at: datetime) -> None:
+        """Count a call of what goes, once it is deprecated for the metric too; there, many clients become one."""
+        self.count(key)
+        if self._store.now() < deprecated_at:
+            return
+        client_id, contract = key[:2]
         counted = contract, client_id
         if counted not in self._deprecated and len(self._deprecated) >= CLIENTS:
             counted = contract, OTHERS

@@ -1,6 +1,6 @@
 """What is decided once for a caller and an operation, and then only looked up: rights, limits, the way onward."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import ceil
 from typing import Final
@@ -17,7 +17,9 @@ from gateway.policy.kinds.authenticate import Authenticate
 from gateway.policy.kinds.base import Kit, Policy
 from gateway.policy.kinds.counted import Counted
 from gateway.policy.plan import Plan, PolicySet
+from gateway.store.tallies import Key
 from gateway.store.usage import call_key
+from gateway.usage import Usage
 from openapi.common.types import Code
 
 UNKNOWN: Final = "This client is not known here; ask the gateway's team to enter it."
@@ -77,10 +79,9 @@ class Admission:
         tier = self.consumer.policy.tier if self.consumer else ""
         rows = plan.chosen(self.caller.client_id, tier)
         self.refusal = refusal_of(identity, self.caller, self.consumer, rows, plan)
-        used = call_key(self.caller.client_id, plan.operation.name)
-        self.use = partial(kit.usage.count, used) if self.refusal is None else _nothing_used
-        """Count a call, whatever else is decided of it; who may not call uses nothing."""
         self.course = policies.course(plan.operation, self.caller.client_id)
+        self.use = self._use(kit.usage, call_key(self.caller.client_id, plan.operation.name))
+        """Count a call, whatever else is decided of it; who may not call uses nothing."""
         self.partition, self.visibility = self.caller.partition, self.caller.visibility
         chosen = [row.policy for row in rows]
         counted = [policy for policy in chosen if isinstance(policy, Counted) and policy.per != "address"]
@@ -92,6 +93,13 @@ class Admission:
         self.alone = Counting(by_itself, self.caller, tier, plan, ())
         self.finds = next((policy for policy in chosen if policy.finds()), None)
         self.rest = _way([policy for policy in chosen if policy.stands_around()], kit, end)
+
+    def _use(self, usage: Usage, counted: Key) -> Callable[[], None]:
+        if self.refusal:
+            return _nothing_used
+        if self.course and self.course.deprecated_at:
+            return partial(usage.count_going, counted, self.course.deprecated_at)
+        return partial(usage.count, counted)
 
     @property
     def closed(self) -> bool:

@@ -3,10 +3,15 @@
 Only operations of which something goes come here. Nothing of it is kept: a kept answer is told to each caller anew.
 """
 
+from typing import Final
+
 from gateway.errors import Refused
 from gateway.lifecycle import Course
 from gateway.policy.call import Answer, Call
 from gateway.policy.kinds.base import Kit
+
+FORBIDDEN: Final = 403
+SUCCESS: Final = range(200, 300)
 
 
 async def refusal_at(call: Call, course: Course, kit: Kit) -> Refused | None:
@@ -38,10 +43,15 @@ def tell(call: Call, course: Course, kit: Kit, answer: Answer) -> None:
     caller = call.known_caller
     if caller is None:
         return
-    if course.deprecated_at is not None and kit.now() >= course.deprecated_at:
-        kit.usage.count_deprecated(caller.client_id, course.contract)
-    if course.retiring:
-        used = course.retiring.used(call.query, call.body_read, answer.body)
+    if course.retiring and answer.status != FORBIDDEN:  # Who may not call uses nothing.
+        used = course.retiring.used(call.query, call.body_read, _shown(call, answer))
         kit.usage.count_fields(caller.client_id, call.operation.name, used)
         if used and not course.header_fields:
             answer.headers.append(course.link)
+
+
+def _shown(call: Call, answer: Answer) -> bytes:
+    """Return the JSON that the caller gets; nothing of refusals, which are of no version, and of what is not sent."""
+    content = answer.header(b"content-type") or b""
+    sent = answer.status in SUCCESS and call.scope["method"] != "HEAD"
+    return answer.body if sent and content.partition(b";")[0].strip().lower() == b"application/json" else b""

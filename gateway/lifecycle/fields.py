@@ -69,6 +69,12 @@ class Fields:
             return frozenset()
 
 
+@lru_cache(maxsize=256)
+def fields_of(pointers: frozenset[str]) -> Fields:
+    """Return the same for the same pointers, since it remembers: many clients ask for those of one operation."""
+    return Fields(pointers)
+
+
 def parameters_in(query: bytes, names: frozenset[str]) -> frozenset[str]:
     """Return those of the names that the query has, also without a value."""
     if not query:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from gateway.lifecycle.document import FieldRetirement, Place
-from gateway.lifecycle.fields import Fields, parameters_in
+from gateway.lifecycle.fields import Fields, fields_of, parameters_in
 
 
 class Retiring:
@@ -37,7 +37,7 @@ class Retiring:
         return any(each.place == "request" for each in gone(self.all, now))
 
     def _fields(self, place: Place) -> Fields:
-        return Fields(each.pointer for each in self.all if each.place == place)
+        return fields_of(frozenset(each.pointer for each in self.all if each.place == place))
 
     def _of(self, place: Place, pointers: Iterable[str]) -> list[FieldRetirement]:
         return [self._found[place, pointer] for pointer in sorted(pointers)]
