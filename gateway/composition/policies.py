@@ -1,16 +1,20 @@
 """The installation's policies, and the edge that they hold at: those of the files, and sets loaded while it runs."""
 
+from functools import cache
+
 from gateway import portal
 from gateway.composition.parts import CannotStart, Parts
 from gateway.contract import Api
+from gateway.contract.retirable import names_in
 from gateway.edge import Edge, kit_of, operations_of
 from gateway.edge.answers import App
 from gateway.identity import Verifier
+from gateway.lifecycle.checking import Served
 from gateway.platform import metrics
-from gateway.policy.compiling import Compiler
+from gateway.policy.compiling import Compiler, Lives
 from gateway.policy.document import PolicyError
 from gateway.policy.operation import Operation
-from gateway.policy.plan import PolicySet, compiled
+from gateway.policy.plan import PolicySet
 
 
 def governed(apis: tuple[Api, ...]) -> list[Operation]:
@@ -19,10 +23,10 @@ def governed(apis: tuple[Api, ...]) -> list[Operation]:
 
 
 def policies_for(built: Parts, apis: tuple[Api, ...]) -> PolicySet:
-    """Return what the files say of each operation; raises CannotStart with every row that does not fit."""
-    issuers = [issuer.issuer for issuer in built.installation.settings.issuers]
+    """Return what the files say of operations and versions; raises CannotStart with all that does not fit."""
+    installation = built.installation
     try:
-        return compiled(built.installation.rows, governed(apis), issuers)
+        return compiler_of(built, apis).policies(installation.rows, installation.policy_files)
     except PolicyError as error:
         raise CannotStart(str(error)) from error
 
@@ -34,6 +38,20 @@ def compiler_of(built: Parts, apis: tuple[Api, ...]) -> Compiler:
         operations=governed(apis),
         issuers=[issuer.issuer for issuer in settings.issuers],
         connections=list(settings.connections),
+        lives=Lives(versions=built.installation.versions, served=_served(built, apis), now=built.store.now),
+    )
+
+
+def _served(built: Parts, apis: tuple[Api, ...]) -> Served:
+    """Return what the lives of versions may name."""
+    documents = {api.contract: api.document for api in apis}
+    connections = dict[str, list[str]]()
+    for name, connection in built.installation.settings.connections.items():
+        connections.setdefault(connection.family, []).append(name)
+    return Served(
+        contracts=frozenset(documents),
+        connections=connections,
+        names=cache(lambda contract: names_in(documents[contract])),
     )
 
 

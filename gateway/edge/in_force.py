@@ -226,6 +226,8 @@ def _pointer(mistake: Mistake) -> Iterator[str]:
     yield "#"
     if mistake.file:
         yield "/" + mistake.file.replace("~", "~0").replace("/", "~1")
+    if mistake.contract:
+        yield "/" + mistake.contract.replace("/", "~1")
     if mistake.row:
         yield f"/policies/{mistake.row - 1}"
     if mistake.field and mistake.field != "—":

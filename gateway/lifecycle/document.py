@@ -1,11 +1,9 @@
-"""`openapi/lifecycle.yaml`, and what an installation sets over it: the life of each contract version, as it is written.
+"""`openapi/lifecycle.yaml`: the life of each contract version, as it is written.
 
-The shipped file says who answers for a version and what it was released as; the installation's own, `lifecycle.yaml`
-among its policies, sets dates, brown-outs and extensions over it, field by field. Being one of the policy files, it is
-loaded, rolled back and tried in shadow with them.
+It says who answers for a version and what it was released as. Dates, brown-outs and extensions are mostly an
+installation's own (`overlay.py`).
 """
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Annotated, Any, Final, Literal
@@ -16,6 +14,7 @@ from msgspec import Meta, Struct
 
 FILE: Final = "lifecycle.yaml"
 """Its name below `openapi/`, and among the policies of an installation."""
+SHIPPED: Final = f"openapi/{FILE}"
 
 Contract = Annotated[str, Meta(pattern=r"^(system|process|platform)/[a-z][a-z0-9_]*/v[1-9][0-9]*\Z")]
 Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
@@ -88,59 +87,20 @@ class Version(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The digest of the contract when it was released; from then on it is not changed. None: not released yet."""
 
 
-class Changes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an installation says of one version; what it leaves out stays as it was shipped."""
-
-    owner: Text | None = None
-    contact: Text | None = None
-    service_level: Text | None = None
-    data_class: Literal["public", "internal", "confidential", "restricted"] | None = None
-    review_on: date | None = None
-    deprecated_at: Instant | None = None
-    sunset_at: Instant | None = None
-    brown_outs: tuple[BrownOut, ...] | None = None
-    extensions: tuple[Extension, ...] | None = None
-    operations: dict[str, Retirement] | None = None
-    fields: tuple[FieldRetirement, ...] | None = None
-
-
 def load(text: str | None = None) -> dict[str, Version]:
     """Return every version by its contract, from `openapi/lifecycle.yaml` or the text given; raises LifecycleError."""
     if text is None:
         text = files("openapi").joinpath(FILE).read_text("utf-8")
-    return dict(_read(text, f"openapi/{FILE}", dict[Contract, Version]))
-
-
-def changed(versions: Mapping[str, Version], text: str | None) -> dict[str, Version]:
-    """Return the versions as an installation's own file has them; raises LifecycleError, also for an unknown one."""
-    if text is None:
-        return dict(versions)
-    changes: dict[str, Changes] = _read(text, FILE, dict[Contract, Changes])
-    if unknown := sorted(changes.keys() - versions.keys()):
-        raise LifecycleError(
-            "\n".join(f"{FILE}: {contract} is no version that is served here." for contract in unknown)
-        )
-    return {
-        contract: msgspec.structs.replace(version, **_said(changes[contract])) if contract in changes else version
-        for contract, version in versions.items()
-    }
-
-
-def _said(changes: Changes) -> dict[str, Any]:
-    return {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not None}
-
-
-def _read(text: str, file: str, kind: Any) -> Any:  # noqa: ANN401 - whichever of the two forms.
     try:
-        return msgspec.convert(_aware(yaml.safe_load(text)) or {}, kind)
+        return msgspec.convert(aware(yaml.safe_load(text)) or {}, dict[Contract, Version])
     except (msgspec.ValidationError, yaml.YAMLError) as error:
-        raise LifecycleError(f"{file}: {error}") from error
+        raise LifecycleError(f"{SHIPPED}: {error}") from error
 
 
-def _aware(node: Any) -> Any:  # noqa: ANN401 - any node of a document.
+def aware(node: Any) -> Any:  # noqa: ANN401 - any node of a document.
     """Return the node with the instants that YAML read as UTC and made naive said to be so."""
     if isinstance(node, dict):
-        return {key: _aware(value) for key, value in node.items()}
+        return {key: aware(value) for key, value in node.items()}
     if isinstance(node, list):
-        return [_aware(item) for item in node]
+        return [aware(item) for item in node]
     return node.replace(tzinfo=UTC) if isinstance(node, datetime) and node.tzinfo is None else node

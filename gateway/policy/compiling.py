@@ -1,14 +1,21 @@
 """From the texts of policy files to all that they say: pure, so that it can run beside the calls, in a thread."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from gateway.lifecycle import Changes, Version, changed
+from gateway.lifecycle.checking import Served, faults_in, gone_in
+from gateway.lifecycle.document import FILE, SHIPPED
+from gateway.lifecycle.overlay import Fault, changes_in
 from gateway.policy.document import Mistake, PolicyError, Row, rows_in
 from gateway.policy.kinds.upstream import Upstream
 from gateway.policy.operation import Operation
 from gateway.policy.plan import PolicySet, compiled, connection_policies
+from gateway.store.database import Clock, utc_now
+
+T = TypeVar("T")
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
@@ -19,29 +26,63 @@ class Compiled(Struct, frozen=True, kw_only=True):
     """By connection. They are not put to work while calls run: connections are built from them at the start."""
 
 
+class Lives(Struct, frozen=True, kw_only=True):
+    """The versions as they are shipped, and what the lives of versions may name."""
+
+    versions: Mapping[str, Version]
+    served: Served
+    now: Clock = utc_now
+    """What is served no more must have ended by then."""
+
+
+NO_LIVES: Final = Lives(versions={}, served=Served(contracts=frozenset(), connections={}, names=lambda _contract: {}))
+
+
 class Compiler(Struct, frozen=True, kw_only=True):
     """What rows may name in this process."""
 
     operations: Sequence[Operation]
     issuers: Sequence[str]
     connections: Sequence[str]
+    lives: Lives = NO_LIVES
 
     def __call__(self, texts: Mapping[str, str]) -> Compiled:
         """Return what the files say; raises PolicyError with every mistake in them."""
-        rows = rows_in(texts)
-        mistakes = list[Mistake]()
-        policies, upstreams = None, dict[str, Upstream]()
-        try:
-            policies = compiled(rows, self.operations, self.issuers)
-        except PolicyError as error:
-            mistakes += error.mistakes
-        try:
-            upstreams = self._upstreams(rows)
-        except PolicyError as error:
-            mistakes += error.mistakes
-        if policies is None or mistakes:
+        rows, mistakes = rows_in(texts), list[Mistake]()
+        policies = _tried(lambda: self.policies(rows, texts), mistakes)
+        upstreams = _tried(lambda: self._upstreams(rows), mistakes)
+        if policies is None or upstreams is None:
             raise PolicyError(mistakes)
         return Compiled(policies=policies, upstreams=upstreams)
 
+    def policies(self, rows: Sequence[Row], texts: Mapping[str, str]) -> PolicySet:
+        """Return what rows that were read already say of calls, and the texts of versions; raises PolicyError."""
+        mistakes = list[Mistake]()
+        found = _tried(lambda: compiled(rows, self.operations, self.issuers), mistakes)
+        changes, faults = changes_in(texts.get(FILE, ""))
+        versions = changed(self.lives.versions, changes)
+        faults += [Fault("there is no such version.", one) for one in changes if one not in versions]
+        faults += faults_in(versions, self.lives.served, self.lives.now())
+        mistakes += [_mistake(fault, changes) for fault in faults]
+        if found is None or mistakes:
+            raise PolicyError(mistakes)
+        gone = gone_in(versions, self.lives.served)
+        return structs.replace(found, lifecycle=versions, changes=changes, gone=gone)
+
     def _upstreams(self, rows: Sequence[Row]) -> dict[str, Upstream]:
         return cast("dict[str, Upstream]", connection_policies(rows, Upstream, self.connections))
+
+
+def _tried(make: Callable[[], T], mistakes: list[Mistake]) -> T | None:
+    """Return what is made, or None and its mistakes beside the others."""
+    try:
+        return make()
+    except PolicyError as error:
+        mistakes += error.mistakes
+        return None
+
+
+def _mistake(fault: Fault, changes: Mapping[str, Changes]) -> Mistake:
+    """Return the mistake, with the file in which the version's fault is to be mended."""
+    file = FILE if fault.contract is None or fault.contract in changes else SHIPPED
+    return Mistake(fault.detail, file, contract=fault.contract, field=fault.field)

@@ -9,6 +9,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from gateway.lifecycle.document import FILE
 from gateway.policy.kinds import KINDS
 from gateway.policy.kinds.base import Policy
 
@@ -23,12 +24,15 @@ class Mistake(NamedTuple):
     row: int | None = None
     kind: str | None = None
     field: str | None = None
+    contract: str | None = None
+    """Of a lifecycle file, the version that it says something of."""
 
     def __str__(self) -> str:
         """Return the line that says it."""
         places = [
             self.file,
             f"row {self.row}{f' ({self.kind})' if self.kind else ''}" if self.row else None,
+            self.contract,
             f"field {self.field}" if self.field else None,
         ]
         place = ", ".join(each for each in places if each)
@@ -80,9 +84,14 @@ def texts_of(folder: Path) -> dict[str, str]:
 
 
 def rows_in(texts: Mapping[str, str], unread: Sequence[Mistake] = ()) -> list[Row]:
-    """Return the rows of files that were read already, in the order of their names; raises PolicyError."""
+    """Return the rows of files that were read already, in the order of their names; raises PolicyError.
+
+    The lives of versions stand among the files, and are no rows.
+    """
     mistakes, rows = list(unread), list[Row]()
     for file, text in sorted(texts.items()):
+        if file == FILE:
+            continue
         try:
             rows += rows_of(file, text)
         except PolicyError as error:

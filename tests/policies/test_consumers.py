@@ -351,6 +351,7 @@ def test_mistake_says_its_file_row_kind_and_field() -> None:
         "row": 3,
         "kind": "consumer",
         "field": "apis",
+        "contract": None,
     }
 
 

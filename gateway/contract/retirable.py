@@ -1,0 +1,54 @@
+"""What of a contract's operations can go before their version does: fields of bodies, and query parameters."""
+
+from collections.abc import Iterator
+
+from gateway.contract.document import Document, Node
+from gateway.lifecycle.checking import Names
+
+JSON = "application/json"
+
+
+def names_in(document: Document) -> dict[str, Names]:
+    """Return what can go of each operation, by its operationId."""
+    return {operation["operationId"]: _names(document, operation) for _, _, operation in document.operations()}
+
+
+def _names(document: Document, operation: Node) -> Names:
+    parameters = [document.resolved(node) for node in operation["parameters"]]
+    answers = [node for status, node in operation["responses"].items() if str(status).startswith("2")]
+    return Names(
+        public=bool(operation.get("x-public")),
+        request=_fields(document, [operation.get("requestBody", {})]),
+        response=_fields(document, answers),
+        query=frozenset(node["name"] for node in parameters if node["in"] == "query"),
+    )
+
+
+def _fields(document: Document, holders: list[Node]) -> frozenset[str]:
+    """Return the pointers into the JSON bodies of all that hold one."""
+    schemas = [document.resolved(holder).get("content", {}).get(JSON, {}).get("schema") for holder in holders]
+    return frozenset(pointer for schema in schemas if schema for pointer in _below(document, schema, "", ()))
+
+
+def _below(document: Document, schema: Node, at: str, under: tuple[str, ...]) -> Iterator[str]:
+    """Yield the pointer of each field below; a schema that contains itself is gone into once."""
+    reference = schema.get("$ref")
+    if reference is not None:
+        if reference in under:
+            return
+        under = (*under, reference)
+        schema = document.resolved(schema)
+    for each in (*schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        yield from _below(document, each, at, under)
+    for name, each in _inside(schema):
+        pointer = f"{at}/{name}"
+        yield pointer
+        yield from _below(document, each, pointer, under)
+
+
+def _inside(schema: Node) -> Iterator[tuple[str, Node]]:
+    for name, each in schema.get("properties", {}).items():
+        yield name.replace("~", "~0").replace("/", "~1"), each
+    for each in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(each, dict):
+            yield "*", each
