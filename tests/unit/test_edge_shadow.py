@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 from sqlalchemy import select
 
+from gateway.edge import Edge
 from gateway.edge.shadow import Shadow
+from gateway.lifecycle import Version
+from gateway.lifecycle.document import FieldRetirement
 from gateway.policy.document import policies_of
 from gateway.policy.operation import Operation
 from gateway.policy.plan import PolicySet, compiled
@@ -355,6 +359,18 @@ async def test_comparison_that_fails_touches_no_answer_and_is_told_once(
     ]
 
 
+async def test_count_that_fails_touches_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = tried(world, candidate())
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(counted, "compared", fail)
+
+    assert (await world.send("GET", STATUS)).status == 200
+    assert world.kit.metrics.total(SHADOW_FAILURES) == 1
+
+
 async def test_trial_ends_when_another_set_is_put_to_work(world: World) -> None:
     counted = tried(world, candidate())
 
@@ -365,6 +381,137 @@ async def test_trial_ends_when_another_set_is_put_to_work(world: World) -> None:
 
     assert counted.calls.total() == 1
     assert world.edge.shadow is None
+
+
+STATUS_V1, ONBOARDING_V1 = "process/status/v1", "process/project_onboarding/v1"
+NOW = Clock()()
+LIVE = Version(
+    owner="Care",
+    contact="care@example.com",
+    service_level="none",
+    data_class="internal",
+    review_on=date(2027, 1, 1),
+)
+
+
+def living(policies: PolicySet, contract: str = STATUS_V1, **life: Any) -> PolicySet:  # noqa: ANN401 - fields of a version.
+    """Return the set in which a version has these dates."""
+    return structs.replace(policies, lifecycle={contract: structs.replace(LIVE, **life)})
+
+
+def ending(in_s: float) -> dict[str, Any]:
+    """Return the dates of a version that ends so many seconds from now."""
+    return {"deprecated_at": NOW + timedelta(seconds=1), "sunset_at": NOW + timedelta(seconds=in_s)}
+
+
+class People:
+    """Who called a version before; of whom nobody has looked up yet, it is told with a look."""
+
+    def __init__(self, **known: bool) -> None:
+        self._known, self._looked = known, set[str]()
+
+    def known(self, client_id: str, _contract: str, _before: datetime) -> bool | None:
+        return self._known[client_id] if client_id in self._looked else None
+
+    async def look(self, client_id: str, _contract: str, _before: datetime) -> bool:
+        await asyncio.sleep(0)
+        self._looked.add(client_id)
+        return self._known[client_id]
+
+
+def aging(world: World, people: People | None = None, **life: Any) -> World:  # noqa: ANN401 - fields of a version.
+    """Return the edge over a version with these dates."""
+    world.kit = structs.replace(world.kit, known=people or People(crm=True))
+    world.edge = Edge(world.framework, living(world.policies, **life), world.kit, clock=world.seconds)
+    return world
+
+
+async def test_sunset_that_is_moved_is_counted_by_what_is_told_and_then_to_the_second_by_who_is_refused(
+    world: World,
+) -> None:
+    edge = aging(world, **ending(60))
+    counted = tried(edge, living(candidate(), **ending(30)))
+
+    statuses = []
+    for forward in (29, 1, 29, 1):
+        edge.clock.forward(forward)
+        statuses.append((await edge.send("GET", STATUS)).status)
+    await asyncio.sleep(0)
+
+    assert statuses == [200, 200, 200, 410]
+    assert counted.calls.total() == 4
+    assert counted.found == {
+        ("crm", GET_STATUS, "sunset 2026-11-24T09:01:00Z", "sunset 2026-11-24T09:00:30Z"): 1,
+        ("crm", GET_STATUS, "passes", "refused 410 version.sunset"): 2,
+    }
+
+
+async def test_end_that_is_put_off_counts_each_call_that_would_go_on(world: World) -> None:
+    edge = aging(world, **ending(10))
+    counted = tried(edge, living(candidate()))
+    edge.clock.forward(10)
+
+    statuses = [(await edge.send("GET", STATUS)).status for _ in range(2)]
+
+    assert statuses == [410, 410]
+    assert counted.found == {("crm", GET_STATUS, "refused 410 version.sunset", "passes"): 2}
+
+
+async def test_newcomer_whom_the_candidate_would_not_let_in_is_counted_from_the_first_call_on(world: World) -> None:
+    edge = aging(world, People(crm=True, portal=False, zoo=True))
+    counted = tried(edge, living(candidate(), deprecated_at=NOW))
+
+    for client in ("crm", "portal", "portal", "crm"):
+        assert (await edge.send("GET", STATUS, token=edge.token(client))).status == 200
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    assert counted.calls == {("crm", GET_STATUS): 2, ("portal", GET_STATUS): 2}
+    assert counted.found == {
+        ("crm", GET_STATUS, "not deprecated", "deprecated 2026-11-24T09:00:00Z"): 2,
+        ("portal", GET_STATUS, "passes", "refused 403 version.closed_to_new"): 2,
+    }
+
+
+async def test_comparison_that_has_to_ask_in_vain_touches_no_answer(world: World) -> None:
+    edge = aging(world, People())
+    counted = tried(edge, living(candidate(), deprecated_at=NOW))
+
+    assert (await edge.send("GET", STATUS)).status == 200
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert counted.calls == {}
+    assert edge.kit.metrics.total(SHADOW_FAILURES) == 1
+
+
+@pytest.mark.parametrize(
+    ("contract", "gone", "calls"),
+    [
+        (STATUS_V1, ("get_project_status", "query", "old"), [("GET", f"{STATUS}?old=1", b""), ("GET", STATUS, b"")]),
+        (
+            ONBOARDING_V1,
+            ("start_onboarding", "request", "/old"),
+            [("POST", ONBOARDINGS, b'{"old": 1}'), ("POST", ONBOARDINGS, b'{"new": 1}')],
+        ),
+    ],
+    ids=["parameter", "field"],
+)
+async def test_field_that_would_be_gone_is_counted_where_it_is_sent(
+    world: World, contract: str, gone: tuple[str, Any, str], calls: list[tuple[str, str, bytes]]
+) -> None:
+    operation, place, pointer = gone
+    dates = {"deprecated_at": NOW, "sunset_at": NOW}
+    field = FieldRetirement(operation=operation, place=place, pointer=pointer, instead="Leave it out.", **dates)
+    edge = aging(world)
+    counted = tried(edge, living(candidate(), contract, fields=(field,)))
+
+    for number, (method, target, body) in enumerate(calls):
+        headers = [("idempotency-key", f'"{number}-e40d-43e8-bc93"')] if method == "POST" else []
+        assert (await edge.send(method, target, headers=headers, body=body)).status < 300
+
+    assert counted.calls.total() == 2
+    assert counted.found == {("crm", f"{contract}:{operation}", "passes", "refused 410 version.sunset"): 1}
 
 
 class Numbered:
