@@ -194,7 +194,7 @@ async def _nothing_served(*_: object) -> NoReturn:
 
 def _place(decision: Decision) -> str:
     row = decision.row
-    return f"{decision.kind:<13} {f'{row.file}, row {row.number}' if row else 'no row'}"
+    return f"{decision.kind:<13} {f'{row.file}, row {row.number}' if row else decision.file or 'no row'}"
 
 
 def _reason(decision: Decision) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gateway.contract.document import Document
 from gateway.contract.reply import Reply
+from gateway.lifecycle.addresses import base_of
 from openapi.common.types import Code
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -46,10 +47,7 @@ class Mount(Struct, frozen=True, kw_only=True):
     @property
     def base(self) -> str:
         """Return the path that the API is served at."""
-        family, api, version = self.contract.split("/")
-        return f"/{family}/{self.connection or api.replace('_', '-')}" + (
-            f"/{api}/{version}" if self.connection else f"/{version}"
-        )
+        return base_of(self.contract, self.connection)
 
 
 class Operation(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from gateway.caller import Caller
 from gateway.counters import CountersAway, Told, peek_at
 from gateway.edge.admission import Admission, Counting
 from gateway.edge.application import Edge
+from gateway.edge.ending import refusal_at
 from gateway.edge.governed import PAGE, Governed
 from gateway.edge.limits import check_address
 from gateway.edge.strangers import nobody_counts, used_up
@@ -18,7 +19,7 @@ from gateway.errors import ApiError
 from gateway.identity import Identity
 from gateway.identity.rules import rule_of
 from gateway.policy.call import Call
-from gateway.policy.explain import BEFORE, Case, Decides, Decision, decided, decided_for_stranger
+from gateway.policy.explain import BEFORE, LIFECYCLE, Case, Decides, Decision, decided, decided_for_stranger
 from gateway.policy.kinds.authenticate import bearer_token
 from gateway.policy.kinds.base import Policy
 from gateway.policy.operation import UNMATCHED
@@ -70,11 +71,15 @@ class Explainer:
         except ApiError as error:
             return self._told(PAGE.name, _refused(error))
         if found is None or found[1].operation.public:
-            name = found[1].operation.place if found else PAGE.name
-            return self._told(name, Outcome(detail="It is open to everybody."))
+            return self._open(found[1] if found else None)
         call.path, way = found
         call.operation = way.operation
         return await self._governed_call(call, way)
+
+    def _open(self, way: Way | None) -> Explanation:
+        refused = way.course.refusal(self._kit.now()) if way and way.course else None
+        outcome = _refused(refused) if refused else Outcome(detail="It is open to everybody.")
+        return self._told(way.operation.place if way else PAGE.name, outcome)
 
     async def _governed_call(self, call: Call, way: Way) -> Explanation:
         place = way.operation.place
@@ -83,13 +88,28 @@ class Explainer:
         except ApiError as error:
             return self._told(place, _refused(error), decided_for_stranger(way.plan, _why(error)))
         admission = way.admission_of(identity)
-        decisions = decided(_case(identity, admission, way, self._governed))
+        call.caller = admission.caller
+        life, ended = await self._life(call, admission)
+        decisions = decided(_case(identity, admission, way, self._governed, life))
         refusal: ApiError | None = None
         if self._counted:
             decisions, refusal = await self._with_counts(admission, decisions)
-        refusal = refusal or admission.refusal
+        refusal = refusal or admission.refusal or ended
         outcome = _refused(refusal) if refusal else await self._ended(call)
         return self._told(place, outcome, decisions, admission.caller)
+
+    async def _life(self, call: Call, admission: Admission) -> tuple[Decision | None, ApiError | None]:
+        """Return what the life of the version decides, and its refusal; a body that nobody sees decides nothing."""
+        course = admission.course
+        if course is None:
+            return None, None
+        try:
+            refused: ApiError | None = await refusal_at(call, course, self._kit)
+        except ApiError as error:
+            refused = error
+        file = self._governed.policies.file_of(course.contract, course.decided_by(refused))
+        decides, why = (Decides.refuses, refused.detail) if refused else (Decides.admits, course.standing)
+        return Decision(kind=LIFECYCLE, row=None, file=file, decides=decides, why=why), refused
 
     async def _identity(self, call: Call) -> Identity:
         token = bearer_token(call)
@@ -153,7 +173,7 @@ async def _nothing_to_read(_call: Call) -> NoReturn:
     raise RuntimeError("A call that is only explained has no body.")
 
 
-def _case(identity: Identity, admission: Admission, way: Way, governed: Governed) -> Case:
+def _case(identity: Identity, admission: Admission, way: Way, governed: Governed, life: Decision | None) -> Case:
     return Case(
         identity=identity,
         caller=admission.caller,
@@ -162,6 +182,7 @@ def _case(identity: Identity, admission: Admission, way: Way, governed: Governed
         counted=admission.counting.rows,
         plan=way.plan,
         consumers=governed.policies.consumers,
+        life=life,
     )
 
 
@@ -206,7 +227,7 @@ def _counted(
             changes = {"left": int(left[id(policy)][0]), "full_in_s": ceil(left[id(policy)][1])}
         if refusal and policy is refusing:
             changes |= {"decides": Decides.refuses, "why": f"{decision.why} {refusal.detail}"}
-        elif refusal and decision.decides is Decides.keeps:
+        elif refusal and (decision.decides is Decides.keeps or decision.kind == LIFECYCLE):
             changes = {"decides": Decides.not_reached, "why": BEFORE}
         found.append(structs.replace(decision, **changes))
     return found

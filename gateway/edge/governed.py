@@ -10,6 +10,7 @@ from gateway.edge.standing import Standing
 from gateway.edge.strangers import Strangers
 from gateway.edge.way import Way
 from gateway.errors import Refused
+from gateway.lifecycle import Course
 from gateway.policy.call import Answer, Call, Proceed
 from gateway.policy.kinds.base import Kit
 from gateway.policy.operation import UNMATCHED, Operation
@@ -86,6 +87,9 @@ class Governed:
 
     async def nothing_here(self, call: Call) -> Answer:
         """Return what a known caller is told of a path without operations, or without this method."""
+        call.course = self._lost(call)
+        if call.course is not None and (refused := call.course.refusal(self._kit.now())):
+            raise refused
         found = self._routes.find(call.path)
         if not found:
             raise Refused(Code.resource_not_found, "Check the address; /docs lists every operation.")
@@ -95,3 +99,12 @@ class Governed:
         answer = self._kit.problem(call, refused)
         answer.add(b"allow", allowed(found).encode())
         return answer
+
+    def _lost(self, call: Call) -> Course | None:
+        """Return the course of a version that is served here no more; None where none ever was."""
+        segments = call.path.split("/")
+        place = self.policies.gone.get("/".join(segments[:4])) or self.policies.gone.get("/".join(segments[:5]))
+        if place is None:
+            return None
+        contract, connection = place
+        return Course(contract, connection, self.policies.lifecycle[contract], client_id=call.caller.client_id)

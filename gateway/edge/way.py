@@ -48,7 +48,8 @@ class Way:
         self._policies, self._kit, self._standing, self._end = policies, kit, standing, end
         self._strangers, self._pressure = strangers, pressure
         self._public = plan.operation.public
-        self._course = policies.course(plan.operation) if self._public else None
+        self.course = policies.course(plan.operation) if self._public else None
+        """What strangers are told of the version's life."""
         first = [row.policy for row in plan.chosen()]
         self._audit = next((policy for policy in first if isinstance(policy, Audit)), None)
         self._tries = next((one for one in first if isinstance(one, RateLimit) and one.per == "address"), None)
@@ -82,8 +83,8 @@ class Way:
 
     async def _open(self, call: Call) -> Answer:
         """Return the answer to whomever: of a version's life, the clock alone decides here."""
-        call.course = self._course
-        if self._course is not None and (refused := self._course.refusal(self._kit.now())):
+        call.course = self.course
+        if self.course is not None and (refused := self.course.refusal(self._kit.now())):
             raise refused
         return await self._end(call)
 

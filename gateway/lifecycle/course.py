@@ -4,14 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from math import ceil
+from typing import Final
 
-from gateway.errors import Refused
+from gateway.errors import ApiError, Refused
 from gateway.lifecycle.addresses import base_of, page_of
 from gateway.lifecycle.document import BrownOut, Extension, FieldRetirement, Version
 from gateway.lifecycle.retiring import Retiring, gone
 from openapi.common.types import Code, Violation
 
 HeaderField = tuple[bytes, bytes]
+FIELDS: Final = {Code.version_brown_out: "brown_outs", Code.version_closed_to_new: "deprecated_at"}
+"""By which field of a version a refusal is decided, where nothing else can have done so."""
 
 
 class Course:
@@ -98,6 +101,31 @@ class Course:
         """Return the refusal of a client that comes new to a deprecated version."""
         detail = f"{self.contract} is deprecated, and this client did not call it before that. {self._with}"
         return Refused(Code.version_closed_to_new, detail)
+
+    def decided_by(self, refused: ApiError | None) -> str:
+        """Return the field of the version that says so, whether it refuses or not."""
+        if refused is not None and refused.violations:
+            return "fields"
+        if refused is not None and refused.code in FIELDS:
+            return FIELDS[refused.code]
+        if self.extension:
+            return "extensions"
+        own = self.retirement
+        if own and own.deprecated_at == self.deprecated_at and (refused is None or own.sunset_at == self.sunset_at):
+            return "operations"
+        if self.deprecated_at is None:
+            return "fields"
+        return "sunset_at" if self.sunset_at is not None else "deprecated_at"
+
+    @property
+    def standing(self) -> str:
+        """Return in words what goes and when."""
+        if self.deprecated_at is None:
+            names = ", ".join(each.pointer for each in self.retiring.all) if self.retiring else ""
+            return f"Fields of it are to go: {names}."
+        end = f" and ends at {said(self.sunset_at)}" if self.sunset_at is not None else ""
+        whose = f" for {self.extension.client_id}, by its extension" if self.extension else ""
+        return f"{self._what} is deprecated from {said(self.deprecated_at)} on{end}{whose}."
 
     def _header_fields(self, successor: str | None) -> Iterator[HeaderField]:
         """Yield the fields of RFC 9745, 8594 and 8288; of a field that goes, only the call that uses it tells."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.caller import Caller, Claim
 from gateway.errors import Refused
@@ -25,6 +25,8 @@ from gateway.policy.plan import Plan
 
 BEFORE: Final = "The call is refused before."
 STRANGERS: Final = "address"
+LIFECYCLE: Final = "lifecycle"
+"""Stands where a kind would, for what the life of a version decides."""
 
 
 class Decides(StrEnum):
@@ -45,6 +47,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     kind: str
     row: Row | None
     """None where no row is for the call."""
+    file: str | None = None
+    """Where it is written, if that is no row: the life of a version."""
     decides: Decides
     why: str
     left: int | None = None
@@ -64,6 +68,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """The rows that count the call, whether or not it is refused."""
     plan: Plan
     consumers: Consumers
+    life: Decision | None = None
+    """What the life of the version decides, where something goes."""
 
     @property
     def tier(self) -> str:
@@ -73,12 +79,22 @@ class Case(Struct, frozen=True, kw_only=True):
 
 def decided(case: Case) -> list[Decision]:
     """Return what each row decides, in the order in which they meet the call; what a row overrides follows it."""
-    found, refused = list[Decision](), False
+    found, refused, life = list[Decision](), False, case.life
     for row, overridden in _steps(case):
+        if life and row and _effect(row.policy) is Decides.keeps:  # Before anything that was kept is given out.
+            found.append(not_reached(life) if refused else life)
+            refused, life = refused or life.decides is Decides.refuses, None
         decision = _after_refusal(case, row) if refused else _of(case, row)
         refused = refused or decision.decides is Decides.refuses
         found += [decision, *(_overridden(one, by=row) for one in overridden)]
+    if life:
+        found.append(not_reached(life) if refused else life)
     return found
+
+
+def not_reached(decision: Decision) -> Decision:
+    """Return what stands for a decision that a refusal came before."""
+    return structs.replace(decision, decides=Decides.not_reached, why=BEFORE)
 
 
 def decided_for_stranger(plan: Plan, why: str) -> list[Decision]:

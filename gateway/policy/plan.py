@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from gateway.lifecycle import Changes, Course, Version, course_of
+from gateway.lifecycle.document import FILE, SHIPPED
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import Mistake, PolicyError, Row
 from gateway.policy.globs import closeness
@@ -74,6 +75,10 @@ class PolicySet(Struct, frozen=True, kw_only=True):
     def course(self, operation: Operation, client_id: str | None = None) -> Course | None:
         """Return what a client's calls of an operation get of its version's life; None where nothing goes."""
         return course_of(self.lifecycle, operation.name, operation.connection, client_id)
+
+    def file_of(self, contract: str, field: str) -> str:
+        """Return the file that sets the field of a version."""
+        return FILE if contract in self.changes and field in self.changes[contract].said() else SHIPPED
 
 
 def compiled(rows: Sequence[Row], operations: Sequence[Operation], issuers: Iterable[str]) -> PolicySet:

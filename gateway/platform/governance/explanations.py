@@ -41,7 +41,7 @@ def _decision(decision: Decision) -> RowDecision:
     row = decision.row
     return RowDecision(
         kind=decision.kind,
-        file=row.file if row else None,
+        file=row.file if row else decision.file,
         row=row.number if row else None,
         decides=RowDecides(decision.decides),
         why=decision.why,

@@ -75,7 +75,12 @@ class RowDecides(StrEnum):
 
 
 class RowDecision(Struct, frozen=True, kw_only=True):
-    kind: str
+    kind: Annotated[
+        str,
+        Meta(
+            description="The row's kind, or `lifecycle`: what the life of the version decides."
+        ),
+    ]
     file: Annotated[str, Meta(description="Null where no row is for the call.")] | None
     row: Annotated[int, Meta(description="Its number in the file.", ge=1, le=1000000)] | None
     decides: RowDecides
