@@ -65,7 +65,7 @@ class Fields:
     def _read(self, text: bytes) -> frozenset[str]:
         try:
             return self.inside(msgspec.json.decode(text))
-        except (msgspec.DecodeError, UnicodeDecodeError):  # Whoever takes the body tells its sender.
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # Whoever takes the body tells its sender.
             return frozenset()
 
 
