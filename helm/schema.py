@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.ownership import Ownership
 from gateway.settings import ConnectionSettings, Settings
 from gateway.settings.conversion import secret_schema
 from helm.values import Values
+from process_apis.ledger.mappings import FILES as MAPPINGS
 from system_apis.connectors import CONNECTORS
 
 FILE: Final = Path(__file__).parent / "tiebeam" / "values.schema.json"
@@ -31,6 +33,9 @@ SERVICE: Final[Schema] = {
     }
 }
 """What a service cannot do without."""
+GIVEN: Final[Schema] = {"properties": {"files": {"required": list(MAPPINGS)}}}
+OTHERS: Final[Schema] = {"required": ["existingConfigMap"]}
+"""All mappings, or a ConfigMap that has them."""
 ALONE: Final[Schema] = {"properties": {"replicas": {"const": 1}, "autoscaling": False}}
 EMBEDDED: Final[Schema] = {
     "properties": {
@@ -46,11 +51,12 @@ PROFILES: Final = {"service": SERVICE, "embedded": EMBEDDED}
 def schema() -> Schema:
     """Return the JSON Schema of the values."""
     vendors = {name: connector.settings for name, connector in CONNECTORS.items()}
-    kinds = [Values, Settings, *vendors.values()]
-    (values, settings, *own), definitions = msgspec.json.schema_components(
+    kinds = [Values, Settings, Ownership, *vendors.values()]
+    (values, settings, ownership, *own), definitions = msgspec.json.schema_components(
         kinds, schema_hook=secret_schema, ref_template="#/$defs/{name}"
     )
-    _of(definitions, values)["properties"]["settings"] = settings
+    _of(definitions, values)["properties"] |= {"settings": settings, "ownership": ownership}
+    _of(definitions, values)["properties"]["mappings"]["anyOf"] = [OTHERS, GIVEN]
     _set_by_loader(_of(definitions, settings))
     _typed_by_vendor(definitions[ConnectionSettings.__name__], dict(zip(vendors, own, strict=True)))
     of_profile = [

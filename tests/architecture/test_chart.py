@@ -169,6 +169,7 @@ def test_pods_are_made_anew_when_the_installation_changes() -> None:
         ("service", {"secrets__installationKey": None}, "installationKey"),
         ("service", {"settings__entities": None}, "entities"),
         ("service", {"profile": "serverless"}, "profile"),
+        ("service", {"mappings": {"files": {"items.yaml": "rows: []"}}}, "/mappings"),
         ("service", {"web__resources__limits": {"gpu": 1}}, "gpu"),
         ("service", {"monitoring__token": None}, "metrics:read"),
         ("service", {"ownership": {}}, "ownership"),

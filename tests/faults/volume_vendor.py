@@ -159,6 +159,12 @@ class Systems:
             for entry in self.erp.books.entries
         ]
 
+    def made(self) -> dict[str, list[str]]:
+        """Return the key of each customer and project, by the system that has it."""
+        books = {name: psa.projects for name, psa in self.psas.items()}
+        books |= {"customers": self.erp.customers, "books": self.erp.projects}
+        return {name: [one.business_key or "" for one in book] for name, book in books.items()}
+
     def shown(self) -> list[Shown]:
         """Return every time entry as it is, with what people see beside it, in both PSAs."""
         return [
