@@ -42,7 +42,7 @@ class Usage:
         """Return when everything counted before stands in the database; where that fails, it is counted still."""
         self._deprecated: Counter[tuple[str, str]] = Counter()
         self._since: dict[tuple[str, str], datetime] = {}
-        self._absent: dict[tuple[str, str], float] = {}
+        self._absent: dict[tuple[str, str, datetime], float] = {}
         self._turn = asyncio.Lock()
 
     def count_fields(self, client_id: str, operation: str, used: Iterable[FieldRetirement]) -> None:
@@ -74,7 +74,7 @@ class Usage:
         since = self._since.get((client_id, contract))
         if since is not None and since < before:
             return True
-        return False if self._absent.get((client_id, contract), 0.0) > self._clock() else None
+        return False if self._absent.get((client_id, contract, before), 0.0) > self._clock() else None
 
     async def look(self, client_id: str, contract: str, before: datetime) -> bool:
         """Tell the same after a look into the database; raises Unavailable where nobody can look."""
@@ -99,5 +99,5 @@ class Usage:
         if since is not None and since < before:
             self._since[who] = since
             return True
-        self._absent[who] = self._clock() + ABSENT_S
+        self._absent[*who, before] = self._clock() + ABSENT_S
         return False

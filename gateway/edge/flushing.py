@@ -44,9 +44,11 @@ class Flushing:
 
     async def _until_the_end(self) -> None:
         """Flush whenever it is time. A write under way is not broken off: nobody would know whether it was done."""
-        while not self._ending.is_set():
+        ended = False
+        while not ended:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), self._every_s)
+            ended = self._ending.is_set()
             await self._flushed()
 
     async def _flushed(self) -> None:

@@ -69,7 +69,9 @@ def test_each_field_is_told_by_itself() -> None:
     assert fields.inside({"note": 1, "lines": [{"tax": {}}, {"note": 2}]}) == {"/note", "/lines", "/lines/*/note"}
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff", b'{"note": 1', b"note=1", b'{"note": "\xff"}', b'{"note": ' + b"[" * 9_000])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"\xff", b'{"note": 1', b"note=1", b'{"note": "\xff"}', b'{"note": ' + b"[" * 9_000]
+)
 def test_what_is_no_json_has_no_fields(text: bytes) -> None:
     assert Fields(["/note"]).inside_text(text) == frozenset()
 
