@@ -1,6 +1,5 @@
 """What exists for calls of `platform/governance/v1`: denials, decisions, a set of policies to go back to."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from schemathesis import Case
@@ -12,21 +11,11 @@ NOBODY = "nobody-at-all"
 """A client that is denied without anybody missing it."""
 
 
-def changing(policies: Path) -> Callable[[], None]:
-    """Return what writes other policy files each time."""
-    numbers = iter(range(10_000))
-
-    def change() -> None:
-        (policies / "95-tried.yaml").write_text(f"policies: []  # {next(numbers)}")
-
-    return change
-
-
 class Governing:
-    """Sets, denials and decisions of one installation; `change` writes other policy files."""
+    """Sets, candidates, denials and decisions of one installation, whose policy files lie in a folder."""
 
-    def __init__(self, harness: Harness, change: Callable[[], None]) -> None:
-        self._harness, self._change, self._numbers = harness, change, iter(range(10_000))
+    def __init__(self, harness: Harness, policies: Path) -> None:
+        self._harness, self._policies, self._numbers = harness, policies, iter(range(10_000))
 
     def prepare(self) -> dict[str, Prepare]:
         """Return what makes each operation's calls succeed."""
@@ -36,6 +25,12 @@ class Governing:
             "list_policy_sets": list_from_the_start,
             "reload_policies": self._reload,
             "roll_back_policies": self._step_forward,
+            "list_policy_candidates": list_from_the_start,
+            "propose_policies": self._propose,
+            "get_policy_candidate": self._name_candidate,
+            "drop_policy_candidate": self._name_candidate,
+            "list_policy_differences": self._differ,
+            "promote_policies": self._name_candidate,
             "list_denials": list_from_the_start,
             "deny": self._deny,
             "lift_denial": self._name_denial,
@@ -51,11 +46,28 @@ class Governing:
         case.query = {"operation": "status"}
 
     def _reload(self, _case: Case) -> None:
-        self._change()
+        """Write other policy files each time."""
+        (self._policies / "95-tried.yaml").write_text(f"policies: []  # {next(self._numbers)}")
 
     def _step_forward(self, case: Case) -> None:
         self._reload(case)
         self._harness.ask("POST", "/policy-reloads")
+
+    def _propose(self, case: Case) -> None:
+        case.body = {"files": self._files()}
+
+    def _files(self) -> dict[str, str]:
+        """Return files that nobody has proposed before."""
+        files = {path.name: path.read_text() for path in self._policies.glob("*.yaml")}
+        return files | {"95-tried.yaml": f"policies: []  # {next(self._numbers)}"}
+
+    def _name_candidate(self, case: Case) -> None:
+        proposed = self._harness.ask("POST", "/policy-candidates", {"files": self._files()})
+        case.path_parameters["candidate_id"] = proposed["id"]
+
+    def _differ(self, case: Case) -> None:
+        self._name_candidate(case)
+        case.query = {"limit": 1}
 
     def _deny(self, case: Case) -> None:
         case.body = {"kind": "client", "value": NOBODY, "reason": "Tried out."}

@@ -66,6 +66,56 @@ async def test_loaded_rows_hold_with_the_next_request_and_bad_ones_are_named(pro
     assert back["policy_set"]["id"] == sets[1]["id"]
 
 
+async def test_candidate_is_counted_per_client_then_promoted_and_rolled_back(product: Product) -> None:
+    folder = product.settings.path("policies")
+    files = {path.name: path.read_text() for path in folder.glob("*.yaml")}
+    files["95-own.yaml"] = "policies: [{kind: consumer, client_id: portal, owner: Care, apis: ['platform/*']}]"
+    async with product.client("ops") as ops, product.client("portal") as portal:
+        bad = (await ops.post(f"{BASE}/policy-candidates", json={"files": files | {"99.yaml": "policies: 1"}})).json()
+        candidate = (await ops.post(f"{BASE}/policy-candidates", json={"files": files})).json()
+        address = f"{BASE}/policy-candidates/{candidate['id']}"
+        tried = [(await portal.get(STATUS)).status_code for _ in range(3)]
+        counted = (await ops.get(address)).json()
+        differences = (await ops.get(f"{address}/differences?client_id=portal")).json()
+        others = (await ops.get(f"{address}/differences?client_id=crm")).json()
+        promoted = await ops.post(f"{address}/promote")
+        closed = await portal.get(STATUS)
+        again = await ops.post(f"{address}/promote")
+        await ops.post(f"{BASE}/policy-rollbacks")
+        back = await portal.get(STATUS)
+
+    assert (bad["code"], bad["errors"][0]["pointer"]) == ("policy_set.invalid", "#/99.yaml")
+    assert tried == [404] * 3
+    assert (candidate["state"], candidate["compared"], candidate["not_tried"]) == ("open", 0, None)
+    assert (counted["compared"], counted["differing"]) == (3, 3)
+    assert [(one["live"], one["candidate"], one["count"]) for one in differences["items"]] == [
+        ("passes", "refused 403 auth.api_not_allowed", 3)
+    ]
+    assert (differences["compared"], differences["differing"], others["items"]) == (3, 3, [])
+    assert promoted.json()["changed"] is True
+    assert promoted.json()["policy_set"]["note"].startswith(f"Tried as {candidate['id']}")
+    assert closed.json()["code"] == "auth.api_not_allowed"
+    assert (again.status_code, again.json()["code"]) == (409, "policy_candidate.ended")
+    assert back.status_code == 404
+
+
+async def test_candidate_that_is_given_up_is_tried_no_longer_and_stays_in_the_list(product: Product) -> None:
+    files = {path.name: path.read_text() for path in product.settings.path("policies").glob("*.yaml")}
+    async with product.client("ops") as ops:
+        proposed = await ops.post(f"{BASE}/policy-candidates", json={"files": files})
+        dropped = await ops.delete(proposed.headers["location"])
+        listed = (await ops.get(f"{BASE}/policy-candidates")).json()["items"]
+        again = await ops.delete(proposed.headers["location"])
+    async with product.client("portal", customers=("cus_1",)) as portal:
+        limited = await portal.get(proposed.headers["location"])
+
+    assert proposed.status_code == 201
+    assert (dropped.json()["state"], dropped.json()["ended_by"]) == ("dropped", "ops")
+    assert [one["id"] for one in listed] == [proposed.json()["id"]]
+    assert again.json()["code"] == "policy_candidate.ended"
+    assert limited.json()["code"] == "auth.entity_not_allowed"
+
+
 async def test_token_that_is_limited_is_explained_itself_and_no_other(product: Product) -> None:
     call = {"method": "GET", "target": STATUS}
     async with product.client("portal", customers=("cus_1",)) as portal, product.client("ops") as ops:

@@ -15,7 +15,7 @@ from tests.contracts.harness import THOROUGHLY, Harness, Prepare, schema_of
 from tests.contracts.objects import Objects, objects
 from tests.contracts.pools import Onboardings, Statuses, Waiting
 from tests.contracts.pools_books import Books, Delivery
-from tests.contracts.pools_governance import Governing, changing
+from tests.contracts.pools_governance import Governing
 from tests.contracts.pools_money import Holds, Releases, Transfers
 from tests.contracts.served import BASES, Served, served
 
@@ -50,7 +50,7 @@ def harnesses(server: Served) -> Iterator[dict[str, Harness]]:
         headers = {"Authorization": f"Bearer {server.token}"}
         it.call_as(httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30), BASES[contract])
         if contract == GOVERNANCE:
-            it.pool = Governing(it, changing(server.policies)).prepare()
+            it.pool = Governing(it, server.policies).prepare()
         else:
             it.pool = POOLS[contract](it, it.open(objects(server.database)))
     yield found

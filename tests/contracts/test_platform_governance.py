@@ -4,7 +4,7 @@ import pytest
 from schemathesis import Case
 
 from tests.contracts.harness import THOROUGHLY, Harness, schema_of
-from tests.contracts.pools_governance import Governing, changing
+from tests.contracts.pools_governance import Governing
 from tests.e2e.product import product_on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
@@ -19,7 +19,7 @@ def harness(opened: Harness, tmp_path_factory: pytest.TempPathFactory) -> Harnes
     product = opened.open(product_on_fakes(folder, FakeErp(), FakePsa()))
     opened.run(product.parts.in_force.start())
     opened.call_as(product.client(), BASE)
-    opened.pool = Governing(opened, changing(product.settings.path("policies"))).prepare()
+    opened.pool = Governing(opened, product.settings.path("policies")).prepare()
     return opened
 
 

@@ -75,7 +75,7 @@ async def list_policy_differences(  # noqa: PLR0913 - the contract's parameters
     require_whole(caller)
     await policies.trying.flush()
     candidate = await policy_candidates.get(store, candidate_id)
-    filters = {"candidate_id": candidate.id, "client_id": client_id, "operation": operation}
+    filters = {"candidate_id": candidate.id, "client_id": client_id, "called": operation}
     listing = Listing(cursors, "platform/governance/v1:list_policy_differences", caller, **filters)
     window = Window(after=listing.after(cursor), limit=limit)
     found = await shadow_differences.listing(store, candidate.id, window, client_id=client_id, operation=operation)
