@@ -18,6 +18,7 @@ from gateway import main, token_minting
 from gateway.caller import INSTALLATION
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import policies_for
+from gateway.composition.watching import watched
 from gateway.draining import Draining, Server
 from gateway.durable import AnotherWorker, LeaseLost, resume
 from gateway.durable import migrate as database
@@ -143,7 +144,8 @@ def work(settings: Settings) -> None:
     async def run(parts: Parts) -> None:
         worker = main.worker(parts)
         spare_the_collector()
-        await worker.run()
+        async with watched(parts, worker):
+            await worker.run()
 
     try:
         with_parts(settings, run, Part.worker)

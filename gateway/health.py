@@ -10,6 +10,8 @@ from litestar import Request, Response
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
+from gateway.listener import Answer, Page
+
 PATIENCE_S = 2.0
 """A check that takes longer has failed: whoever asks wants to know by then."""
 
@@ -19,16 +21,29 @@ Check = Callable[[], Awaitable[bool]]
 _log = logging.getLogger(__name__)
 
 
-def routes(checks: Mapping[str, Check]) -> list[HTTPRouteHandler]:
+def pages(checks: Mapping[str, Check]) -> dict[str, Page]:
     """Return `/health/live`, and `/health/ready`, which makes all checks and names those that failed."""
 
-    async def live(request: Request[Any, Any, Any]) -> Response[bytes]:  # noqa: ARG001 - the router's signature.
+    async def live() -> Answer:
         return _answer(200, {"status": "live"})
 
-    async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:  # noqa: ARG001 - the router's signature.
+    async def ready() -> Answer:
         held = await asyncio.gather(*(_holds(name, check) for name, check in checks.items()))
         results = {name: "ok" if holds else "failed" for name, holds in zip(checks, held, strict=True)}
         return _answer(200 if all(held) else 503, {"status": "ready" if all(held) else "not ready", "checks": results})
+
+    return {"/health/live": live, "/health/ready": ready}
+
+
+def routes(checks: Mapping[str, Check]) -> list[HTTPRouteHandler]:
+    """Return the pages as the web process serves them."""
+    shown = pages(checks)
+
+    async def live(request: Request[Any, Any, Any]) -> Response[bytes]:  # noqa: ARG001 - the router's signature.
+        return _response(await shown["/health/live"]())
+
+    async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:  # noqa: ARG001 - the router's signature.
+        return _response(await shown["/health/ready"]())
 
     return [
         HTTPRouteHandler("/health/live", http_method=HttpMethod.GET, name="live")(live),
@@ -45,6 +60,10 @@ async def _holds(name: str, check: Check) -> bool:
         return False
 
 
-def _answer(status: int, content: object) -> Response[bytes]:
+def _answer(status: int, content: object) -> Answer:
+    return Answer(status, "application/json", msgspec.json.encode(content))
+
+
+def _response(answer: Answer) -> Response[bytes]:
     headers = {"cache-control": "no-store"}
-    return Response(msgspec.json.encode(content), status_code=status, headers=headers, media_type="application/json")
+    return Response(answer.content, status_code=answer.status, headers=headers, media_type=answer.media_type)

@@ -4,7 +4,6 @@ What does not fit stops the start: settings, contracts, policies, templates, map
 before anything is served, and every mistake is named.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -18,13 +17,14 @@ from gateway.composition.ownership import owned_in
 from gateway.composition.parts import CannotStart, Installation, Parts
 from gateway.composition.policies import edge_of
 from gateway.composition.usage import usage_of
-from gateway.contract import Api, ContractError, Mount, PerRequest, bind, build_application
+from gateway.composition.watching import migrated, monitors_of, reviews_in
+from gateway.contract import Api, ContractError, Mount, PerRequest, bind, build_application, check_released
 from gateway.counters import Counters
 from gateway.counters.local import LocalCounters
 from gateway.counters.valkey import ValkeyCounters
 from gateway.cursors import Cursors
 from gateway.draining import Draining
-from gateway.durable import Engine, Moments, Schedule, Worker, migrate, undisturbed
+from gateway.durable import Engine, Moments, Schedule, Worker, undisturbed
 from gateway.edge.answers import App
 from gateway.edge.in_force import Files, InForce
 from gateway.edge.news import News
@@ -94,7 +94,8 @@ def parts(installation: Installation, part: Part, *, write_moments: WriteMoments
     news = News(counters)
     changed = partial(news.tell, status_shown.API)
     engine = create_engine(settings.database_url)
-    store = WatchedStore(engine, status_shown.TABLES, changed, event_types=process_apis.EVENT_TYPES)
+    event_types = process_apis.EVENT_TYPES
+    store = WatchedStore(engine, status_shown.TABLES, changed, event_types=event_types, metrics=metrics)
     terms = {name: policy.terms for name, policy in installation.upstreams.items()}
     tracing = tracing_of(settings, part)
     traced = tracing.transport if tracing else None
@@ -123,9 +124,10 @@ def web(built: Parts, draining: Draining | None = None) -> App:
     draining = draining or Draining()
     apis, settings = apis_of(built), built.installation.settings
     resources = resources_of(settings, apis)
-    checks: dict[str, Callable[[], Any]] = {"database": lambda: _migrated(built), "accepting": draining.accepts}
+    checks: dict[str, Callable[[], Any]] = {"database": partial(migrated, built), "accepting": draining.accepts}
     pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
-    pages += [*portal.metadata_routes(resources), metrics_page.route(built.upstreams.metrics)]
+    pages += [*portal.metadata_routes(resources), metrics_page.route(built.upstreams.metrics, monitors_of(built))]
+    reviews_in(built, owned_in(built, schedules_of(built)))
     verifier = verifier_of(settings, built.store)
     usage = usage_of(built)
     begin = [verifier.start, built.in_force.start, usage.start]
@@ -159,7 +161,7 @@ def apis_of(built: Parts) -> tuple[Api, ...]:
     """Return every API, its contract joined with its module; raises CannotStart with every mismatch."""
     try:
         apis = bind(_mounts(built))
-        lifecycle.check(built.installation.versions, {api.contract: api.document.digest for api in apis})
+        check_released(built.installation.versions, apis)
     except (ContractError, lifecycle.LifecycleError) as error:
         raise CannotStart(str(error)) from error
     return apis
@@ -243,7 +245,3 @@ def counters_of(settings: Settings, metrics: Metrics | None = None) -> Counters:
     if settings.redis:
         return ValkeyCounters(settings.redis.url, metrics)
     return LocalCounters(settings.data / "counters.sqlite")
-
-
-async def _migrated(built: Parts) -> bool:
-    return not await asyncio.to_thread(migrate.pending, built.installation.settings.database_url)

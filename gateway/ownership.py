@@ -18,6 +18,9 @@ from gateway.settings import Settings
 
 FILE: Final = "ownership.yaml"
 Kind = Literal["connections", "schedules", "mappings", "event_types"]
+KINDS: Final[tuple[Kind, ...]] = ("connections", "schedules", "mappings", "event_types")
+APIS: Final = "apis"
+"""The kind whose ownership stands in the lifecycle."""
 Text = Annotated[str, Meta(min_length=1, max_length=400)]
 DataClass = Literal["public", "internal", "confidential", "restricted"]
 

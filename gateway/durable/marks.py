@@ -20,9 +20,10 @@ from gateway.errors import Refusal
 from gateway.store import business_events, locks, process_steps, processes, work_items
 from gateway.store.business_events import NewEvent
 from gateway.store.database import Store
-from gateway.store.process_steps import ProcessStep, StepKey, StepState
+from gateway.store.process_steps import ProcessStep, StepState
 from gateway.store.processes import Process, State
 from gateway.store.work_items import NewItem, Resolution, Severity
+from gateway.telemetry.metrics import RETRIES
 from openapi.common.types import Code
 from openapi.common.types import Outcome as Effect
 
@@ -95,7 +96,7 @@ async def begin(run: Run, work: Work, *, probe: bool) -> Begun:
                 return Begun(instead=Kind.done, value=step.value)
             if not cut_short:
                 return Begun(instead=Kind.given_up)
-        await _begin_step(connection, run, key, step)
+        await _begin_step(connection, run, work, step)
         await move(connection, run.store, process, _state_in(work, probe=probe), **_begun(run, process, work))
         return Begun(cut_short=cut_short)
 
@@ -125,13 +126,15 @@ FREE: Final[Mapping[str, object]] = {
 """What a process that moves has not."""
 
 
-async def _begin_step(connection: AsyncConnection, run: Run, key: StepKey, step: ProcessStep) -> None:
+async def _begin_step(connection: AsyncConnection, run: Run, work: Work, step: ProcessStep) -> None:
     values: dict[str, object] = {"tries": step.tries + 1, "ended_at": None}
     if step.started_at is None:
         values["started_at"] = run.store.now()
+    if step.tries and work.system:
+        run.store.metrics.count(RETRIES, connection=work.system, operation=work.name)
     if step.state is not StepState.in_doubt:
         values |= {"state": StepState.running.value, "code": None, "detail": None}
-    await process_steps.change(connection, key, **values)
+    await process_steps.change(connection, run.key_of(work.name), **values)
 
 
 async def _write_skips(connection: AsyncConnection, run: Run) -> None:
@@ -244,6 +247,7 @@ async def park_within(
         severity=_severity(outcome),
         # Until then somebody has answered; what can still be undone is undone then.
         deadline=now + timedelta(seconds=settings.hold_forward_s),
+        system=await process_steps.system_of(connection, process.id, stop.step),
     )
     await work_items.open_item(connection, store, process, item)
     values = {

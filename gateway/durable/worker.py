@@ -74,6 +74,13 @@ class Worker:
         async with self._store.begin() as connection:
             await self._fence(connection)
 
+    async def works(self) -> bool:
+        """Tell whether it carries out just now: it has the right to, and nobody has told it to stop."""
+        if self._stopping.is_set() or self._fence is unfenced:
+            return False
+        await self._ask_fence()
+        return True
+
     def stop(self) -> None:
         """Let `run` come to its end."""
         self._stopping.set()

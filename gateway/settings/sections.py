@@ -42,6 +42,15 @@ class HttpServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     have noticed. The calls that it has by then are answered in any case."""
 
 
+class WorkerListener(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a worker tells orchestrators and scrapers how it is: `/health/live`, `/health/ready` and `/metrics`."""
+
+    host: str = "127.0.0.1"
+    """It asks for no token: choose an address that only they can reach."""
+    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    """Left out, it does not listen at all."""
+
+
 class IssuerKeys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When keys at a `jwks_url` are fetched again."""
 
@@ -170,6 +179,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: Database = Database()
     redis: Redis | None = None
     http: HttpServer = HttpServer()
+    worker: WorkerListener = WorkerListener()
     issuers: tuple[Issuer, ...] = ()
     entities: dict[EntityCode, Entity]
     connections: dict[Name, ConnectionSettings]

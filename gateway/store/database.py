@@ -10,6 +10,8 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.telemetry.metrics import Metrics
+
 IDLE_S = 30
 """How long PostgreSQL waits for a process that fell silent in a transaction, before it frees what that one locked."""
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
@@ -28,8 +30,16 @@ def utc_now() -> datetime:
 class Store:
     """The database as the product's code gets it: transactions, and the clock that dates what is written."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock = utc_now, event_types: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        clock: Clock = utc_now,
+        event_types: frozenset[str] | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.engine, self.now = engine, clock
+        self.metrics = metrics or Metrics()
+        """What is counted of what is written, such as failures."""
         self.event_types = event_types
         """What business events may be of; None: of any type."""
         self.writer = uuid4().hex

@@ -16,6 +16,7 @@ from gateway.store.work_items import (
     UNRESOLVED_STATES,
     NewItem,
     WorkItem,
+    count_failure,
     open_all,
     opened,
     resolved,
@@ -32,9 +33,11 @@ async def report(connection: AsyncConnection, store: Store, process: Process, it
     for item in items:
         if item.trace_key in known:
             await _say_again(connection, store, known[item.trace_key], process.kind, item)
-    new = [opened(store, process, item, lasting=True) for item in items if item.trace_key not in known]
+    new = [item for item in items if item.trace_key not in known]
+    for item in new:
+        count_failure(store, process.kind, item)
     if new:
-        await open_all(connection, new)
+        await open_all(connection, [opened(store, process, item, lasting=True) for item in new])
 
 
 async def _say_again(connection: AsyncConnection, store: Store, known: WorkItem, kind: str, item: NewItem) -> None:

@@ -105,6 +105,14 @@ async def list_all(store: Store, caller: Caller, process_ids: Sequence[str]) -> 
     return found
 
 
+async def system_of(connection: AsyncConnection, process_id: str, name: str) -> str | None:
+    """Return the system that the step of a process asks, or None where it asks none, or has not been begun."""
+    columns = tb_process_step.c
+    asked = select(columns.system).where(columns.process_id == process_id, columns.name == name)
+    newest = asked.order_by(columns.attempt.desc()).limit(1)
+    return (await connection.execute(newest)).scalar_one_or_none()
+
+
 async def get(connection: AsyncConnection, key: StepKey) -> ProcessStep:
     """Return the step, which has a row."""
     return ProcessStep.of((await connection.execute(select(tb_process_step).where(_of(key)))).one())

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.store.completed import completed
 from gateway.store.database import Clock, Store, utc_now
+from gateway.telemetry.metrics import Metrics
 
 WRITTEN: Final = "tiebeam.written"
 """Key of a connection's own notes: whether its transaction wrote something that is watched."""
@@ -31,8 +32,9 @@ class WatchedStore(Store):
         clock: Clock = utc_now,
         *,
         event_types: frozenset[str] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        super().__init__(engine, clock, event_types)
+        super().__init__(engine, clock, event_types, metrics)
         self._tables, self._changed = tables, changed
         event.listen(engine.sync_engine, "after_execute", self._note)
 

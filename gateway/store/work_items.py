@@ -36,6 +36,7 @@ from gateway.store.instant import Instant
 from gateway.store.pages import Listed, Window, page
 from gateway.store.processes import Process
 from gateway.store.visible import matching, seen_by
+from gateway.telemetry.metrics import FAILED
 from openapi.common.types import Code, Money, OwnerQueue
 
 tb_work_item = Table(
@@ -101,6 +102,8 @@ class Severity(StrEnum):
 
 UNRESOLVED: Final = (ItemState.open, ItemState.assigned)
 UNRESOLVED_STATES: Final = [state.value for state in UNRESOLVED]
+OURS: Final = "tiebeam"
+"""The system of what our own checks refused."""
 DEFAULT_OWNER: Final = OwnerQueue.Integration
 
 
@@ -122,6 +125,8 @@ class NewItem(Struct, frozen=True, kw_only=True):
     """Left out, that and the next two are the process's."""
     customer: str | None = None
     project: str | None = None
+    system: str | None = None
+    """The connection that refused, or was away; left out, nobody was asked. It is counted and not kept."""
 
 
 class WorkItem(Struct, frozen=True, kw_only=True):
@@ -186,7 +191,13 @@ def _owners() -> dict[Code, OwnerQueue]:
 
 async def open_item(connection: AsyncConnection, store: Store, process: Process, new: NewItem) -> str:
     """Return the id of the one item for this step and key; it is opened, or opened again, or found open."""
+    count_failure(store, process.kind, new)
     return (await open_all(connection, [opened(store, process, new)]))[0]
+
+
+def count_failure(store: Store, kind: str, new: NewItem) -> None:
+    """Count what was refused or parked, for who watches the process that found it."""
+    store.metrics.count(FAILED, process=kind, system=new.system or OURS, code=new.code.value)
 
 
 async def open_all(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> list[str]:

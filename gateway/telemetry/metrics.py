@@ -2,12 +2,31 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Final
 
 UPSTREAM_CALLS: Final = "tiebeam_upstream_calls_total"
 """Requests that were sent to a vendor, those that got no answer too."""
 RETRIES: Final = "tiebeam_retries_total"
-"""Requests that will be sent once more."""
+"""Tries beyond the first: requests that will be sent once more, and steps of processes that are tried again."""
+FAILED: Final = "tiebeam_failed_transactions_total"
+"""What was refused or parked, and asks for somebody: by process, system and code."""
+QUEUE_AGE: Final = "tiebeam_queue_age_seconds"
+"""How long the oldest has waited that nobody has begun with, by queue."""
+ONBOARDING_ITEMS: Final = "tiebeam_onboarding_work_items"
+"""Work items of onboardings that are not resolved, by owner queue and code."""
+POSTING_DELAY: Final = "tiebeam_posting_delay_seconds"
+"""How long ago the oldest entry was approved that is not posted, by legal entity."""
+INVOICE_FAILURES: Final = "tiebeam_invoice_failures_total"
+"""Requests for an invoice that were refused or held, by legal entity and code."""
+BREAKS: Final = "tiebeam_reconciliation_breaks_amount"
+"""The money that stands in open breaks, by legal entity, currency and category."""
+OPEN_BREAKS: Final = "tiebeam_reconciliation_breaks"
+"""How many breaks are open, those of unknown amount too, by legal entity and category."""
+MONITOR_FAILURES: Final = "tiebeam_monitor_failures_total"
+"""Readings of a monitor that failed; it is left out then."""
+REVIEWS_OVERDUE: Final = "tiebeam_reviews_overdue"
+"""How many things should have been looked at again by today, by their kind."""
 COUNTERS_AWAY: Final = "tiebeam_counters_away_total"
 """Calls that met no shared counters, and went on as their policies say for then."""
 COUNTERS_LOST: Final = "tiebeam_counters_lost_total"
@@ -26,7 +45,12 @@ USAGE_BEYOND: Final = "tiebeam_usage_uncounted_total"
 FROM_ZERO: Final = (COUNTERS_AWAY, COUNTERS_LOST, TURNED_AWAY, SHADOW_FAILURES)
 """They are shown before anything was counted, too: whoever watches for growth has to see the first one."""
 
+MONITORS: Final = (FAILED, RETRIES, QUEUE_AGE, ONBOARDING_ITEMS, POSTING_DELAY, INVOICE_FAILURES, BREAKS)
+"""The seven questions whether money comes through: see `docs/operations/watch.md`."""
+
 Labels = tuple[tuple[str, str], ...]
+Figures = Mapping[str, int | Decimal]
+"""Values by their series; amounts are exact."""
 
 
 class Metrics:
@@ -34,9 +58,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, Labels]] = Counter()
-        self._kept_elsewhere: list[Callable[[], Mapping[str, int]]] = []
+        self._kept_elsewhere: list[Callable[[], Figures]] = []
 
-    def read_from(self, figures: Callable[[], Mapping[str, int]]) -> None:
+    def read_from(self, figures: Callable[[], Figures]) -> None:
         """Show these too: what is counted where it happens, because it happens too often to be told, or shrinks."""
         self._kept_elsewhere.append(figures)
 
@@ -49,9 +73,11 @@ class Metrics:
         asked = labels.items()
         return sum(n for (named, has), n in self._counts.items() if named == name and asked <= dict(has).items())
 
-    def snapshot(self) -> Mapping[str, int]:
+    def snapshot(self) -> Figures:
         """Return every series as Prometheus writes its name: `name{label="value"}`."""
-        counted = {_written(name, labels): count for (name, labels), count in sorted(self._counts.items())}
+        counted: dict[str, int | Decimal] = {
+            _written(name, labels): count for (name, labels), count in sorted(self._counts.items())
+        }
         for figures in self._kept_elsewhere:
             counted |= figures()
         return counted

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -175,31 +175,30 @@ class Settlement:
         """Leave the entry to a later run; once that has lasted for too long, somebody is asked about it."""
         self._left += 1
         if any(fact.business_key in self._overdue for fact in facts):
-            self._ask(entry, transfer, Code.upstream_timeout_uncertain, STILL_UNKNOWN, facts[0].currency, sales)
+            self._ask(entry, transfer, Code.upstream_timeout_uncertain, STILL_UNKNOWN, facts[0], sales)
 
     def _fail(self, entry: TimeEntry, transfer: Transfer, fact: Fact, sales: Sequence[Fact]) -> None:
         code, detail = fact.code or Code.upstream_rejected, fact.detail or "The ERP has refused it."
-        self._ask(entry, transfer, code, detail, fact.currency, sales)
+        self._ask(entry, transfer, code, detail, fact, sales)
 
     def _ask(
-        self, entry: TimeEntry, transfer: Transfer, code: Code, detail: str, currency: str, sales: Sequence[Fact]
+        self, entry: TimeEntry, transfer: Transfer, code: Code, detail: str, fact: Fact, sales: Sequence[Fact]
     ) -> None:
         self._moved[transfer, code, detail].append(entry)
         net = total(Decimal(one.net) for one in sales) if sales else None
         if net is not None:
-            self._at_risk[currency] += net
+            self._at_risk[fact.currency] += net
         deadline = cut_off(entry.work_date, self._store.now(), self._entities.get(entry.legal_entity))
-        self._items.append(
-            item_for(
-                entry,
-                code=code,
-                detail=detail,
-                violations=[],
-                at_risk=net,
-                currency=currency,
-                deadline=deadline,
-            )
+        item = item_for(
+            entry,
+            code=code,
+            detail=detail,
+            violations=[],
+            at_risk=net,
+            currency=fact.currency,
+            deadline=deadline,
         )
+        self._items.append(structs.replace(item, system=fact.erp))
 
     async def _close_and_report(self) -> None:
         mended = [
