@@ -13,6 +13,7 @@ from gateway.contract.model import (
     Operation,
     PerRequest,
 )
+from gateway.contract.release_check import check_released
 
 __all__ = [
     "CALLER",
@@ -26,4 +27,5 @@ __all__ = [
     "PerRequest",
     "bind",
     "build_application",
+    "check_released",
 ]

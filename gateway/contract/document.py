@@ -43,6 +43,12 @@ def _absolute(node: Any, file: str) -> Any:  # noqa: ANN401 - a node of YAML is 
     return found
 
 
+def digest_of(bundled: Node) -> str:
+    """Return the digest of a bundled contract."""
+    canonical = json.dumps(bundled, sort_keys=True, separators=(",", ":"), default=str)
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
 def source_of(reference: str) -> Source:
     """Return where a reference leads."""
     file, _, pointer = reference.partition("#")
@@ -65,8 +71,12 @@ class Document:
     @property
     def digest(self) -> str:
         """Return what changes when the contract does: a hash of its whole content, comments and layout left out."""
-        canonical = json.dumps(self.bundled("/"), sort_keys=True, separators=(",", ":"), default=str)
-        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+        return digest_of(self.bundled("/"))
+
+    def published(self) -> Node:
+        """Return the contract as it is frozen when it is released: plain JSON, whose digest is the contract's."""
+        node: Node = json.loads(json.dumps(self.bundled("/"), default=str))
+        return node
 
     def operations(self) -> Iterator[tuple[str, str, Node]]:
         """Yield path, method and operation; the path's own parameters stand before the operation's."""

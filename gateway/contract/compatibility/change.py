@@ -16,3 +16,5 @@ class Change(Struct, frozen=True, kw_only=True):
     breaking: bool
     words: str
     """One sentence for callers."""
+    detail: str = ""
+    """What exactly, in short: the same wherever a schema is used, while the words name a place in each call."""

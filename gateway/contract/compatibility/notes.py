@@ -58,10 +58,16 @@ class Notes:
 
     def add(self, kind: Kind, operation: str | None, pointer: str, **told: object) -> None:
         """Note a change down; what is told fills in its kind's sentence."""
-        words = sentence(kind, **told)
-        key = (kind, operation, pointer, str({name: value for name, value in told.items() if name != "place"}))
-        change = Change(kind=kind, operation=operation, pointer=pointer, breaking=kind not in SAFE, words=words)
-        self._found.setdefault(key, change)
+        detail = " → ".join(str(value) for name, value in told.items() if name != "place")
+        change = Change(
+            kind=kind,
+            operation=operation,
+            pointer=pointer,
+            breaking=kind not in SAFE,
+            words=sentence(kind, **told),
+            detail=detail,
+        )
+        self._found.setdefault((kind, operation, pointer, detail), change)
 
     def at(self, place: Place, matter: str, pointer: str, **told: object) -> None:
         """Note down what happened to a value."""
