@@ -10,11 +10,14 @@ from typing import Any, Final
 
 from gateway import main
 from gateway.composition.issuers import keys_of
+from gateway.composition.ownership import owned_in
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import policies_for
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
+from gateway.ownership import APIS
 from gateway.policy.consumers import Consumers
+from gateway.policy.plan import PolicySet
 from gateway.settings import Entity, Settings
 from gateway.store.audit_verification import verify
 from gateway.store.business_events import broken_events
@@ -58,6 +61,7 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
             Finding(subject="contracts", holds=True, detail=f"{len(policies.plans)} operations, each with its plan.")
         )
         found.append(Finding(subject="consumers", holds=True, detail=_known(policies.consumers)))
+        found.append(_reviews(parts, policies))
         found += await _keys_fetched(installation.settings)
         if chains:
             found += await _followed(parts)
@@ -73,6 +77,17 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
                 taxes = partial(_taxes_compared, erp, installation.mappings)
                 found += [_of_connection(name, one) for one in await _examined(taxes)]
     return found
+
+
+def _reviews(parts: Parts, policies: PolicySet) -> Finding:
+    """Return what should have been looked at again by today: that keeps nobody from starting."""
+    today = parts.store.now().date()
+    owned = owned_in(parts, main.schedules_of(parts))
+    late = [f"{thing.kind} {thing.name}" for thing in owned if thing.overdue(today)]
+    late += [f"{APIS} {contract}" for contract, version in policies.lifecycle.items() if version.review_on < today]
+    things = len(owned) + len(policies.lifecycle)
+    said = f"The review is overdue of {', '.join(sorted(late))}." if late else "No review is overdue."
+    return Finding(subject="ownership", holds=True, detail=f"{things} things, each with an owner. {said}")
 
 
 async def _keys_fetched(settings: Settings) -> list[Finding]:

@@ -3,6 +3,7 @@
 from gateway.platform.governance.decisions import get_decision, list_decisions
 from gateway.platform.governance.explanations import explain_call
 from gateway.platform.governance.lifecycle import list_lifecycle, list_usage
+from gateway.platform.governance.ownership import list_ownership
 from gateway.platform.governance.plans import list_consumers, list_plans
 from gateway.platform.governance.policy_sets import list_policy_sets, reload_policies, roll_back_policies
 from gateway.platform.governance.shadow import (
@@ -27,6 +28,7 @@ __all__ = [
     "list_decisions",
     "list_denials",
     "list_lifecycle",
+    "list_ownership",
     "list_plans",
     "list_policy_candidates",
     "list_policy_differences",

@@ -118,6 +118,14 @@ class Consumer(Struct, frozen=True, kw_only=True):
     row: Annotated[int, Meta(ge=1, le=1000000)]
 
 
+class OwnedKind(StrEnum):
+    apis = "apis"
+    connections = "connections"
+    schedules = "schedules"
+    mappings = "mappings"
+    event_types = "event_types"
+
+
 class PolicySetObject(StrEnum):
     policy_set = "policy_set"
 
@@ -275,6 +283,13 @@ ContractVersion: TypeAlias = Annotated[
 ]
 
 
+class DataClass(StrEnum):
+    public = "public"
+    internal = "internal"
+    confidential = "confidential"
+    restricted = "restricted"
+
+
 class LifecycleStage(StrEnum):
     """
     `announced` will be deprecated; in a `brown_out` a version answers as it will after its `sunset`.
@@ -285,13 +300,6 @@ class LifecycleStage(StrEnum):
     deprecated = "deprecated"
     brown_out = "brown_out"
     sunset = "sunset"
-
-
-class DataClass(StrEnum):
-    public = "public"
-    internal = "internal"
-    confidential = "confidential"
-    restricted = "restricted"
 
 
 class BrownOut(Struct, frozen=True, kw_only=True):
@@ -490,6 +498,22 @@ class Consumers(Struct, frozen=True, kw_only=True):
     items: list[Consumer]
 
 
+class OwnedThing(Struct, frozen=True, kw_only=True):
+    kind: OwnedKind
+    name: str
+    owner: Annotated[str, Meta(description="The team that answers for it.")]
+    contact: str
+    service_level: Annotated[
+        str, Meta(description="What its users may rely on, in words.")
+    ]
+    data_class: DataClass
+    review_on: Annotated[
+        date,
+        Meta(description="When somebody looks again whether all this is still so."),
+    ]
+    overdue: Annotated[bool, Meta(description="Whether that day is over.")]
+
+
 class NewPolicyCandidate(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     files: PolicyFiles
 
@@ -541,6 +565,10 @@ class OperationPlan(Struct, frozen=True, kw_only=True):
     ]
     scopes: list[str]
     rows: list[PlannedRow]
+
+
+class Ownership(Struct, frozen=True, kw_only=True):
+    items: list[OwnedThing]
 
 
 class Lifecycle(Struct, frozen=True, kw_only=True):
