@@ -33,6 +33,7 @@ SUNSET_S: Final = 60
 BROWN_OUT_S: Final = (20, 26)
 SHOWN: Final = ("deprecation", "sunset", "link", "retry-after")
 LOOK_EVERY_S: Final = 0.02
+FOLLOWS_WITHIN_S: Final = 0.5
 TIGHT: Final = """\
 policies:
   - kind: consumer
@@ -99,7 +100,7 @@ def a_version_goes(stage: Stage) -> tuple[Course, dict[str, bool]]:
     before = _asked(stage, stage.legacy, HOLDS)
     course = Course(datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1))
     (stage.policies / "lifecycle.yaml").write_text(course.written())
-    say(tiebeam(stage.config, "policies", "reload").splitlines()[-1])
+    _reload(stage)
     _wait_until(course.begins)
     after = _asked(stage, stage.legacy, HOLDS)
     newcomer = _asked(stage, stage.newcomer, HOLDS)
@@ -182,8 +183,7 @@ def an_extension(stage: Stage, course: Course) -> bool:
     until = course.sunset + timedelta(hours=1)
     spared = {"client_id": "crm-legacy", "until": until, "reason": "Its release is tonight."}
     (stage.policies / "lifecycle.yaml").write_text(course.written(extensions=[spared]))
-    say(tiebeam(stage.config, "policies", "reload").splitlines()[-1])
-    stage.operator.get("/docs")
+    _reload(stage)
     legacy, other = _asked(stage, stage.legacy, HOLDS), _asked(stage, stage.newcomer, HOLDS)
     return all(
         [
@@ -201,13 +201,15 @@ def policies_in_shadow(stage: Stage) -> bool:
     shutil.copytree(stage.policies, candidate)
     (candidate / "50-own.yaml").write_text(TIGHT)
     show(tiebeam(stage.config, "policies", "shadow", str(candidate)))
-    stage.operator.get("/docs")
+    _heard(stage)
     watched = [_asked(stage, stage.legacy, NEWER).status_code for _ in range(3)]
     found = _differences(stage)
     show(found)
     say(tiebeam(stage.config, "policies", "promote").splitlines()[-1])
+    _heard(stage)
     promoted = _asked(stage, stage.legacy, NEWER)
     say(tiebeam(stage.config, "policies", "rollback").splitlines()[-1])
+    _heard(stage)
     back = _asked(stage, stage.legacy, NEWER)
     return all(
         [
@@ -243,6 +245,20 @@ def _broken_copy() -> Iterator[Path]:
         raise RuntimeError("Nothing was broken.")
     contract.write_text(broken)
     yield folder
+
+
+def _reload(stage: Stage) -> None:
+    say(tiebeam(stage.config, "policies", "reload").splitlines()[-1])
+    _heard(stage)
+
+
+def _heard(stage: Stage) -> None:
+    """Return when the process that serves works under what a command of another process has put in force.
+
+    It hears of it with its next request, which ends under the set that it began with.
+    """
+    stage.operator.get(NEWER)
+    time.sleep(FOLLOWS_WITHIN_S)
 
 
 def _differences(stage: Stage) -> str:
