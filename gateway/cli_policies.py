@@ -47,7 +47,7 @@ def explain(  # noqa: PLR0913 - one argument an option
 
 @click.group(cls=InOrder)
 def policies() -> None:
-    """Load policy files while the gateway runs, try them first, or go back."""
+    """Try policy files, load them, or go back."""
 
 
 @policies.command("list")
@@ -81,10 +81,10 @@ def roll_back_policies(config: str | None) -> None:
 @CONFIG
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def shadow_policies(config: str | None, folder: Path) -> None:
-    """Try the policy files of a folder on real calls, without putting them in force.
+    """Try the policy files of a folder.
 
-    Running processes begin with their next request, and count what calls would get otherwise. Another folder takes the
-    place of the one before. Then: tiebeam policies differences
+    Running processes decide every call by them too, from their next request on, and only count what it would get
+    otherwise. Another folder takes the place of the one before. Then: tiebeam policies differences
     """
     explained(lambda: click.echo(commands_shadow.shadow_policies(settings_of(config), folder)))
 
@@ -93,16 +93,19 @@ def shadow_policies(config: str | None, folder: Path) -> None:
 @CONFIG
 @click.option("--client", "client_id", help="Only those of this client.")
 def list_differences(config: str | None, client_id: str | None) -> None:
-    """Show what calls would get from the policies that are tried, consumer by consumer."""
+    """Show what consumers would get otherwise.
+
+    A table for each of them, counted since the policies are tried, and how many calls of all it is.
+    """
     explained(lambda: click.echo(commands_shadow.list_differences(settings_of(config), client_id)))
 
 
 @policies.command("promote")
 @CONFIG
 def promote_policies(config: str | None) -> None:
-    """Put the policies that are tried in force, all of them or none.
+    """Put what was tried in force.
 
-    `tiebeam policies rollback` takes it back.
+    All of it or none; `tiebeam policies rollback` takes it back.
     """
     explained(lambda: click.echo(commands_shadow.promote_policies(settings_of(config))))
 
@@ -110,7 +113,10 @@ def promote_policies(config: str | None) -> None:
 @policies.command("drop")
 @CONFIG
 def drop_policies(config: str | None) -> None:
-    """Try no policies any longer; what was counted can still be looked up through the API."""
+    """Try these policies no longer.
+
+    What was counted can still be looked up through the API.
+    """
     explained(lambda: click.echo(commands_shadow.drop_policies(settings_of(config))))
 
 

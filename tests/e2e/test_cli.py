@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from gateway.installation_key import FILE
 from gateway.settings import load
 from gateway.store.audit import Auditor
 from gateway.store.database import Store, create_engine
+from gateway.store.shadow_differences import ShadowCounts
 from gateway.supervisor import Supervisor
 from openapi.system.erp.v1 import Rounding
 from tests.audit_books import written
@@ -536,3 +538,76 @@ def test_policies_are_loaded_all_or_nothing_and_taken_back(config: Path) -> None
     assert (withdrawn.exit_code, "policy_set.withdrawn" in withdrawn.output) == (1, True)
     states = [line.split()[1] for line in tiebeam("policies", "list", "--config", config).output.splitlines()]
     assert states == ["withdrawn", "live"]
+
+
+@pytest.fixture
+def tried(config: Path) -> Path:
+    """Return a folder of policies that close the gateway to the portal; the files of the installation are in force."""
+    assert tiebeam("policies", "reload", "--config", config).exit_code == 0
+    folder = config.parent / "tried"
+    shutil.copytree(config.parent / "policies", folder)
+    row = {"kind": "consumer", "client_id": "portal", "owner": "Care", "apis": ["platform/*"]}
+    (folder / "90-own.yaml").write_text(yaml.safe_dump({"policies": [row]}))
+    return folder
+
+
+def count(config: Path, candidate_id: str, *, times: int) -> None:
+    """Count calls as a web process does that tries the candidate: those of the CRM pass, the portal's would not."""
+
+    async def counted() -> None:
+        store = Store(create_engine(load(str(config)).database_url))
+        counts = ShadowCounts(store)
+        place, pair = "process/status/v1:get_project_status", ("passes", "refused 403 auth.api_not_allowed")
+        for number in range(times):
+            counts.of(candidate_id).compared("crm", place)
+            counts.of(candidate_id).compared("portal", place)
+            counts.of(candidate_id).differs("portal", place, pair, f"call-{number}")
+        await counts.flush()
+        await store.close()
+
+    asyncio.run(counted())
+
+
+def test_policies_are_tried_compared_promoted_and_taken_back(config: Path, tried: Path) -> None:
+    shadowed = tiebeam("policies", "shadow", tried, "--config", config)
+    count(config, shadowed.output.split()[0], times=1_200)
+    asked = ("explain", "GET", STATUS, "--client", "portal", "--config", config)
+    files, candidate = tiebeam(*asked), tiebeam(*asked, "--candidate")
+    differences = tiebeam("policies", "differences", "--config", config).output.splitlines()
+    of_crm = tiebeam("policies", "differences", "--client", "crm", "--config", config).output
+    promoted = tiebeam("policies", "promote", "--config", config)
+    back = tiebeam("policies", "rollback", "--config", config)
+
+    candidate_id = shadowed.output.split()[0]
+    assert shadowed.output.endswith("and nothing comes of it. Then: tiebeam policies differences\n")
+    assert (files.exit_code, candidate.exit_code) == (0, 1)
+    assert differences[0] == "portal"
+    assert differences[1].split() == ["operation", "now", "then", "calls", "last", "seen"]
+    assert "get_project_status  passes  refused 403 auth.api_not_allowed  1,200  20" in differences[2]
+    assert differences[3].startswith(f"1,200 of 2,400 calls would differ under {candidate_id}, tried since 20")
+    assert of_crm.startswith("0 of 1,200 calls would differ")
+    assert promoted.output.splitlines()[0].endswith("is in force.")
+    assert "Write the same files into" in promoted.output.splitlines()[-1]
+    assert back.output.splitlines()[0].endswith("is in force.")
+
+
+def test_what_cannot_be_tried_or_promoted_says_what_to_do_next(config: Path, tried: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    empty = tiebeam("policies", "shadow", tmp_path / "empty", "--config", config)
+    nothing = [tiebeam("policies", name, "--config", config) for name in ("differences", "promote", "drop")]
+    tiebeam("policies", "shadow", tried, "--config", config)
+    (tried / "90-own.yaml").write_text("policies: [{kind: tea}]")
+    bad = tiebeam("policies", "shadow", tried, "--config", config)
+    (config.parent / "policies" / "91-own.yaml").write_text("policies: [{kind: audit}]")
+    tiebeam("policies", "reload", "--config", config)
+    resting = tiebeam("policies", "differences", "--config", config)
+    outdated = tiebeam("policies", "promote", "--config", config)
+    dropped = tiebeam("policies", "drop", "--config", config)
+
+    assert (empty.exit_code, "there is no policy file" in empty.output) == (1, True)
+    assert {result.exit_code for result in nothing} == {1}
+    assert all("Begin with: tiebeam policies shadow FOLDER" in result.output for result in nothing)
+    assert (bad.exit_code, "90-own.yaml, row 1" in bad.output) == (1, True)
+    assert "It rests: another set is in force" in resting.output
+    assert (outdated.exit_code, "policy_candidate.outdated: Propose its files again" in outdated.output) == (1, True)
+    assert dropped.output.endswith("is tried no longer.\n")
