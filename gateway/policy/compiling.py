@@ -34,6 +34,17 @@ class Lives(Struct, frozen=True, kw_only=True):
     now: Clock = utc_now
     """What is served no more must have ended by then."""
 
+    def said(self, texts: Mapping[str, str]) -> dict[str, Changes]:
+        """Return what the files say of versions; raises PolicyError with every mistake, also in what is shipped."""
+        changes, faults = changes_in(texts.get(FILE, ""))
+        versions = changed(self.versions, changes)
+        faults += [Fault("there is no such version.", one) for one in changes if one not in versions]
+        unread = {fault.contract for fault in faults}
+        faults += [one for one in faults_in(versions, self.served, self.now()) if one.contract not in unread]
+        if faults:
+            raise PolicyError(_mistake(fault, changes) for fault in faults)
+        return changes
+
 
 NO_LIVES: Final = Lives(versions={}, served=Served(contracts=frozenset(), connections={}, names=lambda _contract: {}))
 
@@ -48,7 +59,11 @@ class Compiler(Struct, frozen=True, kw_only=True):
 
     def __call__(self, texts: Mapping[str, str]) -> Compiled:
         """Return what the files say; raises PolicyError with every mistake in them."""
-        rows, mistakes = rows_in(texts), list[Mistake]()
+        mistakes = list[Mistake]()
+        rows = _tried(lambda: rows_in(texts), mistakes)
+        if rows is None:
+            _tried(lambda: self.lives.said(texts), mistakes)
+            raise PolicyError(mistakes)
         policies = _tried(lambda: self.policies(rows, texts), mistakes)
         upstreams = _tried(lambda: self._upstreams(rows), mistakes)
         if policies is None or upstreams is None:
@@ -59,15 +74,11 @@ class Compiler(Struct, frozen=True, kw_only=True):
         """Return what rows that were read already say of calls, and the texts of versions; raises PolicyError."""
         mistakes = list[Mistake]()
         found = _tried(lambda: compiled(rows, self.operations, self.issuers), mistakes)
-        changes, faults = changes_in(texts.get(FILE, ""))
-        versions = changed(self.lives.versions, changes)
-        faults += [Fault("there is no such version.", one) for one in changes if one not in versions]
-        faults += faults_in(versions, self.lives.served, self.lives.now())
-        mistakes += [_mistake(fault, changes) for fault in faults]
-        if found is None or mistakes:
+        changes = _tried(lambda: self.lives.said(texts), mistakes)
+        if found is None or changes is None:
             raise PolicyError(mistakes)
-        gone = gone_in(versions, self.lives.served)
-        return structs.replace(found, lifecycle=versions, changes=changes, gone=gone)
+        versions = changed(self.lives.versions, changes)
+        return structs.replace(found, lifecycle=versions, changes=changes, gone=gone_in(versions, self.lives.served))
 
     def _upstreams(self, rows: Sequence[Row]) -> dict[str, Upstream]:
         return cast("dict[str, Upstream]", connection_policies(rows, Upstream, self.connections))

@@ -149,6 +149,13 @@ def test_mistakes_of_rows_and_versions_are_named_together_and_where_a_program_fi
     ]
 
 
+def test_mistakes_of_a_file_that_cannot_be_read_hide_none_in_the_life_of_versions() -> None:
+    with pytest.raises(PolicyError) as error:
+        compiler()({"00.yaml": "[", FILE: f"{HOLDS}: {{owner: 7}}"})
+
+    assert [mistake.file for mistake in error.value.mistakes] == ["00.yaml", FILE]
+
+
 def test_file_says_field_by_field_what_changes_and_the_rest_stays() -> None:
     text = f"{HOLDS}: {{{DATES}, brown_outs: [{{from: 2027-02-01T00:00:00Z, until: 2027-02-01T01:00:00+00:00}}]}}"
 
