@@ -31,6 +31,8 @@ class Governing:
             "drop_policy_candidate": self._name_candidate,
             "list_policy_differences": self._differ,
             "promote_policies": self._name_candidate,
+            "list_lifecycle": self._name_version,
+            "list_usage": self._name_user,
             "list_denials": list_from_the_start,
             "deny": self._deny,
             "lift_denial": self._name_denial,
@@ -44,6 +46,12 @@ class Governing:
 
     def _filter(self, case: Case) -> None:
         case.query = {"operation": "status"}
+
+    def _name_version(self, case: Case) -> None:
+        case.query = {"contract": "platform/governance/v1"}
+
+    def _name_user(self, case: Case) -> None:
+        case.query = {"contract": "platform/governance/v1", "going_away": False, "limit": 2}
 
     def _reload(self, _case: Case) -> None:
         """Write other policy files each time."""
