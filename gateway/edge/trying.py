@@ -16,6 +16,7 @@ from gateway.store import policy_candidates
 from gateway.store.database import Store
 from gateway.store.policy_candidates import Candidate, CandidateState
 from gateway.store.shadow_differences import ShadowCounts
+from gateway.telemetry.metrics import SHADOW_BEYOND
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class Trying:
             edge.try_out(None)
         elif found.id != tried and found.id not in self._unfit:
             await self._begin(found, edge, compiled)
+
+    def figures(self) -> Mapping[str, int]:
+        """Return what there is to watch, by the names of metrics."""
+        return {SHADOW_BEYOND: self._counts.beyond}
 
     async def flush(self) -> None:
         """Return when what this process has counted stands in the database."""
@@ -70,6 +75,7 @@ class Trying:
             edge.try_out(None)
         else:
             if self._flushing is None:
+                edge.kit.metrics.read_from(self.figures)
                 self._flushing = Flushing(self.flush)
                 await self._flushing.start()
             edge.try_out(

@@ -85,6 +85,11 @@ class ShadowCounts:
         """Return where comparisons with the candidate are counted."""
         return CandidateCounts(candidate_id, self._calls, self._differences)
 
+    @property
+    def beyond(self) -> int:
+        """Return how often something was not counted, because too much was new since the last flush."""
+        return self._calls.beyond + self._differences.beyond
+
     async def flush(self) -> None:
         """Return when everything counted before stands in the database; where that fails, it is counted still."""
         await self._calls.flush()

@@ -21,6 +21,7 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "tiebeam_counters_lost_total": "How often the shared counters stopped answering.",
         "tiebeam_turned_away_total": "Tries of network addresses that are shut out already.",
         "tiebeam_shadow_failures_total": "Calls that could not be compared with the candidate policies.",
+        "tiebeam_shadow_uncounted_total": "Calls that were compared and stand in no row.",
         "tiebeam_deprecated_calls_total": "Calls of a version or an operation that is to go.",
         "tiebeam_sunset_seconds": "How long until a version's sunset; negative after it.",
         "tiebeam_usage_uncounted_total": "Calls that stand in no row of usage.",

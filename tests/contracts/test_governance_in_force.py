@@ -99,6 +99,24 @@ async def test_candidate_is_counted_per_client_then_promoted_and_rolled_back(pro
     assert back.status_code == 404
 
 
+async def test_dates_of_a_version_are_tried_with_the_rows(product: Product) -> None:
+    files = {path.name: path.read_text() for path in product.settings.path("policies").glob("*.yaml")}
+    life = "process/status/v1: {deprecated_at: 2020-01-01T00:00:00Z, sunset_at: 2020-07-01T00:00:00Z}"
+    async with product.client("ops") as ops, product.client("portal") as portal:
+        bad = files | {"lifecycle.yaml": life.replace("2020-07-01", "2019-07-01")}
+        refused = await ops.post(f"{BASE}/policy-candidates", json={"files": bad})
+        proposed = await ops.post(f"{BASE}/policy-candidates", json={"files": files | {"lifecycle.yaml": life}})
+        before = await portal.get(STATUS)
+        differences = (await ops.get(f"{proposed.headers['location']}/differences")).json()["items"]
+        await ops.post(f"{proposed.headers['location']}/promote")
+        after = await portal.get(STATUS)
+
+    assert [error["pointer"].split("/")[1] for error in refused.json()["errors"]] == ["lifecycle.yaml"]
+    assert (before.status_code, "sunset" in before.headers) == (404, False)
+    assert [(one["client_id"], one["candidate"]) for one in differences] == [("portal", "refused 410 version.sunset")]
+    assert (after.status_code, after.json()["code"]) == (410, "version.sunset")
+
+
 async def test_candidate_that_is_given_up_is_tried_no_longer_and_stays_in_the_list(product: Product) -> None:
     files = {path.name: path.read_text() for path in product.settings.path("policies").glob("*.yaml")}
     async with product.client("ops") as ops:
