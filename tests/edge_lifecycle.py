@@ -25,12 +25,13 @@ class Life:
     """The world's edge under versions that go, and the clock that they go by."""
 
     world: World
+    version: Version = field(init=False)
     known: Acquaintance = field(default_factory=lambda: Acquaintance("crm", "portal"))
 
     def goes(self, contract: str = STATUSES, *, gone: dict[str, Any] | None = None, **changes: Any) -> None:  # noqa: ANN401 - fields of a version.
         """Put a set in force in which the version is deprecated and ends, unless it says otherwise."""
         dates = {"deprecated_at": DEPRECATED, "sunset_at": SUNSET} | changes
-        version: Version = structs.replace(load()[contract], **dates)
+        self.version = version = structs.replace(load()[contract], **dates)
         kit = structs.replace(self.world.kit, known=self.known)
         policies = structs.replace(self.world.policies, lifecycle={contract: version}, gone=gone or {})
         self.world.edge = Edge(self.world.framework, policies, kit, clock=self.world.seconds)
