@@ -41,6 +41,8 @@ static: $(VENV)/.dev ## Lint, types, import rules, generated files
 	@$(VENV)/bin/lint-imports
 	@$(RUN) -m openapi.generate --check
 	@$(RUN) -m gateway.policy.schema --check
+	@$(RUN) -m gateway.cli lint
+	@$(RUN) -m gateway.cli diff
 	@$(RUN) -m helm.schema --check
 
 check: static test ## Everything that a change must pass; needs no root

@@ -9,6 +9,8 @@ import click
 from gateway import commands, commands_audit, examination
 from gateway import settings as config
 from gateway.cli_backup import backup, restore
+from gateway.cli_contracts import diff, freeze, lint
+from gateway.cli_lifecycle import lifecycle
 from gateway.cli_options import CONFIG, InOrder, explained, settings_of
 from gateway.cli_policies import denials, explain, policies
 from gateway.shipped import shipped
@@ -199,6 +201,10 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(policies)
 main.add_command(denials)
+main.add_command(lifecycle)
+main.add_command(diff)
+main.add_command(lint)
+main.add_command(freeze)
 
 
 if __name__ == "__main__":
