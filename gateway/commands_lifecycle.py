@@ -119,7 +119,7 @@ def _named(policies: PolicySet, contract: str | None) -> dict[str, Version]:
 
 def _urgency(named: tuple[str, Version]) -> tuple[str, ...]:
     name, version = named
-    return (*reporting.urgency(version.sunset_at, version.deprecated_at), name)
+    return (*reporting.urgency_of(version), name)
 
 
 def _version_row(found: Found, name: str, version: Version) -> tuple[str, ...]:

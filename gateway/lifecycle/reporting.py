@@ -42,6 +42,13 @@ def urgency(sunset_at: datetime | None, deprecated_at: datetime | None) -> tuple
     return ends, began
 
 
+def urgency_of(version: Version) -> tuple[str, str]:
+    """Return the same for a version: it is as urgent as whatever of it ends first."""
+    parts = _parts(version)
+    sunset_at = min((one.sunset_at for one in parts if one.sunset_at), default=None)
+    return urgency(sunset_at, min((one.deprecated_at for one in parts if one.deprecated_at), default=None))
+
+
 def things(versions: Mapping[str, Version], used: Iterable[Used]) -> list[UsedThing]:
     """Return what is used with what becomes of it, the most urgent first."""
     return sorted((_thing(versions, one) for one in used), key=lambda thing: thing.urgency)
@@ -98,3 +105,8 @@ def _moments(version: Version) -> Iterator[datetime]:
     for time in version.brown_outs:
         yield from (time.since, time.until)
     yield from (extension.until for extension in version.extensions)
+
+
+def _parts(version: Version) -> list[Version | Retirement | FieldRetirement]:
+    """Return everything of the version that may go by itself, the version among it."""
+    return [version, *version.operations.values(), *version.fields]

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.lifecycle import Version
 from gateway.lifecycle.document import BrownOut, Extension, FieldRetirement, Retirement
-from gateway.lifecycle.reporting import UsedThing, callers, last_seen, next_change, things
+from gateway.lifecycle.reporting import UsedThing, callers, last_seen, next_change, things, urgency_of
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import policies_of
 from gateway.store.usage import Used, UsedPlace
@@ -148,6 +148,14 @@ def test_who_has_not_called_for_thirty_days_calls_no_more() -> None:
 
     assert callers(used, V1, NOW) == {"crm", "shop"}
     assert (last_seen(used, V1), last_seen([], V1)) == (NOW, None)
+
+
+def test_a_version_is_as_urgent_as_what_of_it_ends_first() -> None:
+    parts_go = msgspec.structs.replace(STAYS, fields=(_field(SOON),))
+    begins = msgspec.structs.replace(STAYS, deprecated_at=NOW)
+    versions = [GOES, STAYS, begins, parts_go]
+
+    assert sorted(versions, key=urgency_of) == [parts_go, GOES, begins, STAYS]
 
 
 @pytest.mark.parametrize(

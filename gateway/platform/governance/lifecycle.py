@@ -41,10 +41,9 @@ async def list_lifecycle(*, store: Store, policies: InForce, caller: Caller, con
     """Return each version's life, what ends first in front."""
     require_whole(caller)
     at_work, now = policies.edge.policies, store.now()
-    shown = _named(at_work.lifecycle, contract)
+    shown = sorted(_named(at_work.lifecycle, contract), key=lambda name: reporting.urgency_of(at_work.lifecycle[name]))
     used = await _used(store, policies, shown)
-    lives = [_life(at_work, name, used, now) for name in shown]
-    return Lifecycle(policy_set=at_work.id, items=sorted(lives, key=_urgency))
+    return Lifecycle(policy_set=at_work.id, items=[_life(at_work, name, used, now) for name in shown])
 
 
 async def list_usage(  # noqa: PLR0913 - the contract's parameters
@@ -96,10 +95,6 @@ def _named(versions: Mapping[str, Version], contract: str | None) -> list[str]:
 
 def _behind(after: str | None) -> tuple[str, ...]:
     return () if after is None else msgspec.json.decode(after, type=tuple[str, ...])
-
-
-def _urgency(life: VersionLife) -> tuple[str, ...]:
-    return (*reporting.urgency(life.sunset_at, life.deprecated_at), life.contract)
 
 
 def _life(at_work: PolicySet, contract: str, used: list[Used], now: datetime) -> VersionLife:
