@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
-import yaml
 from msgspec import UNSET, Struct, UnsetType
 
 from gateway.lifecycle.document import (
@@ -22,6 +21,7 @@ from gateway.lifecycle.document import (
     Version,
     aware,
 )
+from gateway.yaml_text import NotYaml, loaded
 
 PLACE: Final = re.compile(r"(.*) - at `\$\.?(.*)`\Z", re.DOTALL)
 
@@ -57,8 +57,8 @@ class Changes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def changes_in(text: str) -> tuple[dict[str, Changes], list[Fault]]:
     """Return what the file says by contract, and everything that cannot be read of it."""
     try:
-        document = aware(yaml.safe_load(text))
-    except yaml.YAMLError as error:
+        document = aware(loaded(text))
+    except NotYaml as error:
         return {}, [Fault(f"this is no YAML: {error}")]
     if document is None:
         return {}, []

@@ -6,12 +6,12 @@ from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 import msgspec
-import yaml
 from msgspec import Struct
 
 from gateway.lifecycle.document import FILE
 from gateway.policy.kinds import KINDS
 from gateway.policy.kinds.base import Policy
+from gateway.yaml_text import NotYaml, loaded
 
 BY_NAME: Final[dict[str, type[Policy]]] = {str(kind.__struct_config__.tag): kind for kind in KINDS}
 
@@ -104,8 +104,8 @@ def rows_in(texts: Mapping[str, str], unread: Sequence[Mistake] = ()) -> list[Ro
 def rows_of(file: str, text: str) -> list[Row]:
     """Return the rows of one file's text; raises PolicyError with every mistake in it."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        document = loaded(text)
+    except NotYaml as error:
         raise PolicyError([Mistake(f"this is no YAML: {error}", file)]) from error
     if not isinstance(document, dict) or list(document) != ["policies"] or not isinstance(document["policies"], list):
         raise PolicyError([Mistake("a policy file holds one list, `policies`.", file)])
@@ -142,7 +142,10 @@ def _mistakes(file: str, number: int, raw: object) -> list[Mistake]:
     if not isinstance(kind, str) or kind not in BY_NAME:
         return [Mistake(f"{kind!r} is none; there are {', '.join(BY_NAME)}.", file, number, field="kind")]
     validator = jsonschema_rs.Draft202012Validator(msgspec.json.schema(BY_NAME[kind]))
+    try:
+        errors = list(validator.iter_errors(raw))
+    except ValueError as error:  # A date, or a name that is no text: no schema knows of such.
+        return [Mistake(f"this is none of JSON's values: {error}.", file, number, kind)]
     return [
-        Mistake(error.message, file, number, kind, ".".join(map(str, error.instance_path)) or "—")
-        for error in validator.iter_errors(raw)
+        Mistake(error.message, file, number, kind, ".".join(map(str, error.instance_path)) or "—") for error in errors
     ]
