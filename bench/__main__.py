@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from bench import cached, egress, overload, product, release, report, transfer, uncached
+from bench import cached, egress, overload, product, release, report, scaling, transfer, uncached
 from bench.contenders import all as contenders
 from bench.rounds import Spread, in_turns
 from bench.targets import table
@@ -19,12 +19,13 @@ PARTS: Final = {
     "cached": cached,
     "uncached": uncached,
     "overload": overload,
+    "scaling": scaling,
     "egress": egress,
     "product": product,
     "release": release,
     "transfer": transfer,
 }
-BY_WRK: Final = frozenset({"cached", "uncached", "overload"})
+BY_WRK: Final = frozenset({"cached", "uncached", "overload", "scaling"})
 ROUNDS: Final = 9
 
 

@@ -30,6 +30,8 @@ TARGETS: Final[Mapping[str, Target]] = {
     "uncached_added_cpu_us": Target(150, is_least=False),
     "uncached_added_p50_ms": Target(1.5, is_least=False),
     "uncached_added_p99_ms": Target(10, is_least=False),
+    "two_webs_vs_one": Target(1.7, is_least=True),
+    "two_webs_vs_one_by_cpu": Target(1.7, is_least=True),
 }
 
 

@@ -16,8 +16,8 @@ from gateway.policy.document import Row
 from gateway.policy.kinds.authenticate import Authenticate
 from gateway.policy.kinds.base import Kit, Policy
 from gateway.policy.kinds.counted import Counted
+from gateway.policy.operation import UNMATCHED
 from gateway.policy.plan import Plan, PolicySet
-from gateway.store.tallies import Key
 from gateway.store.usage import call_key
 from gateway.usage import Usage
 from openapi.common.types import Code
@@ -80,7 +80,7 @@ class Admission:
         rows = plan.chosen(self.caller.client_id, tier)
         self.refusal = refusal_of(identity, self.caller, self.consumer, rows, plan)
         self.course = policies.course(plan.operation, self.caller.client_id)
-        self.use = self._use(kit.usage, call_key(self.caller.client_id, plan.operation.name))
+        self.use = self._use(kit.usage, plan)
         """Count a call, whatever else is decided of it; who may not call uses nothing."""
         self.partition, self.visibility = self.caller.partition, self.caller.visibility
         chosen = [row.policy for row in rows]
@@ -94,9 +94,10 @@ class Admission:
         self.finds = next((policy for policy in chosen if policy.finds()), None)
         self.rest = _way([policy for policy in chosen if policy.stands_around()], kit, end)
 
-    def _use(self, usage: Usage, counted: Key) -> Callable[[], None]:
-        if self.refusal:
+    def _use(self, usage: Usage, plan: Plan) -> Callable[[], None]:
+        if self.refusal or plan.operation is UNMATCHED:
             return _nothing_used
+        counted = call_key(self.caller.client_id, plan.operation.name)
         if self.course and self.course.deprecated_at:
             return partial(usage.count_going, counted, self.course.deprecated_at)
         return partial(usage.count, counted)

@@ -1,6 +1,8 @@
 """What goes and who still calls it, told by the product: dates that an installation sets, calls that were made."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.composition.usage import usage_of
 from gateway.store.usage import listing
 from tests.e2e.product import Product, product_on_fakes
 from tests.fakes.erp import FakeErp
@@ -58,6 +59,20 @@ async def product(tmp_path: Path) -> AsyncIterator[Product]:
             reloaded = await ops.post(f"{BASE}/policy-reloads")
         assert reloaded.status_code == 200, reloaded.text
         yield composed
+
+
+@asynccontextmanager
+async def _serving(product: Product) -> AsyncIterator[None]:
+    """Begin as a server does, and end as it does."""
+    told: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+    said: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        tasks.create_task(product.edge({"type": "lifespan", "asgi": {"version": "3.0"}}, told.get, said.put))
+        await told.put({"type": "lifespan.startup"})
+        assert await said.get() == {"type": "lifespan.startup.complete"}
+        yield
+        await told.put({"type": "lifespan.shutdown"})
+        assert await said.get() == {"type": "lifespan.shutdown.complete"}
 
 
 async def _ask(product: Product, target: str) -> dict[str, Any]:
@@ -133,12 +148,10 @@ async def test_usage_is_filtered_and_paged_for_whoever_is_limited_in_nothing(pro
 
 
 async def test_metrics_show_the_end_and_the_process_writes_down_what_it_counted(product: Product) -> None:
-    flushing = usage_of(product.parts)
-    await flushing.start()
-    await _use(product, "crm", LISTED)
-    await flushing.close()
-    async with product.client("ops") as ops:
-        shown = (await ops.get("/metrics")).text.splitlines()
+    async with _serving(product):
+        await _use(product, "crm", LISTED)
+        async with product.client("ops") as ops:
+            shown = (await ops.get("/metrics")).text.splitlines()
     found = await listing(product.parts.store, contracts=[HOLDS])
 
     (left,) = [line for line in shown if line.startswith("tiebeam_sunset_seconds{")]

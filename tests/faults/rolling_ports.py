@@ -1,5 +1,6 @@
 """Whole ports of the vendor process: every operation that `system_apis/ports.py` has, read off its signature there."""
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast, get_type_hints
@@ -26,6 +27,7 @@ class AnyPort(Remote):
         method = getattr(self._kind, operation)
         signature, into = inspect.signature(method), get_type_hints(method)["return"]
 
+        @functools.wraps(method)  # A step takes the type of what it keeps from here.
         async def called(*values: object, **named: object) -> object:
             asked = signature.bind(self, *values, **named).arguments
             del asked["self"]
