@@ -72,11 +72,11 @@ def _paired(old: list[Shape], new: list[Shape]) -> Iterator[Pair]:
 
 
 def _text(shape: Shape) -> str:
-    return text_of(shape.spot, WORDS)
+    return text_of(shape.form, WORDS)
 
 
 def _named(shape: Shape) -> str | None:
-    return plain(shape.spot).pointer if "$ref" in shape.spot.items() else None
+    return plain(shape.form).pointer if "$ref" in shape.form.items() else None
 
 
 def _constants(shape: Shape) -> str | None:

@@ -36,7 +36,7 @@ class Schemas:
             self.notes.at(place, "null.added" if new.null else "null.removed", new.pointer)
         if choices.compare(self, old, new, place):
             return
-        if not self._kinds(old, new, place):
+        if not self._kinds(old, new, place) or old.says_nothing or new.says_nothing:
             return
         self._values(old, new, place)
         self._default(old, new, place)

@@ -33,10 +33,10 @@ def compare(notes: Notes, old: Served, new: Served) -> None:
 
 def compare_schemes(notes: Notes, old: Spot, new: Spot) -> None:
     """Note down security schemes that are not what they were; new ones matter where an operation names them."""
-    after = new.at("components", "securitySchemes").items()
+    after = new.at("components", "securitySchemes")
     for name, scheme in old.at("components", "securitySchemes").items().items():
-        if name in after and text_of(scheme, WORDS) != text_of(after[name], WORDS):
-            notes.add(Kind.contract_scheme_changed, None, after[name].pointer, what=name)
+        if text_of(scheme, WORDS) != text_of(after.at(name), WORDS):
+            notes.add(Kind.contract_scheme_changed, None, after.at(name).pointer, what=name)
 
 
 def _ways(served: Served) -> list[Way]:

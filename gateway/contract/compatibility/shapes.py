@@ -26,6 +26,8 @@ class Shape:
 
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
+        self.form = spot
+        """Where it stands, or the one form that is left of it without null."""
         self.words: dict[str, Any] = {}
         self.keywords: dict[str, Spot] = {}
         self.properties: dict[str, Spot] = {}
@@ -47,7 +49,13 @@ class Shape:
     @property
     def name(self) -> str:
         """Return what people call it."""
-        return plain(self.spot).pointer.rsplit("/", 1)[-1] if plain(self.spot) != self.spot else self.said_kinds
+        named = plain(self.form)
+        return named.pointer.rsplit("/", 1)[-1] if named.pointer != self.form.pointer else self.said_kinds
+
+    @property
+    def says_nothing(self) -> bool:
+        """Tell whether it takes any value."""
+        return not (self.keywords or self.properties or self.required or self.choices)
 
     @property
     def values(self) -> list[Any] | None:
@@ -111,7 +119,8 @@ class Shape:
             self.required.update(below.node)
         elif key == "properties":
             for name, schema in below.items().items():
-                if text_of(self.properties.setdefault(name, schema)) != text_of(schema):
+                known = self.properties.setdefault(name, schema)
+                if known is not schema and text_of(known) != text_of(schema):
                     self.keywords[f"properties/{name} of {below.pointer}"] = schema  # Said twice: both hold.
         elif key in self.keywords and text_of(self.keywords[key]) != text_of(below):
             self.keywords[f"{key} of {below.pointer}"] = below
@@ -129,6 +138,7 @@ class Shape:
         if len(left) == 1 and "type" not in self.keywords:
             words = dict(self.words)
             del self.keywords[found[0]]
+            self.form = left[0]
             self._collect(left[0], frozenset())
             self.words = words | self.words
             self._split_choices()

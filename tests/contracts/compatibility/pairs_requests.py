@@ -1,0 +1,310 @@
+"""Pairs that differ in what is sent: it must go on being accepted."""
+
+from typing import Final
+
+from gateway.contract.compatibility import Kind
+from tests.contracts.compatibility.base import json_of, ref
+from tests.contracts.compatibility.edits import BREAKS, SAFE, Pair, add, drop, field, move, pair, put, take
+
+POST, PATCH, LIST = "paths /holds post", "paths /holds/{hold_id} patch", "paths /holds get"
+BODY = f"{POST} requestBody"
+NOTE, PRIORITY, SHARE, LINES = (field(f"NewHold.{name}") for name in ("note", "priority", "share", "lines"))
+LABELS, LIFT, LIMIT, UNTIL = (field(f"NewHold.{name}") for name in ("labels", "lift", "limit", "until"))
+REQUIRED, PROPERTIES = "components schemas NewHold required", "components schemas NewHold properties"
+TEXT = {"type": "string", "maxLength": 9}
+BOTH = {"required": ["reason"], "properties": {"reason": {"type": "string"}}}
+
+BODIES: Final[list[Pair]] = [
+    pair("a body is new", SAFE, Kind.body_added, put(f"{LIST} requestBody", {"content": json_of(ref("Scope"))})),
+    pair("a required body is new", BREAKS, Kind.body_required_added, put(f"{LIST} requestBody", {"required": True})),
+    pair("the body is gone", BREAKS, Kind.body_removed, drop(BODY)),
+    pair("the body is required", BREAKS, Kind.body_required, put(f"{PATCH} requestBody required", True)),
+    pair("the body may be left out", SAFE, Kind.body_optional, put(f"{BODY} required", False)),
+    pair("a smaller body", BREAKS, Kind.body_size_lowered, put(f"{POST} x-max-body-bytes", 1024)),
+    pair("a larger body", SAFE, Kind.body_size_raised, put(f"{POST} x-max-body-bytes", 131072)),
+    pair("a limit of bytes", BREAKS, Kind.body_size_lowered, put(f"{PATCH} x-max-body-bytes", 100)),
+    pair("a media type is gone", BREAKS, Kind.request_media_type_removed, drop(f"{BODY} content application/json")),
+    pair("a media type is new", SAFE, Kind.request_media_type_added, put(f"{BODY} content text/csv", {"schema": {}})),
+    pair(
+        "another example", SAFE, Kind.request_words_changed, put(f"{BODY} content application/json example", {"a": 1})
+    ),
+    pair("another description of the body", SAFE, Kind.request_words_changed, put(f"{BODY} description", "A hold.")),
+    pair(
+        "an encoding", BREAKS, Kind.request_keyword_changed, put(f"{BODY} content application/json encoding", {"a": {}})
+    ),
+]
+
+FIELDS: Final[list[Pair]] = [
+    pair("a field is new", SAFE, Kind.request_property_added, put(f"{PROPERTIES} by", TEXT)),
+    pair(
+        "a required field is new",
+        BREAKS,
+        Kind.request_property_required_added,
+        put(f"{PROPERTIES} by", TEXT),
+        add(REQUIRED, "by"),
+    ),
+    pair("a field is gone", BREAKS, Kind.request_property_removed, drop(NOTE)),
+    pair(
+        "a required field is gone",
+        BREAKS,
+        Kind.request_property_removed,
+        drop(f"{PROPERTIES} reason"),
+        take(REQUIRED, "reason"),
+    ),
+    pair("a field called otherwise", BREAKS, Kind.request_property_removed, move(NOTE, "remark")),
+    pair("a field is required now", BREAKS, Kind.request_property_required, add(REQUIRED, "until")),
+    pair("a field may be left out", SAFE, Kind.request_property_optional, take(REQUIRED, "reason")),
+    pair(
+        "required in another order",
+        SAFE,
+        Kind.request_words_changed,
+        put(REQUIRED, ["reason", "scope"]),
+        put(f"{NOTE} title", "N"),
+    ),
+    pair("a field of a field is gone", BREAKS, Kind.request_property_removed, drop(field("Scope.id"))),
+    pair(
+        "a field of an item is required",
+        BREAKS,
+        Kind.request_property_required,
+        add("components schemas Line required", "parts"),
+    ),
+    pair(
+        "a field in all parts is new",
+        SAFE,
+        Kind.request_property_added,
+        put(field("HoldChange allOf 0 properties by"), TEXT),
+    ),
+    pair(
+        "a part asks for a field",
+        BREAKS,
+        Kind.request_property_required,
+        add("components schemas HoldChange allOf 1 required", "reason"),
+    ),
+    pair(
+        "one more part asks", BREAKS, Kind.request_property_required, add("components schemas HoldChange allOf", BOTH)
+    ),
+    pair(
+        "others are refused", BREAKS, Kind.request_object_closed, put(field("NewHold.free additionalProperties"), False)
+    ),
+    pair(
+        "others are of one form",
+        BREAKS,
+        Kind.request_object_closed,
+        put(field("NewHold.free additionalProperties"), TEXT),
+    ),
+    pair("others are taken", SAFE, Kind.request_object_opened, drop("components schemas NewHold additionalProperties")),
+    pair("others of any form", SAFE, Kind.request_object_opened, put(f"{LABELS} additionalProperties", True)),
+    pair("others no longer", BREAKS, Kind.request_object_closed, put(f"{LABELS} additionalProperties", False)),
+    pair(
+        "shorter values of a map",
+        BREAKS,
+        Kind.request_rule_narrowed,
+        put(f"{LABELS} additionalProperties maxLength", 9),
+    ),
+    pair(
+        "longer values of a map", SAFE, Kind.request_rule_widened, put(f"{LABELS} additionalProperties maxLength", 99)
+    ),
+    pair("fewer values in a map", BREAKS, Kind.request_rule_narrowed, put(f"{LABELS} maxProperties", 5)),
+    pair("shorter names in a map", BREAKS, Kind.request_rule_narrowed, put(f"{LABELS} propertyNames maxLength", 5)),
+    pair("longer names in a map", SAFE, Kind.request_rule_widened, put(f"{LABELS} propertyNames maxLength", 50)),
+    pair(
+        "a number among a map of texts",
+        BREAKS,
+        Kind.request_type_narrowed,
+        put(f"{LABELS} properties", {"a": {"type": "integer"}}),
+    ),
+    pair("names by pattern", BREAKS, Kind.request_keyword_changed, put(f"{LABELS} patternProperties", {"^a": {}})),
+    pair(
+        "a field depends on another",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(field("NewHold dependentRequired"), {"note": ["until"]}),
+    ),
+    pair("a condition", BREAKS, Kind.request_keyword_changed, put(field("NewHold not"), {"required": ["note"]})),
+    pair("only to read", BREAKS, Kind.request_keyword_changed, put(f"{NOTE} readOnly", True)),
+    pair("described", SAFE, Kind.request_words_changed, put(f"{NOTE} description", "For colleagues.")),
+    pair("a field is deprecated", SAFE, Kind.request_words_changed, put(f"{NOTE} deprecated", True)),
+    pair(
+        "a schema by another name",
+        SAFE,
+        Kind.request_words_changed,
+        move("components schemas Scope", "Thing"),
+        put(field("NewHold.scope"), {**ref("Thing"), "description": "What."}),
+    ),
+    pair(
+        "a schema in its place",
+        SAFE,
+        Kind.request_words_changed,
+        put(
+            field("NewHold.scope"),
+            {
+                "type": "object",
+                "title": "Scope",
+                "additionalProperties": False,
+                "required": ["id", "type"],
+                "properties": {
+                    "type": {"enum": ["customer", "project", "fact"]},
+                    "id": {"type": "string", "minLength": 1, "maxLength": 40},
+                },
+            },
+        ),
+    ),
+]
+
+VALUES: Final[list[Pair]] = [
+    pair("null no longer", BREAKS, Kind.request_null_removed, put(f"{NOTE} type", "string")),
+    pair("null too", SAFE, Kind.request_null_added, put(f"{UNTIL} type", ["string", "null"])),
+    pair(
+        "null written otherwise",
+        SAFE,
+        Kind.request_words_changed,
+        put(
+            NOTE,
+            {
+                "title": "N",
+                "anyOf": [{"type": "string", "minLength": 1, "maxLength": 400, "pattern": "^[^<]+$"}, {"type": "null"}],
+            },
+        ),
+    ),
+    pair("null no longer, of an object", BREAKS, Kind.request_null_removed, put(LIMIT, ref("Money"))),
+    pair("numbers too", SAFE, Kind.request_type_widened, put(f"{PRIORITY} type", "number")),
+    pair("whole numbers only", BREAKS, Kind.request_type_narrowed, put(f"{SHARE} type", "integer")),
+    pair("text too", SAFE, Kind.request_type_widened, put(f"{PRIORITY} type", ["integer", "string"])),
+    pair("text instead", BREAKS, Kind.request_type_narrowed, put(f"{PRIORITY} type", "string")),
+    pair("anything", SAFE, Kind.request_type_widened, drop(f"{PRIORITY} type")),
+    pair(
+        "a list instead", BREAKS, Kind.request_type_narrowed, put(NOTE, {"type": "array", "items": {"type": "string"}})
+    ),
+    pair("a value more", SAFE, Kind.request_value_added, add(field("NewHold.reason enum"), "other")),
+    pair("a value less", BREAKS, Kind.request_value_removed, take(field("NewHold.reason enum"), "credit")),
+    pair("another value", BREAKS, Kind.request_value_removed, put(field("NewHold.reason enum"), ["dispute", "loan"])),
+    pair(
+        "values in another order",
+        SAFE,
+        Kind.request_words_changed,
+        put(field("NewHold.reason"), {"type": "string", "title": "R", "enum": ["credit", "dispute"]}),
+    ),
+    pair("any value", SAFE, Kind.request_value_added, drop(field("NewHold.reason enum"))),
+    pair("listed values only", BREAKS, Kind.request_value_removed, put(f"{NOTE} enum", ["a", "b", None])),
+    pair("one value only", BREAKS, Kind.request_value_removed, put(field("NewHold.reason"), {"const": "dispute"})),
+    pair(
+        "a constant as a list of one",
+        SAFE,
+        Kind.request_words_changed,
+        put(field("ByDay.kind"), {"enum": ["day"], "title": "K"}),
+    ),
+    pair("another constant", BREAKS, Kind.request_value_removed, put(field("ByDay.kind"), {"const": "date"})),
+    pair("shorter", BREAKS, Kind.request_rule_narrowed, put(f"{NOTE} maxLength", 100)),
+    pair("longer", SAFE, Kind.request_rule_widened, put(f"{NOTE} maxLength", 1000)),
+    pair("as long as one likes", SAFE, Kind.request_rule_widened, drop(f"{NOTE} maxLength")),
+    pair("a greatest length", BREAKS, Kind.request_rule_narrowed, put(f"{UNTIL} maxLength", 10)),
+    pair("at least two", BREAKS, Kind.request_rule_narrowed, put(f"{NOTE} minLength", 2)),
+    pair("may be empty", SAFE, Kind.request_rule_widened, drop(f"{NOTE} minLength")),
+    pair(
+        "no length said as none",
+        SAFE,
+        Kind.request_words_changed,
+        put(UNTIL, {"type": "string", "format": "date", "minLength": 0, "title": "U"}),
+    ),
+    pair(
+        "shorter and longer",
+        BREAKS,
+        Kind.request_rule_narrowed,
+        put(f"{NOTE} maxLength", 100),
+        drop(f"{NOTE} minLength"),
+    ),
+    pair("another pattern", BREAKS, Kind.request_rule_changed, put(f"{NOTE} pattern", "^[^>]+$")),
+    pair("no pattern", SAFE, Kind.request_rule_widened, drop(f"{NOTE} pattern")),
+    pair("a pattern is new", BREAKS, Kind.request_rule_narrowed, put(field("Line.id pattern"), "^[0-9]+$")),
+    pair("a format is new", BREAKS, Kind.request_rule_narrowed, put(field("Line.id format"), "uuid")),
+    pair("no format", SAFE, Kind.request_rule_widened, drop(f"{UNTIL} format")),
+    pair("another format", BREAKS, Kind.request_rule_changed, put(f"{UNTIL} format", "date-time")),
+    pair("a higher minimum", BREAKS, Kind.request_rule_narrowed, put(f"{PRIORITY} minimum", 2)),
+    pair("a lower minimum", SAFE, Kind.request_rule_widened, put(f"{PRIORITY} minimum", 0)),
+    pair("a lower maximum", BREAKS, Kind.request_rule_narrowed, put(f"{PRIORITY} maximum", 8)),
+    pair("no maximum", SAFE, Kind.request_rule_widened, drop(f"{PRIORITY} maximum")),
+    pair("zero too", SAFE, Kind.request_rule_widened, drop(f"{SHARE} exclusiveMinimum"), put(f"{SHARE} minimum", 0)),
+    pair(
+        "one not any more",
+        BREAKS,
+        Kind.request_rule_narrowed,
+        drop(f"{PRIORITY} maximum"),
+        put(f"{PRIORITY} exclusiveMaximum", 9),
+    ),
+    pair(
+        "a whole minimum said otherwise",
+        SAFE,
+        Kind.request_words_changed,
+        drop(f"{PRIORITY} minimum"),
+        put(f"{PRIORITY} exclusiveMinimum", 0),
+        put(f"{PRIORITY} title", "P"),
+    ),
+    pair("even numbers only", BREAKS, Kind.request_rule_narrowed, put(f"{PRIORITY} multipleOf", 2)),
+    pair("halves too", SAFE, Kind.request_rule_widened, put(f"{PRIORITY} multipleOf", 0.5)),
+    pair(
+        "other steps",
+        BREAKS,
+        Kind.request_rule_changed,
+        put(f"{PRIORITY} multipleOf", 3),
+        first=(put(f"{PRIORITY} multipleOf", 2),),
+    ),
+    pair("no steps", SAFE, Kind.request_rule_widened, drop(f"{PRIORITY} multipleOf")),
+    pair("another default", BREAKS, Kind.request_default_changed, put(f"{PRIORITY} default", 1)),
+    pair("no default", BREAKS, Kind.request_default_changed, drop(f"{PRIORITY} default")),
+    pair("fewer items", BREAKS, Kind.request_rule_narrowed, put(f"{LINES} maxItems", 50)),
+    pair("more items", SAFE, Kind.request_rule_widened, put(f"{LINES} maxItems", 500)),
+    pair("an empty list", SAFE, Kind.request_rule_widened, drop(f"{LINES} minItems")),
+    pair("different items only", BREAKS, Kind.request_rule_narrowed, put(f"{LINES} uniqueItems", True)),
+    pair("other items", BREAKS, Kind.request_type_narrowed, put(f"{LINES} items", {"type": "string"})),
+    pair("any items", SAFE, Kind.request_type_widened, drop(f"{LINES} items")),
+    pair("first items of their own", BREAKS, Kind.request_keyword_changed, put(f"{LINES} prefixItems", [{}])),
+    pair("a rule within itself", BREAKS, Kind.request_rule_narrowed, put(field("Line.parts maxItems"), 5)),
+    pair("a form more", SAFE, Kind.request_choice_added, add(f"{LIFT} oneOf", ref("ByCase"))),
+    pair(
+        "a form more, by its field",
+        SAFE,
+        Kind.request_choice_added,
+        add(f"{LIFT} oneOf", ref("ByCase")),
+        put(f"{LIFT} discriminator mapping case", "#/components/schemas/ByCase"),
+    ),
+    pair("a form less", BREAKS, Kind.request_choice_removed, drop(f"{LIFT} oneOf 0")),
+    pair("a form with a rule", BREAKS, Kind.request_rule_narrowed, put(field("ByHand.by maxLength"), 5)),
+    pair(
+        "forms in another order",
+        SAFE,
+        Kind.request_words_changed,
+        put(f"{LIFT} oneOf", [ref("ByHand"), ref("ByDay")]),
+        put(f"{LIFT} title", "L"),
+    ),
+    pair("any of the forms", BREAKS, Kind.request_keyword_changed, move(f"{LIFT} oneOf", "anyOf")),
+    pair(
+        "told apart by another field",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(f"{LIFT} discriminator propertyName", "on"),
+    ),
+    pair(
+        "a name of another form",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(f"{LIFT} discriminator mapping day", "#/components/schemas/ByHand"),
+    ),
+    pair(
+        "a form beside the one there was",
+        SAFE,
+        Kind.request_choice_added,
+        put(field("NewHold.scope"), {"oneOf": [ref("Scope"), ref("ByCase")]}),
+    ),
+    pair(
+        "a form beside, and null",
+        SAFE,
+        Kind.request_choice_added,
+        put(LIMIT, {"oneOf": [ref("Money"), ref("ByCase"), {"type": "null"}]}),
+    ),
+    pair(
+        "forms beside fields",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(field("Scope oneOf"), [{"required": ["id"]}, {"required": ["type"]}]),
+    ),
+]
