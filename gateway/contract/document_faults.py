@@ -7,7 +7,7 @@ from gateway.contract.media_types import JSON
 from gateway.problems import Entry
 from openapi.common.types import Code
 
-EVERYWHERE = frozenset({400, 406, 414, 429, 431, 500, 503})
+EVERYWHERE = frozenset({400, 406, 410, 414, 429, 431, 500, 503})
 """Statuses that edge and binder may answer any operation with."""
 PROTECTED = frozenset({401, 403})
 WITH_BODY = frozenset({413, 415})
