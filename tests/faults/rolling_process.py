@@ -4,21 +4,18 @@
 """
 
 import sys
-from collections.abc import Mapping
-from typing import cast
 
 from gateway import commands
 from gateway.composition import connections
 from gateway.edge.answers import App
 from gateway.settings import load
-from system_apis.connector import Connector
+from system_apis.connectors import CONNECTORS
 from tests.faults.rolling_ports import CONNECTOR
 
 
 def connect() -> None:
     """Know the vendor, in this process."""
-    connectors = {**connections.CONNECTORS, CONNECTOR.name: CONNECTOR}
-    connections.CONNECTORS = cast(Mapping[str, Connector], connectors)  # type: ignore[misc]  # in this process only
+    connections.__dict__["CONNECTORS"] = {**CONNECTORS, CONNECTOR.name: CONNECTOR}  # In this process only.
 
 
 def application() -> App:
