@@ -3,6 +3,7 @@
 Every process counts in its memory and adds to the rows now and then; a row is never more than what was seen.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -116,14 +117,21 @@ async def totals(
     store: Store, candidate_id: str, *, client_id: str | None = None, operation: str | None = None
 ) -> Totals:
     """Return what was counted of a candidate; of one client's calls, or one operation's, where it is named."""
-    counted = []
+    return (await totals_of(store, [candidate_id], client_id=client_id, operation=operation))[candidate_id]
+
+
+async def totals_of(store: Store, candidate_ids: Sequence[str], **only: str | None) -> dict[str, Totals]:
+    """Return what was counted of each candidate."""
+    counted = list[dict[str, int]]()
     async with store.begin() as connection:
         for table in (tb_shadow_call, tb_shadow_difference):
-            wanted = matching(table, candidate_id=candidate_id, client_id=client_id, operation=operation)
-            asked = select(func.coalesce(func.sum(table.c.count), 0)).where(wanted)
-            counted.append(int(await connection.scalar(asked) or 0))
+            wanted = matching(table, candidate_id=list(candidate_ids), **only)
+            asked = (
+                select(table.c.candidate_id, func.sum(table.c["count"])).where(wanted).group_by(table.c.candidate_id)
+            )
+            counted.append({row[0]: int(row[1]) for row in await connection.execute(asked)})
     compared, differing = counted
-    return Totals(compared=compared, differing=differing)
+    return {one: Totals(compared=compared.get(one, 0), differing=differing.get(one, 0)) for one in candidate_ids}
 
 
 async def listing(

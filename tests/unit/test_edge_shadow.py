@@ -140,6 +140,17 @@ async def test_quota_of_the_candidate_comes_back_and_each_client_has_its_own(wor
     assert counted.found == {("crm", GET_STATUS, "passes", "refused 429 rate_limit client"): 1}
 
 
+async def test_callers_that_are_forgotten_are_compared_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.edge.shadow.REMEMBERED", 1)
+    counted = tried(world, candidate(POLICIES.replace("limit: 100, window_s: 100", "limit: 1, window_s: 10")))
+
+    for client in ("crm", "portal", "crm", "portal"):
+        await world.send("GET", STATUS, token=world.token(client))
+
+    pair = ("passes", "refused 429 rate_limit client")
+    assert counted.found == {("crm", GET_STATUS, *pair): 1, ("portal", GET_STATUS, *pair): 1}
+
+
 async def test_wider_quota_counts_each_call_that_it_would_let_through(world: World) -> None:
     limited = World(world.folder, world.store, world.clock, POLICIES.replace("limit: 100", "limit: 2"))
     counted = tried(limited, candidate())

@@ -12,6 +12,7 @@ from gateway.store import policy_candidates, policy_sets, shadow_differences
 from gateway.store.database import Store, create_engine
 from gateway.store.pages import Window
 from gateway.store.policy_candidates import CandidateState, tb_policy_candidate
+from gateway.telemetry.metrics import SHADOW_BEYOND
 from openapi.common.types import Code
 from tests.edge_world import STATUS
 from tests.fakes.clock import Clock
@@ -78,6 +79,7 @@ async def test_candidate_is_tried_in_both_processes_and_enforced_in_none(process
     assert closed["passes", "refused 403 auth.consumer_unknown"] >= 6
     totals = await shadow_differences.totals(first.world.store, candidate.id)
     assert totals.compared == totals.differing
+    assert first.world.edge.kit.metrics.snapshot()[SHADOW_BEYOND] == 0
 
 
 async def test_each_process_counts_the_candidates_quota_by_itself(folder: Path, server: Valkey) -> None:

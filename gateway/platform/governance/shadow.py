@@ -1,5 +1,7 @@
 """Policies that are tried on real calls before they are put in force."""
 
+from collections.abc import Sequence
+
 from gateway.caller import Caller
 from gateway.cursors import Cursors
 from gateway.edge.in_force import InForce
@@ -10,7 +12,7 @@ from gateway.store import policy_candidates, shadow_differences
 from gateway.store.database import Store
 from gateway.store.pages import Window
 from gateway.store.policy_candidates import Candidate
-from gateway.store.shadow_differences import Difference
+from gateway.store.shadow_differences import Difference, Totals
 from openapi.platform.governance.v1 import (
     NewPolicyCandidate,
     PolicyCandidate,
@@ -30,9 +32,8 @@ async def list_policy_candidates(
     require_whole(caller)
     listing = Listing(cursors, "platform/governance/v1:list_policy_candidates", caller)
     found = await policy_candidates.listing(store, Window(after=listing.after(cursor), limit=limit))
-    return PolicyCandidatePage(
-        items=[await _shown(store, policies, one) for one in found.items], next_cursor=listing.next_cursor(found.after)
-    )
+    items = await _all_shown(store, policies, found.items)
+    return PolicyCandidatePage(items=items, next_cursor=listing.next_cursor(found.after))
 
 
 async def propose_policies(
@@ -95,8 +96,16 @@ async def promote_policies(*, policies: InForce, caller: Caller, candidate_id: s
 
 
 async def _shown(store: Store, policies: InForce, candidate: Candidate) -> PolicyCandidate:
+    return (await _all_shown(store, policies, [candidate]))[0]
+
+
+async def _all_shown(store: Store, policies: InForce, candidates: Sequence[Candidate]) -> list[PolicyCandidate]:
     await policies.trying.flush()
-    totals = await shadow_differences.totals(store, candidate.id)
+    totals = await shadow_differences.totals_of(store, [one.id for one in candidates])
+    return [_candidate(one, totals[one.id], policies.trying.why_not(one, policies.edge)) for one in candidates]
+
+
+def _candidate(candidate: Candidate, totals: Totals, not_tried: str | None) -> PolicyCandidate:
     return PolicyCandidate(
         id=candidate.id,
         object=PolicyCandidateObject.policy_candidate,
@@ -111,7 +120,7 @@ async def _shown(store: Store, policies: InForce, candidate: Candidate) -> Polic
         policy_set=candidate.policy_set,
         compared=totals.compared,
         differing=totals.differing,
-        not_tried=policies.trying.why_not(candidate, policies.edge),
+        not_tried=not_tried,
     )
 
 
