@@ -4,7 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from sqlalchemy import insert
 
+from gateway.store.inbox import tb_inbox
+from gateway.telemetry.catalogue import HELP
 from gateway.telemetry.exposition import CONTENT_TYPE
 from tests.e2e.product import Product, product_on_fakes
 from tests.fakes.erp import FakeErp
@@ -72,3 +76,21 @@ async def test_clients_are_told_of_the_scope(product: Product) -> None:
         document = (await stranger.get("/.well-known/oauth-protected-resource")).json()
 
     assert "metrics:read" in document["scopes_supported"]
+
+
+async def test_scrape_parses_and_shows_what_stands_in_the_database(product: Product) -> None:
+    waits = {"id": "one", "connection": "delivery", "object_type": "time_entry", "external_id": "7", "tries": 0}
+    async with product.parts.store.begin() as connection:
+        await connection.execute(insert(tb_inbox), waits | {"received_at": product.parts.store.now()})
+    async with product.client("watch", scopes=("metrics:read",)) as watch:
+        answer = await watch.get("/metrics", headers=SCRAPER)
+
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert {*families} <= {name.removesuffix("_total") for name in HELP}
+    assert [sample.labels for sample in families["tiebeam_queue_age_seconds"].samples] == [
+        {"queue": "delivery/time_entry"}
+    ]
+    assert {sample.value for sample in families["tiebeam_monitor_failures"].samples} == {0}
+    assert {
+        sample.labels["kind"]: sample.value for sample in families["tiebeam_reviews_overdue"].samples
+    } == dict.fromkeys(("apis", "connections", "schedules", "mappings", "event_types"), 0)
