@@ -21,13 +21,25 @@ def _names(document: Document, operation: Node) -> Names:
         request=_fields(document, [operation.get("requestBody", {})]),
         response=_fields(document, answers),
         query=frozenset(node["name"] for node in parameters if node["in"] == "query"),
+        needed=frozenset(_needed(document, parameters, _schemas(document, [operation.get("requestBody", {})]))),
     )
+
+
+def _needed(document: Document, parameters: list[Node], bodies: list[Node]) -> Iterator[str]:
+    yield from (node["name"] for node in parameters if node["in"] == "query" and node.get("required"))
+    for body in bodies:
+        yield from (f"/{_token(name)}" for name in document.resolved(body).get("required", ()))
 
 
 def _fields(document: Document, holders: list[Node]) -> frozenset[str]:
     """Return the pointers into the JSON bodies of all that hold one."""
-    schemas = [document.resolved(holder).get("content", {}).get(JSON, {}).get("schema") for holder in holders]
-    return frozenset(pointer for schema in schemas if schema for pointer in _below(document, schema, "", ()))
+    schemas = _schemas(document, holders)
+    return frozenset(pointer for schema in schemas for pointer in _below(document, schema, "", ()))
+
+
+def _schemas(document: Document, holders: list[Node]) -> list[Node]:
+    found = [document.resolved(holder).get("content", {}).get(JSON, {}).get("schema") for holder in holders]
+    return [schema for schema in found if schema]
 
 
 def _below(document: Document, schema: Node, at: str, under: tuple[str, ...]) -> Iterator[str]:
@@ -48,7 +60,12 @@ def _below(document: Document, schema: Node, at: str, under: tuple[str, ...]) ->
 
 def _inside(schema: Node) -> Iterator[tuple[str, Node]]:
     for name, each in schema.get("properties", {}).items():
-        yield name.replace("~", "~0").replace("/", "~1"), each
+        yield _token(name), each
     for each in (schema.get("items"), schema.get("additionalProperties")):
         if isinstance(each, dict):
             yield "*", each
+
+
+def _token(name: str) -> str:
+    """Return a field's name as a JSON Pointer has it."""
+    return name.replace("~", "~0").replace("/", "~1")

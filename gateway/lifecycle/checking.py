@@ -24,6 +24,8 @@ class Names(Struct, frozen=True, kw_only=True):
     response: frozenset[str] = frozenset()
     query: frozenset[str] = frozenset()
     """Names of parameters."""
+    needed: frozenset[str] = frozenset()
+    """Those of its body's own fields, and of its parameters, that every call must send."""
 
     def of(self, place: Place) -> frozenset[str]:
         """Return what can go of one place."""
@@ -140,6 +142,8 @@ def _of_field(each: FieldRetirement, names: Mapping[str, Names]) -> Details:
         yield "operation", f"{each.operation} is open to strangers: nobody knows who uses its fields."
     elif each.pointer not in operation.of(each.place):
         yield "pointer", f"{each.operation} has no {each.pointer} in its {each.place}."
+    elif each.sunset_at is not None and each.place != "response" and each.pointer in operation.needed:
+        yield "sunset_at", f"{each.operation} cannot be called without it: only the operation can end."
 
 
 def _of_unserved(version: Version, now: datetime) -> Details:

@@ -94,12 +94,14 @@ MISTAKES: Final[Mapping[str, tuple[str, ...]]] = {
   - {{operation: get_hold, place: response, pointer: /note, {OLD}, sunset_at: 2027-02-01T00:00:00Z}}
   - {{operation: place_hold, place: request, pointer: /note, {OLD}}}
   - {{operation: place_hold, place: request, pointer: /note, {OLD}}}
+  - {{operation: place_hold, place: request, pointer: /scope, {OLD}, sunset_at: 2027-02-01T00:00:00Z}}
 """: (
         "field fields.0.operation: there is no operation end_hold in the contract.",
         "field fields.1.pointer: place_hold has no /scope/kind in its request.",
         "field fields.2.pointer: place_hold has no /note in its query.",
         "field fields.3.sunset_at: what is answered goes only with the version.",
         "field fields.5: it stands there already.",
+        "field fields.6.sunset_at: place_hold cannot be called without it: only the operation can end.",
     ),
 }
 

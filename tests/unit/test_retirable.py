@@ -65,6 +65,8 @@ def test_fields_of_a_contract_that_ships_are_found_through_its_references() -> N
     names = names_in(Document("process/billing_holds/v1"))
 
     assert {"/scope/type", "/review_date", "/note"} <= names["place_hold"].request
+    assert "/scope" in names["place_hold"].needed
+    assert "/note" not in names["place_hold"].needed
     assert "/items/*/id" in names["list_holds"].response
     assert {"cursor", "limit"} <= names["list_holds"].query
     assert not names["get_hold"].request
