@@ -138,13 +138,14 @@ def _version_row(found: Found, name: str, version: Version) -> tuple[str, ...]:
 
 def _use_row(found: Found, thing: UsedThing) -> tuple[str, ...]:
     used, known = thing.used, found.consumers.named(thing.used.client_id)
+    operation = f":{used.operation}" if used.operation else ""
     field = f" {used.place} {used.pointer}" if used.pointer else ""
     return (
         _moment(thing.sunset_at),
         left(thing.sunset_at, found.now),
         used.client_id,
         known.policy.owner if known else "unknown",
-        f"{used.contract}:{used.operation}{field}",
+        f"{used.contract}{operation}{field}",
         thing.instead or "-",
         str(used.count),
         _moment(used.last_seen),

@@ -14,7 +14,7 @@ from gateway.lifecycle.document import FieldRetirement
 from gateway.store import usage
 from gateway.store.database import Store
 from gateway.store.tallies import Key, Tallies
-from gateway.store.usage import UsedPlace, field_key, tb_usage
+from gateway.store.usage import UsedPlace, call_key, field_key, tb_usage
 from gateway.telemetry.metrics import DEPRECATED_CALLS, USAGE_BEYOND, series
 from openapi.common.types import Code
 
@@ -53,9 +53,15 @@ class Usage:
     def count_going(self, key: Key, deprecated_at: datetime) -> None:
         """Count a call of what goes, once it is deprecated for the metric too; there, many clients become one."""
         self.count(key)
-        if self._store.now() < deprecated_at:
-            return
-        client_id, contract = key[:2]
+        if self._store.now() >= deprecated_at:
+            self._count_deprecated(key[0], key[1])
+
+    def count_lost(self, client_id: str, contract: str) -> None:
+        """Count a call of a version that is served no more; it has no operations to tell apart."""
+        self.count(call_key(client_id, f"{contract}:"))
+        self._count_deprecated(client_id, contract)
+
+    def _count_deprecated(self, client_id: str, contract: str) -> None:
         counted = contract, client_id
         if counted not in self._deprecated and len(self._deprecated) >= CLIENTS:
             counted = contract, OTHERS

@@ -89,6 +89,7 @@ class Governed:
         """Return what a known caller is told of a path without operations, or without this method."""
         call.course = self._lost(call)
         if call.course is not None and (refused := call.course.refusal(self._kit.now())):
+            self._kit.usage.count_lost(call.caller.client_id, call.course.contract)
             raise refused
         found = self._routes.find(call.path)
         if not found:

@@ -47,7 +47,7 @@ class Used(Struct, frozen=True, kw_only=True):
     client_id: str
     contract: str
     operation: str
-    """The operationId."""
+    """The operationId; empty for a version that is served no more."""
     place: UsedPlace
     pointer: str
     """The field's, as the lifecycle writes it; empty for the call itself."""

@@ -20,6 +20,7 @@ from tests.edge_world import CUSTOMER, CUSTOMERS, ISSUER, ONBOARDINGS, STATUS, S
 from tests.fakes.clock import Clock
 
 ERP, ONBOARDING, PROJECT_STATUS = "system/erp/v1", "process/project_onboarding/v1", "process/status/v1"
+OLD = "process/status/v0"
 START, GET_STATUS = "start_onboarding", "get_project_status"
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 STAYS = Version(
@@ -55,9 +56,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await store.close()
 
 
-def live(world: World, versions: dict[str, Version]) -> None:
-    """Put the versions in force."""
-    world.edge.use(msgspec.structs.replace(world.edge.policies, lifecycle=versions))
+def live(world: World, versions: dict[str, Version], gone: dict[str, tuple[str, None]] | None = None) -> None:
+    """Put the versions in force; `gone` are served no more."""
+    world.edge.use(msgspec.structs.replace(world.edge.policies, lifecycle=versions, gone=gone or {}))
 
 
 def answers(world: World, document: object, status: int = 200, content_type: str = "application/json") -> None:
@@ -175,6 +176,19 @@ async def test_calls_count_before_and_after_the_end_of_a_version(world: World) -
         f'tiebeam_deprecated_calls_total{{client="late",contract="{PROJECT_STATUS}"}}': 2,
         "tiebeam_usage_uncounted_total": 0,
     }
+
+
+async def test_calls_of_a_version_that_is_served_no_more_count(world: World) -> None:
+    live(world, {OLD: DEPRECATED}, {"/process/status/v0": (OLD, None)})
+    world.clock.forward(10 * DAY)
+    told = await world.send("GET", "/process/status/v0/whatever")
+    stranger = await world.send("GET", "/process/status/v0/whatever", token=None)
+    await world.kit.usage.flush()
+    (found,) = await usage.listing(world.store, contracts=[OLD])
+
+    assert (told.status, stranger.status) == (410, 401)
+    assert (found.client_id, found.operation, found.place, found.count) == ("crm", "", UsedPlace.call, 1)
+    assert f'tiebeam_deprecated_calls_total{{client="crm",contract="{OLD}"}}' in world.kit.usage.figures()
 
 
 async def test_a_client_that_called_before_goes_on_in_whatever_process(world: World) -> None:

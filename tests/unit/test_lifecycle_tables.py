@@ -106,6 +106,12 @@ def test_where_nobody_uses_what_goes_it_may_end() -> None:
     assert len(lines_of(_found(used=[]))) == 5
 
 
+def test_calls_of_a_version_that_is_served_no_more_have_no_operation() -> None:
+    lines = lines_of(_found({V1: GOES}, [_used("crm", V1, "")]))
+
+    assert _cells(lines[4])[4] == V1
+
+
 def test_a_version_that_has_ended_is_over() -> None:
     assert GOES.sunset_at
     ended = _found(now=GOES.sunset_at)

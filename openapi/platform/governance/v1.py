@@ -358,7 +358,12 @@ class Usage(Struct, frozen=True, kw_only=True):
     owner: Annotated[str, Meta(description="Who answers for the client; null where no row knows it any more.")] | None
     tier: str | None
     contract: ContractVersion
-    operation: Annotated[str, Meta(description="The operationId.")]
+    operation: Annotated[
+        str,
+        Meta(
+            description="The operationId; empty for calls of a version that is served no more."
+        ),
+    ]
     place: UsedPlace
     pointer: Annotated[str, Meta(description="The field's, or the parameter's name; null for the call itself.")] | None
     deprecated_at: Annotated[datetime, Meta(description="Null for what stays.")] | None
