@@ -22,6 +22,8 @@ ABSENT_S: Final = 2.0
 """So long a client counts as new after a look; what other processes counted stands in the database by then."""
 WITHIN_S: Final = 5.0
 """A database that says nothing for so long is away."""
+REST_S: Final = 1.0
+"""So long nobody waits for a database that was away."""
 REMEMBERED: Final = 10_000
 """Clients of whom it is remembered when they came; then all are forgotten, and looked up anew."""
 CLIENTS: Final = 200
@@ -44,6 +46,7 @@ class Usage:
         self._since: dict[tuple[str, str], datetime] = {}
         self._absent: dict[tuple[str, str, datetime], float] = {}
         self._turn = asyncio.Lock()
+        self._away_until = 0.0
 
     def count_fields(self, client_id: str, operation: str, used: Iterable[FieldRetirement]) -> None:
         """Count each field that a call used, by the operation's name."""
@@ -89,11 +92,14 @@ class Usage:
             return await self._looked(client_id, contract, before) if found is None else found
 
     async def _looked(self, client_id: str, contract: str, before: datetime) -> bool:
+        if self._clock() < self._away_until:  # Somebody has just waited for it in vain.
+            raise Unavailable(Code.usage_unavailable, AWAY)
         here = [seen.first for key, seen in self._tallies.unwritten().items() if key[:2] == (client_id, contract)]
         try:
             async with asyncio.timeout(WITHIN_S):
                 there = await usage.first_call(self._store, client_id, contract)
         except (SQLAlchemyError, TimeoutError) as error:
+            self._away_until = self._clock() + REST_S
             raise Unavailable(Code.usage_unavailable, AWAY) from error
         seen = [*here, there] if there else here
         return self._remember((client_id, contract), min(seen, default=None), before)

@@ -14,7 +14,7 @@ from gateway.lifecycle.document import FieldRetirement
 from gateway.store import usage
 from gateway.store.database import Store
 from gateway.store.usage import Used, UsedPlace, call_key, field_key
-from gateway.usage import ABSENT_S, CLIENTS, Usage
+from gateway.usage import ABSENT_S, CLIENTS, REST_S, Usage
 from openapi.common.types import Code
 from tests.fakes.clock import Clock, Time
 
@@ -151,13 +151,18 @@ async def test_a_date_that_moves_is_looked_up_anew(store: Watched, clock: Clock)
 
 
 async def test_while_nobody_can_look_nobody_is_called_new(store: Watched) -> None:
-    counted = Usage(store)
+    time = Time()
+    counted = Usage(store, time)
     store.away = True
+    looks = (counted.look(name, V1, BEFORE) for name in ("crm", "shop", "app"))
+    found = await asyncio.gather(*looks, return_exceptions=True)
+    begun, known = store.begun, counted.known("crm", V1, BEFORE)
+    time.now += REST_S
+    store.away = False
 
-    with pytest.raises(Unavailable) as unavailable:
-        await counted.look("crm", V1, BEFORE)
-    assert unavailable.value.code is Code.usage_unavailable
-    assert counted.known("crm", V1, BEFORE) is None
+    assert [one.code for one in found if isinstance(one, Unavailable)] == [Code.usage_unavailable] * 3
+    assert (begun, known) == (1, None), "One waits for all who come meanwhile."
+    assert await counted.look("crm", V1, BEFORE) is False
 
 
 async def test_of_very_many_clients_the_memory_is_bounded(store: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
