@@ -39,10 +39,10 @@ VARIANTS: Final[dict[str, Object]] = {
 SECRETS: Final = {
     "database-url": "postgresql://tiebeam@127.0.0.1:9/tiebeam",
     "redis-url": "redis://127.0.0.1:9/0",
-    "erp-password": "one",
-    "psa-password": "two",
-    "tryton-password": "three",
-    "redmine-key": "four",
+    "erp-password": "hunter2-one",
+    "psa-password": "hunter2-two",
+    "tryton-password": "hunter2-three",
+    "redmine-key": "hunter2-four",
 }
 OPERATOR: Final = "monitoring.coreos.com/v1"
 
@@ -190,7 +190,8 @@ def test_values_that_cannot_be_meant_are_refused(profile: str, changed: dict[str
 @pytest.mark.parametrize("profile", PROFILES)
 def test_product_starts_from_what_a_pod_finds(profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     component = {"service": "web", "embedded": "embedded"}[profile]
-    found = mounted(rendered(values(profile)), component, tmp_path, SECRETS)
+    mappings = values("service")["mappings"]  # The other example has them in a ConfigMap of its own.
+    found = mounted(rendered(values(profile, mappings=mappings)), component, tmp_path, SECRETS)
     for name, value in found.environ.items():
         monkeypatch.setenv(name, value)
     settings = load(str(found.config))

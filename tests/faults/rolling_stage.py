@@ -28,8 +28,8 @@ from tests.faults.volume_firm import upstream
 from tests.faults.volume_ports import VENDOR
 
 LOOK_EVERY_S: Final = 0.15
-DRAIN_S: Final = 1.0
-"""Several looks of the balancer; a cluster takes seconds, and gets them from the chart."""
+DRAIN_S: Final = 6.0
+"""Many looks of the balancer: on a busy machine one of them takes a second."""
 UP_WITHIN_S: Final = 120.0
 ENDS_WITHIN_S: Final = 60.0
 ISSUER: Final = "https://login.example.com/"
@@ -150,6 +150,7 @@ class Pod:
                 env=self._environ,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     async def ready(self) -> None:
@@ -168,9 +169,9 @@ class Pod:
         return await asyncio.wait_for(self._running.wait(), ENDS_WITHIN_S)
 
     def kill(self) -> None:
-        """End it, if it runs."""
+        """End it and what it started, if it runs."""
         if self._child and self._child.returncode is None:
-            self._child.kill()
+            os.killpg(self._child.pid, signal.SIGKILL)
 
     @property
     def _running(self) -> Child:
@@ -224,10 +225,9 @@ class Balancer:
         """Ask each how it is, again and again."""
         async with httpx.AsyncClient(timeout=5) as asking:
             while True:
-                for url in list(self._ready):
-                    is_one = await is_ready(asking, url)
-                    if url in self._ready:
-                        self._ready[url] = is_one
+                urls = list(self._ready)
+                found = await asyncio.gather(*(is_ready(asking, url) for url in urls))
+                self._ready |= {url: is_one for url, is_one in zip(urls, found, strict=True) if url in self._ready}
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """Real processes that are told to stop: what callers get meanwhile, and with what they end."""
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import Process as Child
@@ -22,12 +23,12 @@ DRAIN_S = 1.5
 @asynccontextmanager
 async def running(*command: str | Path) -> AsyncIterator[Child]:
     """Run a process for the length of the block."""
-    child = await asyncio.create_subprocess_exec(*command)
+    child = await asyncio.create_subprocess_exec(*command, start_new_session=True)
     try:
         yield child
     finally:
         if child.returncode is None:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec import json
 
-from bench import cached, overload, paced
+from bench import cached, overload, paced, scaling
 from bench.contenders.applications import Plain
 from bench.echo import Answers
 from bench.paced import Shot
@@ -180,3 +180,15 @@ def test_profile_counts_the_thread_that_serves_and_nothing_else() -> None:
 
     assert alone == {"send (answers.py)": 0.6, "edge (application.py)": 0.3, "loop": 0.1}
     assert whole == {"send (answers.py)": 0.6, "edge (application.py)": 0.9, "loop": 1.0}
+
+
+def test_second_web_process_is_compared_by_rate_and_by_what_a_request_costs() -> None:
+    alone = [Load(2000, 1000.0, 0.0, 900.0)]
+    both = [Load(1400, 700.0, 0.0, 1000.0), Load(1600, 800.0, 0.1, 1000.0)]
+
+    found = scaling.figures(alone, both)
+
+    assert found["two_webs_vs_one"] == pytest.approx(1.5)
+    assert found["two_webs_vs_one_by_cpu"] == pytest.approx(1.8)
+    assert (found["scaling_one_cores"], found["scaling_two_cores"]) == (pytest.approx(0.9), pytest.approx(1.5))
+    assert found["scaling_two_failed"] == 0.1
