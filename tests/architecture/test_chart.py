@@ -139,6 +139,16 @@ def test_nothing_comes_in_or_goes_out_but_what_is_named() -> None:
     assert all(rule["to"] for rule in policy["spec"]["egress"])
 
 
+def test_rules_and_dashboard_are_the_files_beside_the_templates() -> None:
+    found = rendered(values("service"))
+    (rules,) = of_kind(found, "PrometheusRule")
+    (dashboard,) = (one for one in of_kind(found, "ConfigMap") if "grafana_dashboard" in one["metadata"]["labels"])
+
+    assert rules["spec"] == yaml.safe_load((CHART / "files/alerts.yaml").read_text("utf-8"))
+    assert rules["spec"]["groups"]
+    assert dashboard["data"]["tiebeam.json"] == (CHART / "files/dashboard.json").read_text("utf-8")
+
+
 def test_pods_are_made_anew_when_the_installation_changes() -> None:
     digests = {
         one["spec"]["template"]["metadata"]["annotations"]["checksum/installation"]
