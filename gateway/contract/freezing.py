@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -10,8 +11,8 @@ from gateway.contract.compatibility import changes_between
 from gateway.contract.compatibility.telling import breaking
 from gateway.contract.model import ContractError
 from gateway.contract.release_check import difference
-from gateway.contract.released import OPENAPI, RELEASED_ON, Snapshot, newest, numbers_of, served_now
-from gateway.lifecycle import LifecycleError
+from gateway.contract.released import OPENAPI, RELEASED_ON, Snapshot, numbers_of, served_now, snapshots
+from gateway.lifecycle import LifecycleError, load
 
 LIFECYCLE: Final = "lifecycle.yaml"
 
@@ -21,17 +22,27 @@ def freeze(contract: str, on: date, openapi: Path = OPENAPI) -> bool:
 
     Raises ContractError where it would break callers of its last release, or needs another version first.
     """
-    now, last = served_now(contract, openapi), newest(contract, openapi)
-    is_new = last is None or last.digest != now.digest
-    if is_new:
-        _may_follow(last, now)
-        _write(now, on, openapi)
+    now, released = served_now(contract, openapi), snapshots(contract, openapi)
     lifecycle = openapi / LIFECYCLE
     text = lifecycle.read_text("utf-8")
     noted = noted_in(text, contract, now.digest)
+    is_new = not released or released[-1].digest != now.digest
+    if is_new:
+        _none_is_lost(load(text)[contract].released, [*released, now])
+        _may_follow(released[-1] if released else None, now)
+        _write(now, on, openapi)
     if noted != text:
         lifecycle.write_text(noted, "utf-8")
     return is_new
+
+
+def _none_is_lost(digest: str | None, known: Sequence[Snapshot]) -> None:
+    """Return when the release that is noted down is among the documents: else nobody knows what would break."""
+    if digest is not None and digest not in {each.digest for each in known}:
+        contract = known[-1].contract
+        raise ContractError(
+            f"{contract} is released with {digest}, and openapi/released/{contract} has no such document: put it back."
+        )
 
 
 def _may_follow(last: Snapshot | None, now: Snapshot) -> None:
