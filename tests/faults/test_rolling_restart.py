@@ -18,7 +18,7 @@ import pytest
 from gateway.store import worker_leases
 from gateway.store.database import Store, create_engine
 from tests.fakes.statement_of_work import document
-from tests.faults.rolling_stage import LOOK_EVERY_S, Service, service
+from tests.faults.rolling_stage import Service, service
 from tests.faults.volume_firm import Vendor, vendor
 from tests.servers_postgres import Postgres, postgres
 from tests.servers_valkey import valkey
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.campaign
 TIMES: Final = 5 if FULL else 1
 """How often each process is replaced."""
 READERS, STARTERS = 3, 4
-READ_EVERY_S = 0.1
+READ_EVERY_S, FOLLOW_EVERY_S = 0.2, 0.4
 RESTS_WITHIN_S: Final = 180.0
 ONBOARDINGS: Final = "/process/project-onboarding/v1/onboardings"
 READS: Final = (
@@ -130,7 +130,7 @@ class Load:
                 onboarding: dict[str, Any] = answer.json()
                 if onboarding["state"] in {"active", "parked", "cancelled"}:
                     return onboarding
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(FOLLOW_EVERY_S)
 
     def report(self) -> str:
         """Return the figures of the campaign; `pytest -s` shows them."""
