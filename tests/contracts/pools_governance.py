@@ -51,7 +51,7 @@ class Governing:
         case.query = {"contract": "platform/governance/v1"}
 
     def _name_user(self, case: Case) -> None:
-        case.query = {"contract": "platform/governance/v1", "going_away": False, "limit": 2}
+        case.query = {"contract": "platform/governance/v1", "going_away": "false", "limit": 2}
 
     def _reload(self, _case: Case) -> None:
         """Write other policy files each time."""
