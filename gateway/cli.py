@@ -191,8 +191,9 @@ def verify_audit(config: str | None) -> None:
 
     Ends with 1 where one is. It may run while the gateway works.
     """
-    found = explained(lambda: commands_audit.verify_audit(settings_of(config), lambda line: click.echo(line, err=True)))
-    click.echo("\n".join(commands_audit.said_of(found)))
+    settings = settings_of(config)
+    found = explained(lambda: commands_audit.verify_audit(settings, lambda line: click.echo(line, err=True)))
+    click.echo("\n".join([*commands_audit.said_of(found), *commands_audit.restored(settings)]))
     if found.faults:
         sys.exit(1)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from gateway.backup import restores
 from gateway.commands import with_parts
 from gateway.composition.parts import CannotStart, Parts
 from gateway.settings import Settings
@@ -35,6 +36,11 @@ def verify_audit(settings: Settings, say: Callable[[str], None]) -> Verified:
         return await verify(parts.store, settings.data, _told(say))
 
     return with_parts(settings, verified)
+
+
+def restored(settings: Settings) -> list[str]:
+    """Return in lines which backups were restored here: where the audit ends earlier than somebody remembers."""
+    return [str(one) for one in restores.list_all(settings.data)]
 
 
 def _told(say: Callable[[str], None]) -> Progress:

@@ -1,0 +1,197 @@
+"""The last release with processes under way, then this one: beside it on PostgreSQL, in its place on SQLite.
+
+The release is checked out from this repository's history and runs as it was. Whoever dies, and whichever release takes
+a process up, each effect is in the vendor's books once.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import Process as Child
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from gateway.caller import INSTALLATION
+from gateway.durable import Process, State, Window, list_processes, resume
+from gateway.durable.migrate import migrate, pending
+from tests.faults.toy_workers import ended, seen, started, stopped
+from tests.releases import LAST, check_out
+from tests.servers_postgres import Postgres, postgres
+from tests.workflows.stage import Stage
+from tests.workflows.toy import sell
+
+FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
+pytestmark = pytest.mark.campaign
+FIRST = [f"old_{number}" for number in range(40 if FULL else 12)]
+SECOND = [f"new_{number}" for number in range(40 if FULL else 12)]
+THIRD = [f"late_{number}" for number in range(40 if FULL else 12)]
+MOMENTS = [
+    ("between_intent_and_act", "create_deal"),
+    ("between_act_and_record", "create_deal"),
+    ("after", "create_deal"),
+    ("before", "open_deal"),
+    ("recorded", "open_deal"),
+]
+ASK = """
+import asyncio, sys
+from pathlib import Path
+from tests.workflows.stage import Stage
+async def ask(url, folder, keys):
+    stage = Stage(url, Path(folder))
+    for key in keys:
+        await stage.ask(key)
+    await stage.close()
+asyncio.run(ask(sys.argv[1], sys.argv[2], sys.argv[3:]))
+"""
+MIGRATE = "import sys; from gateway.durable.migrate import migrate; migrate(sys.argv[1])"
+
+
+class Old(NamedTuple):
+    """The last release, checked out."""
+
+    tree: Path
+
+    def run(self, program: str, *given: object) -> None:
+        """Run a program with its modules."""
+        command = [sys.executable, "-c", program, *map(str, given)]
+        subprocess.run(command, cwd=self.tree, env=self.environment, check=True)  # noqa: S603 - ours
+
+    def command(self, *given: object) -> subprocess.CompletedProcess[str]:
+        """Return what its `tiebeam` said."""
+        command = [sys.executable, "-m", "gateway.cli", *map(str, given)]
+        return subprocess.run(  # noqa: S603 - ours
+            command, cwd=self.tree, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    async def worker(self, stage: Stage, *where: str) -> Child:
+        """Start a worker of it; see `toy_worker` for where it is struck."""
+        command = (sys.executable, "-m", "tests.faults.toy_worker", stage.url, str(stage.desk.folder), *where)
+        return await asyncio.create_subprocess_exec(*command, cwd=self.tree, env=self.environment)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return an environment in which its modules go before ours."""
+        return {**os.environ, "PYTHONPATH": str(self.tree)}
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Old:
+    return Old(check_out(LAST, tmp_path_factory.mktemp("release") / LAST))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture
+async def shared(old: Old, server: Postgres, tmp_path: Path) -> AsyncIterator[Stage]:
+    """A PostgreSQL of the old release."""
+    opened = Stage(server.database(), tmp_path / "desk")
+    old.run(MIGRATE, opened.url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def embedded(old: Old, tmp_path: Path) -> AsyncIterator[Stage]:
+    """An SQLite file of the old release."""
+    opened = Stage(f"sqlite:///{tmp_path / 'tiebeam.sqlite'}", tmp_path / "desk")
+    old.run(MIGRATE, opened.url)
+    yield opened
+    await opened.close()
+
+
+async def all_of(stage: Stage) -> list[Process]:
+    """Return every process."""
+    return (await list_processes(stage.store, INSTALLATION, Window(limit=500))).items
+
+
+async def resting(stage: Stage, count: int) -> list[Process]:
+    """Return so many processes, once all of them rest; those that a refusal parked are resumed."""
+    async with asyncio.timeout(120):
+        while True:
+            found = await all_of(stage)
+            for process in found:
+                if process.state == State.parked:
+                    await resume(stage.store, stage.engine, sell, INSTALLATION, process.id, {})
+            if len(found) == count and all(process.ended_at for process in found):
+                return found
+            await asyncio.sleep(0.1)
+
+
+def once(stage: Stage, keys: list[str]) -> bool:
+    """Tell whether each deal was made and opened once, and nothing else."""
+    wanted = Counter(f"{verb} {key}" for verb in ("create", "open") for key in keys)
+    return Counter(stage.desk.effects()) == wanted
+
+
+@pytest.mark.parametrize(("moment", "step"), MOMENTS if FULL else MOMENTS[1:2])
+async def test_both_releases_share_the_work_until_the_old_one_is_stopped(
+    old: Old, shared: Stage, moment: str, step: str
+) -> None:
+    shared.desk.plan("create_deal", "refuse")
+    old.run(ASK, shared.url, shared.desk.folder, *FIRST)
+    victim = await old.worker(shared, moment, step, "kill")
+    died = await ended(victim)
+    was_behind = pending(shared.url)
+
+    migrate(shared.url)
+    workers = [await old.worker(shared), await started(shared)]
+    for key in SECOND:
+        await shared.ask(key)
+    old.run(ASK, shared.url, shared.desk.folder, *THIRD)
+    done = await resting(shared, len(FIRST + SECOND + THIRD))
+    took = {int(pid) for pid, _, _ in seen(shared)}
+    codes = [await stopped(worker) for worker in workers]
+
+    assert (died, codes) == (-signal.SIGKILL, [0, 0])
+    assert was_behind
+    assert {process.state for process in done} == {"active"}
+    assert {worker.pid for worker in workers} <= took
+    assert once(shared, FIRST + SECOND + THIRD)
+
+
+@pytest.mark.parametrize(("moment", "step"), MOMENTS if FULL else MOMENTS[1:2])
+async def test_the_new_release_goes_on_with_the_old_one_s_file(
+    old: Old, embedded: Stage, moment: str, step: str
+) -> None:
+    embedded.desk.plan("create_deal", "refuse")
+    old.run(ASK, embedded.url, embedded.desk.folder, *FIRST)
+    victim = await old.worker(embedded, moment, step, "kill")
+    died = await ended(victim)
+
+    migrate(embedded.url)
+    worker = await started(embedded)
+    for key in SECOND:
+        await embedded.ask(key)
+    done = await resting(embedded, len(FIRST + SECOND))
+    code = await stopped(worker)
+
+    assert (died, code) == (-signal.SIGKILL, 0)
+    assert {process.state for process in done} == {"active"}
+    assert once(embedded, FIRST + SECOND)
+
+
+@pytest.mark.parametrize("with_dates", [False, True], ids=["as it was", "with lifecycle.yaml"])
+def test_old_release_reads_the_settings_until_dates_are_beside_the_policies(
+    old: Old, tmp_path: Path, *, with_dates: bool
+) -> None:
+    folder = tmp_path / "installation"
+    subprocess.run([sys.executable, "-m", "gateway.cli", "init", folder], check=True, capture_output=True)  # noqa: S603 - ours
+    if not with_dates:
+        (folder / "policies" / "lifecycle.yaml").unlink()
+    config = folder / "tiebeam.yaml"
+    config.write_text(config.read_text().replace("{env: TRYTON_PASSWORD}", "{env: PATH}"))
+
+    said = old.command("plan", "create_customer", "--config", config)
+
+    assert ("lifecycle.yaml: a policy file holds one list" in said.stderr) == with_dates
+    assert (said.returncode == 0) != with_dates, said.stderr
