@@ -2,11 +2,11 @@
 
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from gateway.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_AFTER_S, Restarted, Supervisor
+from gateway.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_AFTER_S, STOPPED_WITHIN_S, Restarted, Supervisor
 
 
 class Child:
@@ -109,3 +109,34 @@ def test_end_of_the_web_server_ends_the_worker_and_is_the_exit_code(monkeypatch:
 
     assert code == 3
     assert "--no-worker" in started[0]
+
+
+def test_signal_to_stop_tells_both_at_once_and_leaves_the_web_server_time_to_drain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited = dict[str, float | None]()
+
+    class Patient(Child):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def wait(self, timeout: float | None = None) -> int:
+            assert all(child.signals == [signal.SIGTERM] for child in children)
+            waited[self.name] = timeout
+            return super().wait(timeout)
+
+    handlers = dict[int, Callable[[int, None], None]]()
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    children, started = [Patient("web"), Patient("worker")], list[Sequence[str]]()
+
+    def start(arguments: Sequence[str]) -> Child:
+        started.append(arguments)
+        if len(started) == len(children):
+            handlers[signal.SIGTERM](signal.SIGTERM, None)
+        return children[len(started) - 1]
+
+    code = Supervisor("x.yaml", start, drain_s=7.0).run()  # type: ignore[arg-type]  # As above.
+
+    assert code == 0
+    assert waited == {"worker": STOPPED_WITHIN_S, "web": STOPPED_WITHIN_S + 7.0}
