@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.contract.compatibility import Kind
-from tests.contracts.compatibility.base import json_of, ref
+from tests.contracts.compatibility.base import Node, json_of, ref
 from tests.contracts.compatibility.edits import BREAKS, SAFE, Pair, add, drop, field, move, pair, put, take
 
 POST, PATCH, LIST = "paths /holds post", "paths /holds/{hold_id} patch", "paths /holds get"
@@ -13,6 +13,13 @@ LABELS, LIFT, LIMIT, UNTIL = (field(f"NewHold.{name}") for name in ("labels", "l
 REQUIRED, PROPERTIES = "components schemas NewHold required", "components schemas NewHold properties"
 TEXT = {"type": "string", "maxLength": 9}
 BOTH = {"required": ["reason"], "properties": {"reason": {"type": "string"}}}
+
+
+def form(kind: str, longest: int) -> Node:
+    """Return a form of an object that has no name."""
+    properties = {"kind": {"const": kind}, "text": {"type": "string", "maxLength": longest}}
+    return {"type": "object", "properties": properties}
+
 
 BODIES: Final[list[Pair]] = [
     pair("a body is new", SAFE, Kind.body_added, put(f"{LIST} requestBody", {"content": json_of(ref("Scope"))})),
@@ -306,5 +313,25 @@ VALUES: Final[list[Pair]] = [
         BREAKS,
         Kind.request_keyword_changed,
         put(field("Scope oneOf"), [{"required": ["id"]}, {"required": ["type"]}]),
+    ),
+    pair(
+        "a field twice, with a rule",
+        BREAKS,
+        Kind.request_keyword_changed,
+        add("components schemas HoldChange allOf", {"properties": {"reason": {"maxLength": 5}}}),
+    ),
+    pair("no items at all", BREAKS, Kind.request_keyword_changed, put(f"{LINES} items", False)),
+    pair(
+        "a form without a name, told apart by its constant",
+        BREAKS,
+        Kind.request_rule_narrowed,
+        put(f"{LIFT} oneOf", [form("hand", 5), form("day", 9)]),
+        first=(put(f"{LIFT} oneOf", [form("day", 9), form("hand", 9)]),),
+    ),
+    pair(
+        "other forms altogether",
+        BREAKS,
+        Kind.request_choice_removed,
+        put(f"{LIFT} oneOf", [form("a", 9), form("b", 9), form("c", 9)]),
     ),
 ]
