@@ -15,7 +15,7 @@ from gateway.cli_options import explained
 @click.option("--markdown", is_flag=True, help="Print Markdown; of one contract alone, its whole changelog.")
 @click.option("--words", is_flag=True, help="Name each description and example that reads differently.")
 def diff(old: str | None, new: str | None, *, markdown: bool, words: bool) -> None:
-    """Say what changed from one contract to another, and what breaks callers.
+    """Say what changed in contracts, and what breaks callers.
 
     A contract is process/status/v1 as it stands, process/status/v1@1.0.0 as it was released, or a file. With one alone:
     since its newest release; with none: every contract. Ends with 1 where something breaks.
@@ -46,12 +46,12 @@ def _differences(old: str | None, new: str | None) -> list[commands_contracts.Di
 
 
 @click.command()
-@click.argument("paths", nargs=-1)
+@click.argument("paths", nargs=-1, metavar="[CONTRACT …]")
 def lint(paths: tuple[str, ...]) -> None:
-    """Say where contracts do not follow our rules, and how to mend it.
+    """Say where contracts break our rules, and how to mend it.
 
-    PATHS are contracts such as process/status/v1, or files; left out, every contract. Ends with 1 where one is broken.
-    What a contract leaves aside stands in it, with the reason: x-lint-allow.
+    CONTRACT is a contract such as process/status/v1, or a file; left out, all are looked at. Ends with 1 where one
+    breaks a rule. What a contract leaves aside stands in it, with the reason: x-lint-allow.
     """
     findings = explained(lambda: commands_contracts.lint(paths))
     if findings:
@@ -61,12 +61,12 @@ def lint(paths: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("contracts", nargs=-1)
+@click.argument("contracts", nargs=-1, metavar="[CONTRACT …]")
 def freeze(contracts: tuple[str, ...]) -> None:
-    """Release contracts: from then on, what would break their callers is refused.
+    """Release contracts, so that no change breaks callers.
 
     Writes openapi/released and the digests in openapi/lifecycle.yaml, in a checkout of the source; commit both. Without
-    CONTRACTS, all. Ends with the first that would break callers of its last release, or needs another info.version.
+    CONTRACT, all. Ends with the first that would break callers of its last release, or needs another info.version.
     """
 
     def frozen() -> None:
