@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
 from gateway.store import sequences
 from gateway.store.database import Store
 from openapi.common.types import Code, Violation
@@ -44,6 +44,9 @@ async def reserve(store: Store, psa: Psa, erp: Erp, question: CodeQuestion) -> s
                 return code
             await _check_earlier(store, psa, question, "")
             await codes.release_code(store, code, question.project)
+        elif not kept and await psa.find_project(_psa_key(question)):
+            # Another onboarding is just looking whether the code that ours has in the PSA is free, and finds it is not.
+            raise Unavailable(Code.gateway_overloaded, f"{code} is being looked at. It is tried again.")
     raise _collision(f"{NUMBERS_TRIED} numbers were in use. Decide on a code, or resume to try the next ones.")
 
 
