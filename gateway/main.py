@@ -125,7 +125,8 @@ def web(built: Parts, draining: Draining | None = None) -> App:
     apis, settings = apis_of(built), built.installation.settings
     resources = resources_of(settings, apis)
     checks: dict[str, Callable[[], Any]] = {"database": partial(migrated, built), "accepting": draining.accepts}
-    pages = [*portal.routes(apis, built.installation.versions), *health.routes(checks)]
+    lives = portal.Lives(lambda: built.in_force.edge.policies.lifecycle, built.store.now)
+    pages = [*portal.routes(apis, lives), *health.routes(checks)]
     pages += [*portal.metadata_routes(resources), metrics_page.route(built.upstreams.metrics, monitors_of(built))]
     reviews_in(built, owned_in(built, schedules_of(built)))
     verifier = verifier_of(settings, built.store)

@@ -4,6 +4,7 @@ https://chromedevtools.github.io/devtools-protocol/
 """
 
 import asyncio
+import base64
 import itertools
 import json
 import shutil
@@ -31,6 +32,8 @@ FLAGS: Final = (
 )
 PATIENCE_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.1
+KEYS: Final = {"Tab": (9, ""), "Enter": (13, "\r"), " ": (32, " ")}
+SHIFT: Final = 8
 DOMAINS: Final = ("Page", "Runtime", "Log", "Network")
 
 
@@ -115,6 +118,22 @@ class Tab:
         await self.click(selector)
         await self.command("Input.insertText", text=text)
 
+    async def press(self, key: str, *, shift: bool = False) -> None:
+        """Press a key, as on the keyboard: `Tab`, `Enter`, or a space."""
+        code, text = KEYS[key]
+        told = {"key": key, "windowsVirtualKeyCode": code, "modifiers": SHIFT if shift else 0}
+        await self.command("Input.dispatchKeyEvent", type="keyDown", text=text, **told)
+        await self.command("Input.dispatchKeyEvent", type="keyUp", **told)
+
+    async def prefer(self, scheme: str) -> None:
+        """Let the reader prefer `light` or `dark`."""
+        await self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    async def picture(self, file: Path) -> None:
+        """Keep what is seen of the page."""
+        shot = await self.command("Page.captureScreenshot", format="png")
+        await asyncio.to_thread(_keep, file, base64.b64decode(shot["data"]))
+
     async def text(self) -> str:
         """Return what the page shows."""
         return str(await self.evaluate("document.body.innerText"))
@@ -146,6 +165,11 @@ async def tab(profile: Path) -> AsyncIterator[Tab]:
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait)
+
+
+def _keep(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
 
 
 def _port(written: Path, process: subprocess.Popen[bytes]) -> int:

@@ -1,6 +1,6 @@
 """Pages for developers: which APIs there are, their reference to try, contracts as written, problems explained."""
 
 from gateway.portal.resource_metadata import Resources, metadata_routes
-from gateway.portal.routes import routes
+from gateway.portal.routes import Lives, routes
 
-__all__ = ["Resources", "metadata_routes", "routes"]
+__all__ = ["Lives", "Resources", "metadata_routes", "routes"]

@@ -1,133 +1,130 @@
-"""The portal's pages as HTML. Whatever comes from a contract or the catalogue is escaped here."""
+"""The start of the documentation, and the pages of problems."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
+from itertools import groupby
+from typing import Final
 
 from gateway.contract import Api, Operation
-from gateway.lifecycle import Version, stage_of
+from gateway.lifecycle import Version
+from gateway.portal import lives
+from gateway.portal.html import facts, link, page, table, text
 from gateway.portal.reference import title_of
 from gateway.problems import Entry
 from openapi.common.types import Code
 
-FAMILIES = {
+FAMILIES: Final = {
     "process": ("Processes", "What runs across systems: start one, follow it, decide where it waits."),
     "system": ("Systems", "Each connected system in one form, whoever its vendor is."),
     "platform": ("Platform", "The gateway's own administration."),
 }
 """Headings by the first part of a contract, in the order of the page."""
 
-INTRODUCTION = """
+INTRODUCTION: Final = """
 <h1>APIs</h1>
-<p>Open a reference, choose <em>Authorize</em>, paste an access token, and try any operation from there. Each operation
-says which scopes it needs. Every refusal names a code; the <a href="/problems">list of problems</a> explains them.</p>
+<p>One gateway between the CRM where work is sold, the PSA where it is delivered and the ERP where it is billed. What
+moves money happens once, or says that it does not know yet.</p>
+<h2>Your first call</h2>
+<ol>
+<li>Get an access token from your identity provider, for this gateway as audience. The
+<a href="/.well-known/oauth-protected-resource">metadata</a> name the providers and the scopes; on your own machine
+<code>tiebeam token</code> prints one.</li>
+<li>Ask for something:
+<pre tabindex="0"><code>curl -H "Authorization: Bearer $TOKEN" \\
+     $GATEWAY/process/status/v1/project-statuses</code></pre></li>
+<li>Or try it here: open an API below, paste the token, execute an operation.</li>
+</ol>
+<p>Every refusal is a problem (RFC 9457) with a code; the <a href="/problems">list of problems</a> says what to do about
+each. Programs find all of this in <a href="/.well-known/api-catalog">the API catalogue</a>.</p>
+<form class="filter" role="search" hidden>
+  <label for="filter">Find an operation</label>
+  <input id="filter" type="search" autocomplete="off">
+  <p role="status" aria-live="polite"></p>
+</form>
 """
 
-_CODE = re.compile(r"`([^`]+)`")
 
-
-def index(apis: Sequence[Api], versions: Mapping[str, Version]) -> str:
-    """Return the list of all APIs, each mount and version of them."""
+def index(apis: Sequence[Api], versions: Mapping[str, Version], now: datetime) -> str:
+    """Return the page on which a developer starts: every API, its versions beside each other."""
     sections = []
     for family, (heading, sentence) in FAMILIES.items():
-        cards = [_card(api, versions[api.contract]) for api in apis if api.contract.startswith(f"{family}/")]
+        own = sorted((api for api in apis if api.contract.startswith(f"{family}/")), key=_by_api)
+        cards = [_card(list(mounted), versions, now) for _, mounted in groupby(own, _api)]
         if cards:
             sections.append(f'<h2>{heading}</h2><p class="quiet">{sentence}</p>{"".join(cards)}')
-    return _page("APIs", INTRODUCTION + "".join(sections))
-
-
-def reference(api: Api) -> str:
-    """Return the page that shows one API's reference, to be read and tried."""
-    body = f"""<div id="reference" data-contract="{escape(contract_path(api))}"></div>
-<script src="/docs/assets/swagger-ui-bundle.js"></script>
-<script src="/docs/assets/reference.js"></script>"""
-    return _page(title_of(api), body, styles=("swagger-ui.css",), wide=True)
+    return page("APIs", INTRODUCTION + "".join(sections))
 
 
 def problems(catalogue: Mapping[Code, Entry]) -> str:
     """Return the list of every code."""
-    rows = "".join(
-        f'<tr><td><a href="/problems/{code}"><code>{code}</code></a></td>'
-        f"<td>{entry.status}</td><td>{escape(entry.title)}</td></tr>"
+    return page("Problems", f"<h1>Problems</h1>{problem_table(catalogue)}")
+
+
+def problem_table(catalogue: Mapping[Code, Entry]) -> str:
+    """Return codes with what a caller does about each."""
+    rows = (
+        (
+            f'<a href="/problems/{code}"><code>{code}</code></a>',
+            str(entry.status),
+            escape(entry.title),
+            text(entry.caller),
+        )
         for code, entry in catalogue.items()
     )
-    return _page(
-        "Problems", f"<h1>Problems</h1><table><tr><th>Code</th><th>Status</th><th>Title</th></tr>{rows}</table>"
-    )
+    return table("Problems", ("Code", "Status", "Title", "What you can do"), rows)
 
 
 def problem(code: Code, entry: Entry) -> str:
     """Return what one code means, and what the caller can do."""
-    facts = {
+    told = {
         "Code": f"<code>{code}</code>",
         "Status": str(entry.status),
-        "What you can do": _text(entry.caller),
+        "What you can do": text(entry.caller),
         "Again, unchanged": "It can succeed later." if entry.retryable else "Mend its cause first.",
         "In the other system": "It may have happened." if entry.outcome == "uncertain" else "Nothing happened.",
         "Who looks at it": escape(entry.owner) if entry.owner else "Nobody has to.",
     }
-    listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
-    return _page(entry.title, f"<h1>{escape(entry.title)}</h1><dl>{listed}</dl>")
+    return page(entry.title, f"<h1>{escape(entry.title)}</h1>{facts(told)}")
 
 
-def contract_path(api: Api) -> str:
-    """Return where the reference finds the contract, as one document with the right server."""
-    return f"/docs{api.base}/openapi.json"
+def _api(api: Api) -> tuple[str, str]:
+    return api.contract.rpartition("/")[0], api.connection or ""
 
 
-def _card(api: Api, version: Version) -> str:
-    info = api.document.info
-    links = {"Reference, to try": f"/docs{api.base}", "Contract as written": f"/openapi/{api.document.file}"}
-    if version.successor:
-        links["Its successor"] = f"/openapi/{version.successor}.yaml"
-    listed = "".join(f'<li><a href="{escape(to)}">{name}</a></li>' for name, to in links.items())
-    return f"""<section class="card">
-<header>
-  <h3>{escape(title_of(api))}</h3>
-  <span class="quiet">version {escape(str(info["version"]))}</span>
-  {_status(version)}
-  <span class="quiet">owner: {escape(version.owner)}</span>
-</header>
-<p>{_text(str(info.get("description", "")))}</p>
-<p><code>{escape(api.base)}</code></p>
-<ul class="links">{listed}</ul>
-<details>
-  <summary>{len(api.operations)} operations</summary>
-  <table>{"".join(map(_operation, api.operations))}</table>
-</details>
+def _by_api(api: Api) -> tuple[tuple[str, str], int]:
+    return _api(api), -int(api.contract.rpartition("/v")[2])
+
+
+def _card(mounted: Sequence[Api], versions: Mapping[str, Version], now: datetime) -> str:
+    newest = mounted[0]
+    return f"""<section class="card" aria-label="{escape(title_of(newest))}">
+<h3>{escape(title_of(newest))}</h3>
+<p>{text(str(newest.document.info.get("description", "")))}</p>
+<ul class="versions">{"".join(_version(api, versions[api.contract], now) for api in mounted)}</ul>
+{"".join(map(_operations, mounted))}
 </section>
 """
 
 
-def _operation(operation: Operation) -> str:
-    cells = f"<code>{escape(operation.path)}</code></td><td>{escape(operation.summary)}"
-    return f'<tr><td class="method">{operation.method}</td><td>{cells}</td></tr>'
+def _version(api: Api, version: Version, now: datetime) -> str:
+    left = lives.countdown(version, now)
+    links = [
+        link(f"/docs{api.base}", f"version {api.document.info['version']}"),
+        lives.badge(version, now),
+        f"<code>{escape(api.base)}</code>",
+        link(f"/openapi/{api.document.file}", "contract as written"),
+        f'<span class="quiet">owner: {escape(version.owner)}</span>',
+    ]
+    return f"<li>{' '.join([*links, f'{left} left'] if left else links)}</li>"
 
 
-def _status(version: Version) -> str:
-    stage = stage_of(version, datetime.now(UTC))
-    until = f", until {version.sunset_at:%d %B %Y, %H:%M} UTC" if version.sunset_at else ""
-    return f'<span class="badge {stage}">{stage}{until}</span>'
+def _operations(api: Api) -> str:
+    number = api.contract.rpartition("/")[2]
+    rows = map(_operation, api.operations)
+    listed = table(f"Operations of {title_of(api)} {number}", ("Call", "Address", "What for"), rows)
+    return f"<details><summary>{len(api.operations)} operations of {escape(number)}</summary>{listed}</details>"
 
 
-def _text(text: str) -> str:
-    return _CODE.sub(r"<code>\1</code>", escape(text))
-
-
-def _page(title: str, body: str, *, styles: Iterable[str] = (), wide: bool = False) -> str:
-    sheets = "".join(f'<link rel="stylesheet" href="/docs/assets/{name}">' for name in ("portal.css", *styles))
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{escape(title)} · Tiebeam</title>
-<link rel="icon" href="/docs/assets/icon.svg">
-{sheets}
-<header class="top">
-  <strong>Tiebeam</strong>
-  <nav><a href="/docs">APIs</a><a href="/problems">Problems</a></nav>
-</header>
-{body if wide else f"<main>{body}</main>"}
-</html>
-"""
+def _operation(operation: Operation) -> tuple[str, str, str]:
+    return f"<code>{operation.method}</code>", f"<code>{escape(operation.path)}</code>", escape(operation.summary)

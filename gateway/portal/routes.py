@@ -1,7 +1,10 @@
 """What the portal serves, by path."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Request, Response
@@ -11,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from gateway.contract import Api
 from gateway.errors import Refused
 from gateway.lifecycle import Version
-from gateway.portal import pages, reference
+from gateway.portal import pages, reference, version_page
 from gateway.portal.files import File, assets, contracts
 from gateway.problems import catalogue
 from openapi.common.types import Code
@@ -32,22 +35,35 @@ AnyRequest = Request[Any, Any, Any]
 Find = Callable[[str], File]
 
 
-def routes(apis: Sequence[Api], versions: Mapping[str, Version]) -> list[HTTPRouteHandler]:
-    """Return `/docs`, to which `/` leads, `/openapi/…` and `/problems/<code>`; all are made at the start."""
+class Lives(NamedTuple):
+    """How long versions live, read anew for every page: by the policies in force, and by the clock."""
+
+    read: Callable[[], Mapping[str, Version]]
+    now: Callable[[], datetime]
+
+
+def routes(apis: Sequence[Api], lives: Lives) -> list[HTTPRouteHandler]:
+    """Return `/docs`, to which `/` leads, `/openapi/…` and `/problems/<code>`."""
     codes = {str(code): pages.problem(code, entry) for code, entry in catalogue().items()}
-    documents = {
-        pages.contract_path(api): File.of("openapi.json", msgspec.json.encode(reference.document(api))) for api in apis
-    }
     return [
         _door("/", "/docs"),
-        _page("/docs", pages.index(apis, versions)),
-        *(_page(f"/docs{api.base}", pages.reference(api)) for api in apis),
-        *(_file(path, _finder({"": document})) for path, document in documents.items()),
+        _page("/docs", lambda: pages.index(apis, lives.read(), lives.now())),
+        *(_page(f"/docs{api.base}", partial(_version, api, lives)) for api in apis),
+        *(_file(version_page.contract_path(api), partial(_contract, api, lives)) for api in apis),
         _file("/docs/assets/{path:str}", _finder(assets())),
         _file("/openapi/{path:path}", _finder(contracts())),
-        _page("/problems", pages.problems(catalogue())),
+        _page("/problems", lambda: pages.problems(catalogue())),
         _problem_page(codes),
     ]
+
+
+def _version(api: Api, lives: Lives) -> str:
+    return version_page.show(api, lives.read()[api.contract], lives.now())
+
+
+def _contract(api: Api, lives: Lives, _path: str) -> File:
+    shown = reference.marked(reference.document(api), api, lives.read()[api.contract], lives.now())
+    return File.of("openapi.json", msgspec.json.encode(shown))
 
 
 def _door(path: str, to: str) -> HTTPRouteHandler:
@@ -57,9 +73,9 @@ def _door(path: str, to: str) -> HTTPRouteHandler:
     return HTTPRouteHandler(path, http_method=HttpMethod.GET, name="door")(show)
 
 
-def _page(path: str, html: str) -> HTTPRouteHandler:
+def _page(path: str, make: Callable[[], str]) -> HTTPRouteHandler:
     async def show(request: AnyRequest) -> Response[str]:  # noqa: ARG001 - the router's signature.
-        return _html(html)
+        return _html(await asyncio.to_thread(make))  # Contracts are compared when their page is asked for first.
 
     return HTTPRouteHandler(path, http_method=HttpMethod.GET, name=path)(show)
 
@@ -73,7 +89,7 @@ def _problem_page(codes: Mapping[str, str]) -> HTTPRouteHandler:
 
 def _file(path: str, find: Find) -> HTTPRouteHandler:
     async def show(request: AnyRequest) -> Response[bytes]:
-        file = find(str(request.path_params.get("path", "")).lstrip("/"))
+        file = await asyncio.to_thread(find, str(request.path_params.get("path", "")).lstrip("/"))
         headers = {"etag": file.etag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
         if request.headers.get("if-none-match") == file.etag:
             return Response(b"", status_code=304, headers=headers)
