@@ -71,7 +71,7 @@ requirements: $(VENV)/.dev ## Pin requirements/*.in anew, with hashes
 		--generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --quiet; done
 
 clean: ## Remove the environment and what tools left; the caches outside the repository stay
-	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* .live-tests.log .import_linter_cache
+	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* .live-tests.log .import_linter_cache .screenshots
 
 $(VENV)/.runtime: requirements/runtime.txt
 	@echo "Setting up $(VENV) …" >&2

@@ -122,7 +122,7 @@ async def test_write_is_tried_with_a_key_of_its_own_each_time(server: Served, pa
     keys = []
     for _ in range(2):
         await page.click("#place_hold button")
-        await page.until("document.querySelector('#place_hold .answer .status')")
+        await page.until("!!document.querySelector('#place_hold .answer .status')")
         curl = await page.evaluate("[...document.querySelectorAll('#place_hold .answer pre')].at(-1).innerText")
         keys += [line for line in curl.splitlines() if "Idempotency-Key" in line]
         await page.evaluate("document.querySelector('#place_hold .answer').replaceChildren()")
@@ -181,7 +181,7 @@ async def test_nothing_keeps_anybody_from_reading_or_trying(server: Served, page
     await page.write("#token", server.token)
     await page.click(f"{OPERATION} summary")
     await page.click(f"{OPERATION} button")
-    await page.until(f"document.querySelector('{OPERATION} .answer .status')")
+    await page.until(f"!!document.querySelector('{OPERATION} .answer .status')")
     found["tried"] = await findings(page)
 
     assert found == {place: [] for place in (*PAGES, "tried")}
