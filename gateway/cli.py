@@ -187,9 +187,9 @@ def seal_audit(config: str | None) -> None:
 @audit.command("verify")
 @CONFIG
 def verify_audit(config: str | None) -> None:
-    """Follow every seal and every row, and name the first that is broken.
+    """Follow every seal and every row, and name the first broken one.
 
-    Ends with 1 where one is. It may run while the gateway works.
+    Ends with 1 where there is one. It may run while the gateway works.
     """
     settings = settings_of(config)
     found = explained(lambda: commands_audit.verify_audit(settings, lambda line: click.echo(line, err=True)))
