@@ -78,8 +78,7 @@ def work_item(config: Path) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_says_what_the_command_does_in_whole_sentences(command: list[str]) -> None:
-    asked = {"prog_name": "tiebeam", "terminal_width": WIDTH}
-    result = CliRunner().invoke(cli.main, [*command, "--help"], **asked)
+    result = CliRunner().invoke(cli.main, [*command, "--help"], prog_name="tiebeam", terminal_width=WIDTH)
 
     assert result.exit_code == 0
     assert "..." not in result.output.replace("[ARGS]...", ""), "Shorten the first sentence; click cuts it in lists."
