@@ -13,7 +13,7 @@ from gateway.portal.types import words
 Node = Mapping[str, Any]
 JSON: Final = "application/json"
 METHODS: Final = ("get", "post", "put", "patch", "delete")
-_LINK: Final = re.compile(r"\[([^\]]+)\]\((/[^)\s]*)\)")
+_LINK: Final = re.compile(r"\[([^\]]+)\]\((/(?!/)[^)\s]*)\)")
 _PASTED: Final = """
 <div class="field">
   <label for="token">Access token</label>

@@ -114,7 +114,7 @@ def _version(api: Api, version: Version, now: datetime) -> str:
         lives.badge(version, now),
         f"<code>{escape(api.base)}</code>",
         link(f"/openapi/{api.document.file}", "contract as written"),
-        f'<span class="quiet">owner: {escape(version.owner)}</span>',
+        f'<span class="quiet">owner: {escape(version.owner)}, {escape(version.contact)}</span>',
     ]
     return f"<li>{' '.join([*links, f'{left} left'] if left else links)}</li>"
 

@@ -38,16 +38,21 @@ def marked(document: Node, api: Api, version: Version, now: datetime) -> Node:
         if whole or (own and own.deprecated_at <= now):
             node["deprecated"] = True
         for parameter in node.get("parameters", []):
-            if any(each.place == "query" and each.pointer == parameter["name"] for each in going):
+            if any(_is_parameter(each, parameter) and each.deprecated_at <= now for each in going):
                 parameter["deprecated"] = True
-        said = [*([_goes("This operation", own)] if own else []), *(_goes(_place(each), each) for each in going)]
+        said = [*([_goes("This operation", own, now)] if own else []), *(_goes(_place(one), one, now) for one in going)]
         node["description"] = "\n\n".join([node["description"], *said])
     return document
 
 
-def _goes(what: str, one: Retirement | FieldRetirement) -> str:
+def _is_parameter(one: FieldRetirement, parameter: Node) -> bool:
+    return one.place == "query" and one.pointer == parameter["name"]
+
+
+def _goes(what: str, one: Retirement | FieldRetirement, now: datetime) -> str:
+    begins = "is deprecated since" if one.deprecated_at <= now else "will be deprecated at"
     ends = f" and ends {_at(one.sunset_at)}" if one.sunset_at else ""
-    return f"{what} is deprecated since {_at(one.deprecated_at)}{ends}. {one.instead}"
+    return f"{what} {begins} {_at(one.deprecated_at)}{ends}. {one.instead}"
 
 
 def _place(one: FieldRetirement) -> str:

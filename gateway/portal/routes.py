@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-import msgspec
 from litestar import Request, Response
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
@@ -14,8 +13,9 @@ from litestar.handlers import HTTPRouteHandler
 from gateway.contract import Api
 from gateway.errors import Refused
 from gateway.lifecycle import Version
-from gateway.portal import pages, reference, version_page
+from gateway.portal import pages, version_page
 from gateway.portal.files import File, assets, contracts
+from gateway.portal.shown import Contract
 from gateway.problems import catalogue
 from openapi.common.types import Code
 
@@ -44,12 +44,13 @@ class Lives(NamedTuple):
 
 def routes(apis: Sequence[Api], lives: Lives) -> list[HTTPRouteHandler]:
     """Return `/docs`, to which `/` leads, `/openapi/…` and `/problems/<code>`."""
+    shown = [Contract(api) for api in apis]
     codes = {str(code): pages.problem(code, entry) for code, entry in catalogue().items()}
     return [
         _door("/", "/docs"),
         _page("/docs", lambda: pages.index(apis, lives.read(), lives.now())),
-        *(_page(f"/docs{api.base}", partial(_version, api, lives)) for api in apis),
-        *(_file(version_page.contract_path(api), partial(_contract, api, lives)) for api in apis),
+        *(_page(f"/docs{one.api.base}", partial(_version, one, lives)) for one in shown),
+        *(_file(version_page.contract_path(one.api), partial(_document, one, lives)) for one in shown),
         _file("/docs/assets/{path:str}", _finder(assets())),
         _file("/openapi/{path:path}", _finder(contracts())),
         _page("/problems", lambda: pages.problems(catalogue())),
@@ -57,13 +58,12 @@ def routes(apis: Sequence[Api], lives: Lives) -> list[HTTPRouteHandler]:
     ]
 
 
-def _version(api: Api, lives: Lives) -> str:
-    return version_page.show(api, lives.read()[api.contract], lives.now())
+def _version(contract: Contract, lives: Lives) -> str:
+    return version_page.show(contract, lives.read()[contract.api.contract], lives.now())
 
 
-def _contract(api: Api, lives: Lives, _path: str) -> File:
-    shown = reference.marked(reference.document(api), api, lives.read()[api.contract], lives.now())
-    return File.of("openapi.json", msgspec.json.encode(shown))
+def _document(contract: Contract, lives: Lives, _path: str) -> File:
+    return contract.shown(lives.read()[contract.api.contract], lives.now()).document
 
 
 def _door(path: str, to: str) -> HTTPRouteHandler:

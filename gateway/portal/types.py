@@ -31,9 +31,9 @@ def words(schema: Node) -> str:
     if reference := schema.get("$ref"):
         name = escape(str(reference).removeprefix(PREFIX))
         return f'<a href="#type-{name}">{name}</a>'
-    for several in ("oneOf", "anyOf", "allOf"):
+    for several, joined in (("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")):
         if several in schema:
-            return " or ".join(map(words, schema[several]))
+            return joined.join(map(words, schema[several]))
     kinds = schema.get("type", "anything")
     said = " or ".join(map(str, kinds)) if isinstance(kinds, list) else str(kinds)
     if kinds == "array":

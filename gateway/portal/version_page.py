@@ -9,25 +9,26 @@ from typing import Final
 from gateway.contract import Api, released
 from gateway.lifecycle import Version
 from gateway.lifecycle.addresses import base_of
-from gateway.portal import history, lives, operations, reference, types
+from gateway.portal import history, lives
 from gateway.portal.html import link, page, text
 from gateway.portal.pages import problem_table
 from gateway.portal.reference import title_of
+from gateway.portal.shown import Contract
 from gateway.problems import Entry, catalogue
 from openapi.common.types import Code
 
 SECTIONS: Final = {
     "lifecycle": "Lifecycle",
-    "changelog": "Changelog",
+    "changelog": "Changelog and differences",
     "problems": "Problems",
     "try": "Reference, to try",
 }
 SCRIPTS: Final = ("portal.js", "try.js")
 
 
-def show(api: Api, version: Version, now: datetime) -> str:
+def show(contract: Contract, version: Version, now: datetime) -> str:
     """Return the page."""
-    document = reference.marked(reference.document(api), api, version, now)
+    api = contract.api
     title = f"{title_of(api)} {api.contract.rpartition('/')[2]}"
     nav = "".join(f"<li>{link(f'#{place}', name)}</li>" for place, name in SECTIONS.items())
     body = f"""{lives.banner(version, now, api.connection)}
@@ -44,8 +45,7 @@ def show(api: Api, version: Version, now: datetime) -> str:
 <h2 id="try">Reference, to try</h2>
 <p>Paste an access token, open an operation and execute it. Programs read the same as
 {link(contract_path(api), "one OpenAPI document")}.</p>
-{operations.section(document, api.base)}
-{types.section(document)}"""
+{contract.shown(version, now).html}"""
     return page(title, body, scripts=SCRIPTS)
 
 

@@ -156,6 +156,26 @@ async def test_page_tells_what_callers_see_and_what_goes_before_the_version() ->
     assert contract["info"]["x-sunset"] == "2027-03-31T00:00:00Z"
 
 
+async def test_what_will_go_is_not_marked_before_its_time() -> None:
+    async with pages(GOING, datetime(2026, 11, 1, tzinfo=UTC)) as portal:
+        before = (await portal.get(f"/docs{BASE}/openapi.json")).json()["paths"]["/things"]["get"]
+
+    assert "deprecated" not in before
+    assert not [each["name"] for each in before["parameters"] if each.get("deprecated")]
+    assert "This operation will be deprecated at 2026-12-01T00:00:00Z. Ask for one." in before["description"]
+
+
+async def test_page_is_made_anew_when_the_life_of_its_version_moves_on() -> None:
+    api, moment = bound(), [datetime(2026, 11, 30, tzinfo=UTC)]
+    lives = Lives(lambda: {CONTRACT: GOING}, lambda: moment[0])
+    async with client(api, *routes([api], lives), caller=None) as portal:
+        first, again = [(await portal.get(f"/docs{BASE}/openapi.json")).headers["etag"] for _ in range(2)]
+        moment[0] = NOW
+        later = (await portal.get(f"/docs{BASE}/openapi.json")).headers["etag"]
+
+    assert first == again != later
+
+
 async def test_page_shows_what_is_other_in_the_successor_first_what_breaks() -> None:
     async with pages(GOING) as portal:
         page = (await portal.get(f"/docs{BASE}")).text

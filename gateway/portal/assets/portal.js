@@ -12,6 +12,8 @@ const words = (seconds) => {
 const countDown = () => {
   for (const place of document.querySelectorAll("[data-until]")) {
     const left = (Date.parse(place.dataset.until) - Date.now()) / 1000;
+    if (left > 0) place.dataset.counted = "true";
+    else if (place.dataset.counted) location.reload(); // What the page says of the version is another thing now.
     place.textContent = left > 0 ? words(left) : "nothing";
   }
 };

@@ -21,7 +21,7 @@ const requestOf = (form) => {
   const headers = { Accept: "application/json" };
   for (const field of form.querySelectorAll("[data-place]")) {
     const { place, name } = field.dataset;
-    const value = name === "Idempotency-Key" ? newKey() : field.value;
+    const value = name === "Idempotency-Key" && field.value === field.defaultValue ? newKey() : field.value;
     if (place === "path") path = path.replace(`{${name}}`, segment(value));
     else if (value !== "" && place === "query") query.append(name, value);
     else if (value !== "") headers[name] = value;
