@@ -41,7 +41,7 @@ class Governed:
     ) -> None:
         self.policies = policies
         self._routes, self._kit, self._serve = Routes(policies.plans), kit, serve
-        ends = {UNMATCHED.place: self.nothing_here}
+        ends = {UNMATCHED.place: self._unmatched}
         self._ways = {
             place: Way(
                 *(plan, policies, kit, standing, ends.get(place, serve)),
@@ -85,11 +85,18 @@ class Governed:
         call.operation, call.path = UNMATCHED, call.scope["raw_path"].decode("latin-1")
         return await self._ways[UNMATCHED.place].turned_away(call, error)
 
+    async def _unmatched(self, call: Call) -> Answer:
+        """Return the same to who calls, and count it where a version was there once; who only asks calls nothing."""
+        try:
+            return await self.nothing_here(call)
+        finally:
+            if call.course is not None:
+                self._kit.usage.count_lost(call.caller.client_id, call.course.contract)
+
     async def nothing_here(self, call: Call) -> Answer:
         """Return what a known caller is told of a path without operations, or without this method."""
         call.course = self._lost(call)
         if call.course is not None and (refused := call.course.refusal(self._kit.now())):
-            self._kit.usage.count_lost(call.caller.client_id, call.course.contract)
             raise refused
         found = self._routes.find(call.path)
         if not found:

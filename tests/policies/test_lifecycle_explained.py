@@ -13,6 +13,7 @@ from gateway.edge.explaining import Asked, Explainer, Explanation
 from gateway.lifecycle.document import FILE, SHIPPED, BrownOut, Extension, FieldRetirement, Retirement
 from gateway.lifecycle.overlay import Changes
 from gateway.policy.explain import BEFORE, Decision
+from gateway.store import usage
 from openapi.common.types import Code
 from tests.edge_lifecycle import DEPRECATED, NOW, STATUSES, SUNSET, Life
 from tests.edge_world import STATUS, World, open_edge_store
@@ -140,3 +141,18 @@ async def test_what_is_open_or_served_no_more_ends_as_it_is_explained(life: Life
 
     assert (before.outcome.code, after.outcome.code) == (None, Code.version_sunset)
     assert (lost.outcome.code, lost.operation) == (Code.version_sunset, "unmatched")
+
+
+async def test_who_only_asks_about_what_is_served_no_more_does_not_call_it(life: Life) -> None:
+    life.goes(sunset_at=NOW, gone={"/process/old/v1": (STATUSES, None)})
+    target, token = "/process/old/v1/things", life.world.token()
+
+    told = await Explainer(life.world.edge).explain(Asked(method="GET", target=target, token=token))
+    await life.world.kit.usage.flush()
+    explained_only = await usage.listing(life.world.store, contracts=[STATUSES])
+    await life.get(target)
+    await life.world.kit.usage.flush()
+    called = await usage.listing(life.world.store, contracts=[STATUSES])
+
+    assert told.outcome.code is Code.version_sunset
+    assert (explained_only, [one.count for one in called]) == ([], [1])
