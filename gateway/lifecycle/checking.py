@@ -13,6 +13,8 @@ from gateway.lifecycle.overlay import Fault
 
 Gone = dict[str, tuple[str, str | None]]
 SYSTEM: Final = "system/"
+YEARS: Final = range(1970, 9999)
+WHOLE: Final = "give a whole second: header fields say no more."
 
 
 class Names(Struct, frozen=True, kw_only=True):
@@ -60,6 +62,9 @@ def faults_in(versions: Mapping[str, Version], served: Served, now: datetime) ->
     """Return everything that does not hold, with contract and field."""
     found = list[Fault]()
     for contract, version in versions.items():
+        if unsayable := [*_of_years(version)]:  # Whatever else is wrong is told in instants.
+            found += [Fault(detail, contract, field) for field, detail in unsayable]
+            continue
         details = [*_of_version(version), *_of_brown_outs(version), *_of_extensions(version)]
         if version.successor is not None and version.successor not in versions:
             details.append(("successor", f"{version.successor} is no version that is listed."))
@@ -75,6 +80,24 @@ Details = Iterator[tuple[str, str]]
 """Field and what is wrong with it."""
 
 
+def _of_years(version: Version) -> Details:
+    """Yield the instants that header fields cannot say: in UTC they lie before or behind the calendar."""
+    for field, instant in _instants(version):
+        if instant is not None and instant.year not in YEARS:
+            yield field, f"{instant.year} is no year for it: give one from {YEARS[0]} to {YEARS[-1]}."
+
+
+def _instants(version: Version) -> Iterator[tuple[str, datetime | None]]:
+    goings: list[tuple[str, Version | Retirement | FieldRetirement]] = [("", version)]
+    goings += [(f"operations.{name}.", each) for name, each in version.operations.items()]
+    goings += [(f"fields.{place}.", each) for place, each in enumerate(version.fields)]
+    for prefix, going in goings:
+        yield from ((f"{prefix}deprecated_at", going.deprecated_at), (f"{prefix}sunset_at", going.sunset_at))
+    for place, each in enumerate(version.brown_outs):
+        yield from ((f"brown_outs.{place}.from", each.since), (f"brown_outs.{place}.until", each.until))
+    yield from ((f"extensions.{place}.until", each.until) for place, each in enumerate(version.extensions))
+
+
 def _of_version(version: Version) -> Details:
     yield from _of_dates("", version.deprecated_at, version.sunset_at)
     if version.sunset_at is not None and version.deprecated_at is None:
@@ -84,7 +107,7 @@ def _of_version(version: Version) -> Details:
 def _of_dates(prefix: str, deprecated_at: datetime | None, sunset_at: datetime | None) -> Details:
     for name, instant in (("deprecated_at", deprecated_at), ("sunset_at", sunset_at)):
         if instant is not None and instant.microsecond:
-            yield f"{prefix}{name}", "give a whole second: header fields say no more."
+            yield f"{prefix}{name}", WHOLE
     if deprecated_at is not None and sunset_at is not None and sunset_at < deprecated_at:
         yield f"{prefix}sunset_at", f"it is before `deprecated_at`, {said(deprecated_at)}."
 
@@ -94,6 +117,9 @@ def _of_brown_outs(version: Version) -> Details:
     for place, each in enumerate(version.brown_outs):
         if each.until <= each.since:
             yield f"brown_outs.{place}.until", "it is not after `from`."
+        for name, instant in (("from", each.since), ("until", each.until)):
+            if instant.microsecond:
+                yield f"brown_outs.{place}.{name}", WHOLE
         if end is None:
             yield f"brown_outs.{place}", "it shows what a sunset will do: say `sunset_at`."
         elif each.until > end:
@@ -110,7 +136,7 @@ def _of_extensions(version: Version) -> Details:
         elif each.until <= version.sunset_at:
             yield f"extensions.{place}.until", f"it is not after `sunset_at`, {said(version.sunset_at)}."
         if each.until.microsecond:
-            yield f"extensions.{place}.until", "give a whole second: header fields say no more."
+            yield f"extensions.{place}.until", WHOLE
         if each.client_id in clients[:place]:
             yield f"extensions.{place}.client_id", f"{each.client_id} has another one already."
 

@@ -64,6 +64,23 @@ MISTAKES: Final[Mapping[str, tuple[str, ...]]] = {
         "field brown_outs.0.until: it is after `sunset_at`, 2027-06-30T00:00:00Z.",
         "field brown_outs.0.from: it is before `deprecated_at`, 2027-01-01T00:00:00Z.",
     ),
+    f"{HOLDS}: {{{DATES}, brown_outs: [{{from: 2027-02-01T00:00:00.5Z, until: 2027-02-02T00:00:00Z}}]}}": (
+        "field brown_outs.0.from: give a whole second: header fields say no more.",
+    ),
+    f"""
+{HOLDS}:
+  deprecated_at: 0001-01-01T00:00:00+05:00
+  sunset_at: 9999-12-31T23:59:59-05:00
+  brown_outs: [{{from: 0001-01-01T00:00:00Z, until: 2027-02-01T00:00:00Z}}]
+  extensions: [{{client_id: crm, until: 9999-12-31T23:59:59-05:00, reason: Late.}}]
+  operations: {{lift_hold: {{deprecated_at: 1969-12-31T23:59:59Z, instead: Another.}}}}
+""": (
+        "field deprecated_at: 1 is no year for it: give one from 1970 to 9998.",
+        "field sunset_at: 9999 is no year for it",
+        "field brown_outs.0.from: 1 is no year for it",
+        "field extensions.0.until: 9999 is no year for it",
+        "field operations.lift_hold.deprecated_at: 1969 is no year for it",
+    ),
     f"{HOLDS}: {{extensions: [{{client_id: crm, until: 2027-09-30T00:00:00Z, reason: Late.}}]}}": (
         "field extensions.0: nothing ends that could be extended: say `sunset_at`.",
     ),
