@@ -88,7 +88,7 @@ class ShadowCounts:
 
     @property
     def beyond(self) -> int:
-        """Return how often something was not counted, because too much was new since the last flush."""
+        """Return how often something was not counted, because too much was not written yet."""
         return self._calls.beyond + self._differences.beyond
 
     async def flush(self) -> None:

@@ -16,7 +16,7 @@ from gateway.store.inserts import insert_into
 
 Key = tuple[str, ...]
 MOST: Final = 10_000
-"""Keys that are counted between two flushes; what comes beyond them is only counted as such."""
+"""Keys that are counted and not written yet; what comes beyond them is only counted as such."""
 _OWN: Final = ("count", "first_seen", "last_seen")
 
 
@@ -40,7 +40,7 @@ class Tallies:
         self._writing: dict[Key, Seen] = {}
         self._turn = asyncio.Lock()
         self.beyond = 0
-        """Occurrences that were not counted, because too many keys were new since the last flush."""
+        """Occurrences that were not counted, because too many keys were not written yet."""
 
     def count(self, key: Key, noted: Key = ()) -> None:
         """Add one to the key, its values in the order of the table; `noted` fills the further columns."""
@@ -60,22 +60,16 @@ class Tallies:
     async def flush(self) -> None:
         """Return when everything counted before stands in the table; where that fails, it is counted still."""
         async with self._turn:
-            if not self._seen:
-                return
-            self._writing, self._seen = self._seen, {}
             now = self._now()
-            for seen in self._writing.values():
+            for seen in self._seen.values():  # What could not be written before was seen last before that.
                 seen.last = now if seen.count > 1 else seen.last
-            try:
+            self._writing, self._seen = self.unwritten(), {}
+            if self._writing:
                 await self._write(self._writing)
-            except BaseException:
-                self._seen = self.unwritten()
-                raise
-            finally:
-                self._writing = {}
+            self._writing = {}
 
     def _begin(self, key: Key, noted: Key) -> None:
-        if len(self._seen) >= self._most:
+        if len(self._seen) + len(self._writing) >= self._most and key not in self._writing:
             self.beyond += 1
         else:
             self._seen[key] = Seen(self._now(), noted)

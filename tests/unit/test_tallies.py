@@ -122,6 +122,43 @@ async def test_what_cannot_be_written_is_counted_still(store: Store, clock: Cloc
     assert rows[A].first_seen == began
 
 
+async def test_what_waits_for_its_database_was_not_seen_while_it_waited(store: Store, clock: Clock) -> None:
+    tallies = Tallies(flaky := Away(store.engine, clock), TABLE)
+    for _ in range(2):
+        tallies.count(A, ("one",))
+    last = clock()
+    flaky.away = True
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            await tallies.flush()
+        clock.forward(3600)
+    flaky.away = False
+
+    await tallies.flush()
+    row = (await _rows(store))[A]
+
+    assert (row.count, row.last_seen) == (2, last)
+
+
+async def test_what_waits_for_its_database_is_bound_too(store: Store, clock: Clock) -> None:
+    tallies = Tallies(flaky := Away(store.engine, clock), TABLE, most=1)
+    tallies.count(A, ("one",))
+    flaky.away = True
+    flush = asyncio.create_task(tallies.flush())
+    await asyncio.sleep(0)
+    for key in (A, B):  # The one is known; for the other there is no room until the first is written.
+        tallies.count(key, ("one",))
+    with pytest.raises(OperationalError):
+        await flush
+    tallies.count(B, ("one",))
+    flaky.away = False
+
+    await tallies.flush()
+
+    assert {key: row.count for key, row in (await _rows(store)).items()} == {A: 2}
+    assert tallies.beyond == 2
+
+
 async def test_a_flush_that_is_broken_off_loses_nothing(store: Store) -> None:
     tallies = Tallies(store, TABLE)
     tallies.count(A, ("one",))
