@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 2.0
@@ -55,7 +53,7 @@ class Flushing:
         """Flush, and tell of the first failure of several in a row."""
         try:
             await self._flush()
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 — whatever it is, the next turn comes, and the end is told.
             if not self._failed:
                 log.warning("What was counted cannot be written down just now; it is kept.", exc_info=error)
             self._failed = True

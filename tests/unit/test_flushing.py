@@ -13,6 +13,7 @@ class Flushed:
 
     def __init__(self, fails: int = 0, *, hangs: bool = False) -> None:
         self.times, self.fails, self.hangs = 0, fails, hangs
+        self.error: Exception = OperationalError("insert", {}, Exception("The server closed the connection."))
         self.third = asyncio.Event()
 
     async def __call__(self) -> None:
@@ -23,7 +24,7 @@ class Flushed:
         if self.hangs:
             await asyncio.Event().wait()
         if self.times <= self.fails:
-            raise OperationalError("insert", {}, Exception("The server closed the connection."))
+            raise self.error
 
 
 async def test_it_flushes_again_and_again_and_once_more_at_the_end() -> None:
@@ -61,6 +62,17 @@ async def test_a_database_that_is_away_is_told_of_once_and_tried_again(caplog: p
     await flushing.close()
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+async def test_what_nobody_thought_of_ends_nothing() -> None:
+    flushed = Flushed(fails=1)
+    flushed.error = UnicodeError("No text for the database.")
+    flushing = Flushing(flushed, every_s=0.001)
+    await flushing.start()
+    await flushed.third.wait()
+    await flushing.close()
+
+    assert flushed.times >= 3
 
 
 async def test_what_is_lost_at_the_end_is_told(caplog: pytest.LogCaptureFixture) -> None:
