@@ -15,6 +15,7 @@ from gateway.store.database import Store, create_engine, utc_now
 from gateway.store.pages import Window
 from gateway.store.work_items import WorkItem
 from gateway.writes import Writes, WriteSettings
+from process_apis import EVENT_TYPES
 from process_apis.ledger.entities import LegalEntity
 from system_apis.landscape import Configured
 from tests.fakes.erp import FakeErp
@@ -45,7 +46,7 @@ class ProductStage:
     def __init__(self, url: str, clock: Callable[[], datetime] = utc_now, psa: FakePsa | None = None) -> None:
         self.url = url
         self.erp, self.psa = FakeErp(clock=clock), psa or FakePsa(clock=clock)
-        self.store, self.engine = Store(create_engine(url), clock), Engine(url)
+        self.store, self.engine = Store(create_engine(url), clock, EVENT_TYPES), Engine(url)
         self.entities: dict[str, LegalEntity] = {entity.code: entity for entity in (ES01, DE01)}
         self.landscape = Configured(
             erps={"books": self.erp},
