@@ -53,7 +53,7 @@ class Flushing:
         """Flush, and tell of the first failure of several in a row."""
         try:
             await self._flush()
-        except Exception as error:  # noqa: BLE001 — whatever it is, the next turn comes, and the end is told.
+        except Exception as error:  # Whatever it is, the next turn comes; the end tells.
             if not self._failed:
                 log.warning("What was counted cannot be written down just now; it is kept.", exc_info=error)
             self._failed = True
