@@ -9,15 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import process_apis
-from gateway import health, lifecycle, ownership, portal
+from gateway import lifecycle, ownership
 from gateway.composition import clocks
 from gateway.composition.connections import landscape_of, ports_of
 from gateway.composition.issuers import resources_of, verifier_of
 from gateway.composition.ownership import owned_in
+from gateway.composition.pages import pages_of
 from gateway.composition.parts import CannotStart, Installation, Parts
 from gateway.composition.policies import edge_of
 from gateway.composition.usage import usage_of
-from gateway.composition.watching import migrated, monitors_of, reviews_in
+from gateway.composition.watching import migrated, reviews_in
 from gateway.contract import Api, ContractError, Mount, PerRequest, bind, build_application, check_released
 from gateway.counters import Counters
 from gateway.counters.local import LocalCounters
@@ -31,7 +32,6 @@ from gateway.edge.news import News
 from gateway.egress.limits import Part
 from gateway.egress.upstreams import Upstreams
 from gateway.installation_key import installation_key
-from gateway.platform import metrics as metrics_page
 from gateway.platform.governance import v1 as governance_v1
 from gateway.platform.operations import v1 as operations_v1
 from gateway.policy import document as policy_document
@@ -125,9 +125,7 @@ def web(built: Parts, draining: Draining | None = None) -> App:
     apis, settings = apis_of(built), built.installation.settings
     resources = resources_of(settings, apis)
     checks: dict[str, Callable[[], Any]] = {"database": partial(migrated, built), "accepting": draining.accepts}
-    lives = portal.Lives(lambda: built.in_force.edge.policies.lifecycle, built.store.now)
-    pages = [*portal.routes(apis, lives), *health.routes(checks)]
-    pages += [*portal.metadata_routes(resources), metrics_page.route(built.upstreams.metrics, monitors_of(built))]
+    pages = pages_of(built, apis, resources, checks)
     reviews_in(built, owned_in(built, schedules_of(built)))
     verifier = verifier_of(settings, built.store)
     usage = usage_of(built)

@@ -22,7 +22,7 @@ class Resources:
     def __init__(
         self, public_url: str, issuers: Sequence[str], apis: Sequence[Api], besides: Iterable[str] = ()
     ) -> None:
-        self._public_url = public_url
+        self.public_url = public_url
         self._bases = tuple(api.base for api in apis)
         scopes = sorted({*besides, *(scope for api in apis for scope in _scopes(api))})
         whole = self._document("", issuers, scopes, "Tiebeam", "/docs")
@@ -36,18 +36,18 @@ class Resources:
     def address_of(self, path: str) -> str:
         """Return where the metadata of the API lies that a path belongs to; else those of the whole."""
         base = next((base for base in self._bases if path == base or path.startswith(base + "/")), "")
-        return f"{self._public_url}{WELL_KNOWN}{base}"
+        return f"{self.public_url}{WELL_KNOWN}{base}"
 
     def _document(
         self, base: str, issuers: Sequence[str], scopes: Sequence[str], name: str, docs: str
     ) -> dict[str, object]:
         return {
-            "resource": self._public_url + base,
+            "resource": self.public_url + base,
             "authorization_servers": list(issuers),
             "scopes_supported": list(scopes),
             "bearer_methods_supported": ["header"],
             "resource_name": name,
-            "resource_documentation": self._public_url + docs,
+            "resource_documentation": self.public_url + docs,
         }
 
 
