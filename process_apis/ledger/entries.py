@@ -70,6 +70,7 @@ tb_time_entry = Table(
     UniqueConstraint("psa", "external_id", "revision", name="uq_tb_time_entry_revision"),
     Index("ix_tb_time_entry_transfer", "psa", "transfer"),
     Index("ix_tb_time_entry_project", "project", "work_date"),
+    Index("ix_tb_time_entry_waiting", "transfer", "approval", "legal_entity", "first_approved_at"),
     Index("ix_tb_time_entry_day", "psa", "work_date", "resource_id"),
     Index(
         "ix_tb_time_entry_untold",

@@ -85,6 +85,13 @@ tb_invoice_request = Table(
     UniqueConstraint("business_key", "attempt", name="uq_tb_invoice_request_attempt"),
     Index("ix_tb_invoice_request_contract", "contract", "state"),
     Index("ix_tb_invoice_request_number", "invoice_number"),
+    Index("ix_tb_invoice_request_state", "state", "legal_entity", "code"),
+    Index(
+        "ix_tb_invoice_request_mismatch",
+        "legal_entity",
+        sqlite_where=text("erp_gross != gross"),
+        postgresql_where=text("erp_gross != gross"),
+    ),
 )
 tb_invoice_request_fact = Table(
     "tb_invoice_request_fact",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import json
-from sqlalchemy import Boolean, Date, Integer, Table, insert, update
+from sqlalchemy import Boolean, Date, Integer, Table, event, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import process_apis
@@ -79,6 +79,31 @@ def at_risk(amount: str, currency: str = "EUR") -> str:
 
 async def test_nothing_that_waits_is_no_series(books: Books) -> None:
     assert [await books.read(name) for name in ("queues", *process_apis.MONITORS)] == [{}] * 6
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("posting_delay", "ix_tb_time_entry_waiting"),
+        ("invoice_failures", "ix_tb_invoice_request_state"),
+        ("invoice_breaks", "ix_tb_invoice_request_mismatch"),
+    ],
+)
+async def test_monitor_reads_an_index_and_not_all_that_was_ever_posted(books: Books, name: str, index: str) -> None:
+    explained = list[str]()
+
+    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: object) -> None:  # noqa: ANN401
+        sqlite = connection.dialect.name == "sqlite"
+        cursor = connection.connection.cursor()
+        if not sqlite:
+            cursor.execute("SET LOCAL enable_seqscan = off")  # Of an empty table it would read all.
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{statement}", parameters)
+        explained.extend(map(str, cursor.fetchall()))
+
+    event.listen(books.store.engine.sync_engine, "before_cursor_execute", explain)
+    await books.read(name)
+
+    assert index in "\n".join(explained)
 
 
 async def test_queue_is_as_old_as_what_nobody_has_begun_with(books: Books) -> None:
