@@ -10,11 +10,11 @@ from datetime import date
 from typing import Annotated, Final, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from gateway.policy.globs import closeness
 from gateway.settings import Settings
+from gateway.yaml_text import NotYaml, loaded
 
 FILE: Final = "ownership.yaml"
 Kind = Literal["connections", "schedules", "mappings", "event_types"]
@@ -76,13 +76,14 @@ def load(settings: Settings) -> Ownership:
     """Return what the installation's file says; raises OwnershipError."""
     path = settings.path(FILE)
     try:
-        return msgspec.convert(yaml.safe_load(path.read_text("utf-8")) or {}, Ownership)
+        document = loaded(path.read_text("utf-8"))
+        return msgspec.convert({} if document is None else document, Ownership)
     except OSError as error:
         raise OwnershipError(
             f"{path} cannot be read. It says who answers for each connection, schedule, mapping and event type: "
             f"take the {FILE} that `tiebeam init DIR` writes into another folder, and change it to what your firm has."
         ) from error
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
+    except (msgspec.ValidationError, NotYaml, UnicodeError) as error:
         raise OwnershipError(f"{FILE}: {error}") from error
 
 

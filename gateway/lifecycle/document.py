@@ -9,8 +9,9 @@ from importlib.resources import files
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
+
+from gateway.yaml_text import NotYaml, loaded
 
 FILE: Final = "lifecycle.yaml"
 """Its name below `openapi/`, and among the policies of an installation."""
@@ -92,8 +93,9 @@ def load(text: str | None = None) -> dict[str, Version]:
     if text is None:
         text = files("openapi").joinpath(FILE).read_text("utf-8")
     try:
-        return msgspec.convert(aware(yaml.safe_load(text)) or {}, dict[Contract, Version])
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
+        document = aware(loaded(text))
+        return msgspec.convert({} if document is None else document, dict[Contract, Version])
+    except (msgspec.ValidationError, NotYaml) as error:
         raise LifecycleError(f"{SHIPPED}: {error}") from error
 
 

@@ -60,6 +60,8 @@ def test_version_that_must_not_be_served_is_named(versions: dict[str, Version], 
         f"process/status/v1: {{{OWNED}, released: md5}}",
         f"process/status/v1: {{{OWNED}, sunset_at: 2027-03-31}}",
         "process/status/v1: [",
+        "[]",
+        "process/status/v1: &own {x: *own}",
     ],
 )
 def test_list_that_says_something_else_is_refused(text: str) -> None:

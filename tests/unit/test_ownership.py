@@ -1,5 +1,8 @@
 """Who answers for what: every thing has somebody, and what has nobody is named."""
 
+import itertools
+import re
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -115,14 +118,42 @@ async def test_event_of_a_type_that_is_not_declared_is_refused(tmp_path: Path) -
     await store.close()
 
 
-def test_missing_file_stops_the_start(settings: Settings) -> None:
-    for name in ("policies", "sample"):
-        source = shipped(name)
-        for path in source.rglob("*.yaml"):
-            target = settings.path("policies" if name == "policies" else "", str(path.relative_to(source)))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(path.read_text())
-    settings.path(FILE).unlink()
+@pytest.fixture
+def installation(settings: Settings) -> Settings:
+    """Return the settings of a whole installation, as `tiebeam init` writes it."""
+    shutil.copytree(shipped("sample"), settings.path(""), dirs_exist_ok=True)
+    shutil.copytree(shipped("policies"), settings.path("policies"), dirs_exist_ok=True)
+    return settings
+
+
+def test_missing_file_stops_the_start(installation: Settings) -> None:
+    installation.path(FILE).unlink()
 
     with pytest.raises(CannotStart, match=FILE):
-        main.read(settings)
+        main.read(installation)
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{last}'] * 10)}]\n" for last, name in itertools.pairwise("abcdefg")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"schedules: [", "while parsing a flow node"),
+        (b"- connections", "Expected `object`, got `array`"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b"teams: {}", "unknown field `teams`"),
+        (b"mappings: {x: {review_on: 2027-02-30}}", "day is out of range"),
+        (b"\xff\xfe", "'utf-8' codec can't decode"),
+        (BOMB.encode(), "holds more than 100000 values"),
+        (b"schedules: &own {x: *own}", "nests deeper than 40 levels"),
+    ],
+    ids=["no YAML", "a list", "an empty list", "an unknown key", "no day", "no text", "a bomb", "itself"],
+)
+def test_file_that_cannot_be_read_stops_the_start_in_words(installation: Settings, text: bytes, said: str) -> None:
+    installation.path(FILE).write_bytes(text)
+
+    with pytest.raises(CannotStart, match=rf"(?s)^ownership\.yaml: .*{re.escape(said)}"):
+        main.read(installation)
