@@ -30,6 +30,7 @@ NEXT: Final = (
     "lifecycle.yaml among the policies, then: tiebeam policies reload"
 )
 NOBODY: Final = "Nobody uses what goes. It can end on its day; to bring that forward, write an earlier `sunset_at`."
+NOT_THIS_ONE: Final = "This client uses nothing that goes. Ask without --client who does."
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -47,6 +48,8 @@ class Found(Struct, frozen=True, kw_only=True):
     used: Sequence[Used]
     consumers: Consumers
     now: datetime
+    client_id: str | None = None
+    """Whose uses are shown; None: everybody's. Who calls a version still is counted of all."""
 
 
 def show(settings: Settings, asked: Asked) -> str:
@@ -55,8 +58,13 @@ def show(settings: Settings, asked: Asked) -> str:
     async def shown(parts: Parts) -> str:
         policies = await _policies(parts)
         versions = _named(policies, asked.contract)
-        used = await usage.listing(parts.store, contracts=list(versions), client_id=asked.client_id)
-        found = Found(versions=versions, used=used, consumers=policies.consumers, now=parts.store.now())
+        found = Found(
+            versions=versions,
+            used=await usage.listing(parts.store, contracts=list(versions)),
+            consumers=policies.consumers,
+            now=parts.store.now(),
+            client_id=asked.client_id,
+        )
         return "\n".join(lines_of(found, everything=asked.everything))
 
     return with_parts(settings, shown)
@@ -65,7 +73,8 @@ def show(settings: Settings, asked: Asked) -> str:
 def lines_of(found: Found, *, everything: bool = False) -> list[str]:
     """Return the tables, the most urgent first, and what to do next."""
     shown = [(name, version) for name, version in found.versions.items() if everything or goes(version)]
-    things = [one for one in reporting.things(found.versions, found.used) if everything or one.goes]
+    used = [one for one in found.used if found.client_id in {None, one.client_id}]
+    things = [one for one in reporting.things(found.versions, used) if everything or one.goes]
     if not shown:
         return [NOTHING]
     lines = table(VERSIONS, [_version_row(found, *named) for named in sorted(shown, key=_urgency)])
@@ -155,7 +164,9 @@ def _use_row(found: Found, thing: UsedThing) -> tuple[str, ...]:
 def _next(found: Found, things: Sequence[UsedThing]) -> str:
     if any(thing.goes for thing in things):
         return NEXT
-    return NOBODY if any(goes(version) for version in found.versions.values()) else NOTHING
+    if not any(goes(version) for version in found.versions.values()):
+        return NOTHING
+    return NOT_THIS_ONE if found.client_id else NOBODY
 
 
 def _moment(moment: datetime | None) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 import pytest
 
-from gateway.commands_lifecycle import NEXT, NOBODY, NOTHING, Found, left, lines_of
+from gateway.commands_lifecycle import NEXT, NOBODY, NOT_THIS_ONE, NOTHING, Found, left, lines_of
 from gateway.commands_lifecycle import USES as USE_HEADINGS
 from gateway.commands_lifecycle import VERSIONS as VERSION_HEADINGS
 from gateway.lifecycle import Version
@@ -104,6 +104,15 @@ def test_where_nothing_goes_it_says_how_to_begin() -> None:
 def test_where_nobody_uses_what_goes_it_may_end() -> None:
     assert lines_of(_found(used=[]))[-2:] == ["", NOBODY]
     assert len(lines_of(_found(used=[]))) == 5
+
+
+def test_what_one_client_uses_says_nothing_of_the_others() -> None:
+    of_crm, of_shop = (lines_of(msgspec.structs.replace(_found(), client_id=name)) for name in ("crm", "shop"))
+
+    assert [_cells(line)[2] for line in of_crm[5:7]] == ["crm", "crm"]
+    assert of_crm[-1] == NEXT
+    assert of_shop[1:] == [*lines_of(_found())[1:3], "", NOT_THIS_ONE]
+    assert _cells(of_shop[1])[-1] == "2"
 
 
 def test_calls_of_a_version_that_is_served_no_more_have_no_operation() -> None:
