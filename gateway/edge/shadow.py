@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 PASSES: Final = "passes"
 REMEMBERED: Final = 1_000
 """Callers of one operation for whom both sets were compared; then all are forgotten, and compared anew."""
+MOST_ASKING: Final = 1_000
+"""Comparisons that wait at once for somebody to be asked; more are not made, while a database is slow or away."""
 
 
 class Counts(Protocol):
@@ -70,6 +72,9 @@ class Shadow:
 
     def begin(self, comparing: Coroutine[Any, Any, None]) -> None:
         """Let a comparison end behind the call, because somebody has to be asked for it."""
+        if len(self._tasks) >= MOST_ASKING:
+            comparing.close()
+            raise RuntimeError("Too many comparisons wait for the database.")
         task = asyncio.create_task(self._ended(comparing))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -484,6 +484,30 @@ async def test_newcomer_whom_the_candidate_would_not_let_in_is_counted_from_the_
     }
 
 
+async def test_comparisons_that_wait_for_a_database_are_bound(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gateway.edge.shadow.MOST_ASKING", 1)
+    answers = asyncio.Event()
+
+    class Slow(People):
+        async def look(self, client_id: str, _contract: str, _before: datetime) -> bool:
+            await answers.wait()
+            return await super().look(client_id, _contract, _before)
+
+    edge = aging(world, Slow(crm=True))
+    counted = tried(edge, living(candidate(), deprecated_at=NOW))
+    replies = [await edge.send("GET", STATUS) for _ in range(3)]
+    answers.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert [reply.status for reply in replies] == [200] * 3
+    assert counted.calls == {("crm", GET_STATUS): 1}
+    assert edge.kit.metrics.total(SHADOW_FAILURES) == 2
+    assert len(caplog.records) == 1
+
+
 async def test_comparison_that_has_to_ask_in_vain_touches_no_answer(world: World) -> None:
     edge = aging(world, People())
     counted = tried(edge, living(candidate(), deprecated_at=NOW))
