@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, json, to_builtins
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.durable.outcomes import Kind, Outcome, Unwound
-from gateway.durable.run import Run, Work
+from gateway.durable.run import Run, Work, operation_of
 from gateway.durable.settings import DurableSettings
 from gateway.durable.workflow import event_type
 from gateway.errors import Refusal
@@ -98,7 +98,9 @@ async def begin(run: Run, work: Work, *, probe: bool) -> Begun:
                 return Begun(instead=Kind.given_up)
         await _begin_step(connection, run, work, step)
         await move(connection, run.store, process, _state_in(work, probe=probe), **_begun(run, process, work))
-        return Begun(cut_short=cut_short)
+    if step.tries and work.system:  # Only now: what was not committed was not begun.
+        run.store.metrics.count(RETRIES, connection=work.system, operation=operation_of(work.name))
+    return Begun(cut_short=cut_short)
 
 
 def _state_in(work: Work, *, probe: bool) -> State:
@@ -130,8 +132,6 @@ async def _begin_step(connection: AsyncConnection, run: Run, work: Work, step: P
     values: dict[str, object] = {"tries": step.tries + 1, "ended_at": None}
     if step.started_at is None:
         values["started_at"] = run.store.now()
-    if step.tries and work.system:
-        run.store.metrics.count(RETRIES, connection=work.system, operation=work.name)
     if step.state is not StepState.in_doubt:
         values |= {"state": StepState.running.value, "code": None, "detail": None}
     await process_steps.change(connection, run.key_of(work.name), **values)

@@ -139,6 +139,11 @@ class Run:
         return StepKey(process_id=self.process_id, attempt=self.attempt, name=name)
 
 
+def operation_of(name: str) -> str:
+    """Return what a step does, without which time it is: there are as many times as there are batches."""
+    return name.partition(":")[0]
+
+
 current_run: ContextVar[Run] = ContextVar("current_run")
 
 

@@ -13,6 +13,7 @@ from gateway.caller import INSTALLATION
 from gateway.durable import Process, Worker, enqueue, resume, submit, submit_many, workflow
 from gateway.durable.verbs import item_returned_by
 from gateway.errors import Refused, Unavailable, Uncertain
+from gateway.telemetry.metrics import RETRIES
 from gateway.writes import Item, Writes, WriteSettings
 from openapi.common.types import Code, Outcome
 from tests.fakes.facts import Fact, Facts, NewFact
@@ -168,6 +169,16 @@ async def test_a_batch_whose_answer_was_lost_is_looked_for_and_adopted(batches: 
     assert batches.facts.keys == list(KEYS)
     assert batches.facts.batches == [["f_a", "f_b"], ["f_b"], ["f_c"]]
     assert await batches.told(done) == ["accepted", "running", "in_doubt", "running", "active"]
+
+
+async def test_a_retry_of_any_batch_is_one_of_its_operation(batches: Batches) -> None:
+    batches.facts.plan("post_facts", None, Fault.lost_before)
+    async with batches.posting():
+        done = await batches.rest(await batches.post())
+
+    assert await batches.shown(done) == ["post_facts done", "post_facts:2 done"]
+    assert batches.store.metrics.total(RETRIES, connection="books", operation="post_facts") == 1
+    assert batches.store.metrics.total(RETRIES) == 1
 
 
 async def test_a_batch_whose_system_stays_away_parks_and_is_taken_up_by_itself(batches: Batches) -> None:
