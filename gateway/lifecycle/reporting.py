@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 from msgspec import Struct
@@ -51,7 +52,17 @@ def urgency_of(version: Version) -> tuple[str, str]:
 
 def things(versions: Mapping[str, Version], used: Iterable[Used]) -> list[UsedThing]:
     """Return what is used with what becomes of it, the most urgent first."""
-    return sorted((_thing(versions, one) for one in used), key=lambda thing: thing.urgency)
+    extended = {(contract, one.client_id) for contract, version in versions.items() for one in version.extensions}
+
+    @cache  # All clients without an extension have one course: there are many rows of few operations.
+    def course(contract: str, operation: str, client_id: str | None) -> Course | None:
+        return course_of(versions, f"{contract}:{operation}", None, client_id)
+
+    found = []
+    for one in used:
+        client_id = one.client_id if (one.contract, one.client_id) in extended else None
+        found.append(_thing(versions, one, course(one.contract, one.operation, client_id)))
+    return sorted(found, key=lambda thing: thing.urgency)
 
 
 def callers(used: Iterable[Used], contract: str, now: datetime) -> set[str]:
@@ -69,8 +80,7 @@ def next_change(version: Version, now: datetime) -> datetime | None:
     return min((moment for moment in _moments(version) if moment > now), default=None)
 
 
-def _thing(versions: Mapping[str, Version], used: Used) -> UsedThing:
-    course = course_of(versions, f"{used.contract}:{used.operation}", None, used.client_id)
+def _thing(versions: Mapping[str, Version], used: Used, course: Course | None) -> UsedThing:
     if course and used.place is not UsedPlace.call:
         return _field(course, versions[used.contract], used)
     if course is None or not course.header_fields:

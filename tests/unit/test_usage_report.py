@@ -75,6 +75,8 @@ def test_a_client_with_an_extension_ends_with_it() -> None:
 
     assert _end(extended, _used()) == (NOW, LATEST, V2)
     assert _end(extended, _used("shop")) == (NOW, LATER, V2)
+    ends = {one.used.client_id: one.sunset_at for one in things({V1: extended}, [_used("shop"), _used(), _used("zoo")])}
+    assert ends == {"shop": LATER, "crm": LATEST, "zoo": LATER}
 
 
 def test_an_operation_may_end_before_its_version() -> None:
