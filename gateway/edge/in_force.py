@@ -225,10 +225,14 @@ def _pointer(mistake: Mistake) -> Iterator[str]:
     """Yield the parts of a JSON Pointer into the file, which stands first in it."""
     yield "#"
     if mistake.file:
-        yield "/" + mistake.file.replace("~", "~0").replace("/", "~1")
+        yield "/" + _escaped(mistake.file)
     if mistake.contract:
-        yield "/" + mistake.contract.replace("/", "~1")
+        yield "/" + _escaped(mistake.contract)
     if mistake.row:
         yield f"/policies/{mistake.row - 1}"
     if mistake.field and mistake.field != "—":
-        yield "/" + mistake.field.replace(".", "/")
+        yield "/" + _escaped(mistake.field).replace(".", "/")
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

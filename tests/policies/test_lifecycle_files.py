@@ -168,6 +168,16 @@ def test_mistakes_of_rows_and_versions_are_named_together_and_where_a_program_fi
     ]
 
 
+def test_names_with_slashes_and_tildes_are_found_too() -> None:
+    with pytest.raises(PolicyError) as error:
+        compiler()({"00.yaml": ROWS, FILE: f"{HOLDS}: {{own/er~: 7}}\nprocess/a~b/v1: {{}}"})
+
+    assert [violation.pointer for violation in refusal_of(error.value).violations] == [
+        "#/lifecycle.yaml/process~1billing_holds~1v1/own~1er~0",
+        "#/lifecycle.yaml/process~1a~0b~1v1",
+    ]
+
+
 def test_mistakes_of_a_file_that_cannot_be_read_hide_none_in_the_life_of_versions() -> None:
     with pytest.raises(PolicyError) as error:
         compiler()({"00.yaml": "[", FILE: f"{HOLDS}: {{owner: 7}}"})
