@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from msgspec import json
@@ -10,7 +11,7 @@ from openapi.process.time_transfer.v1 import RunState
 from process_apis.time_transfer import runs, schedules
 from process_apis.time_transfer.order import TransferOrder
 from process_apis.time_transfer.workflow import transfer_time
-from tests.workflows.product_stage import PATIENT_S
+from tests.workflows.product_stage import PATIENT_S, until
 from tests.workflows.time_stage import TimeStage
 
 POLL_S = 60.0
@@ -80,6 +81,7 @@ async def test_sweep_asked_for_while_a_run_works_comes_after_it_and_is_met_in_it
     stage.booked(await stage.project())
     stage.erp.latency_s = 0.3  # Long enough for the others to come meanwhile.
     working = await stage.run(wait_s=None)
+    await until(partial(stage.seen, working.id), lambda run: len(run.steps) > 1)  # It has the lock.
     stage.clock.forward(1)
 
     sweep, again, poll = [await stage.run(sweep=swept, wait_s=None) for swept in (True, True, False)]
