@@ -59,6 +59,8 @@ class Firm:
         self._money = Money(product, self._made, WORD)
         self.other: Planted = {}
         self.everybody = product.client()
+        self.candidate: dict[str, Any] = {}
+        """The policies that are tried, as they were proposed."""
 
     async def open(self) -> None:
         """Onboard the other customer."""
@@ -95,7 +97,8 @@ class Firm:
         """Return a case with what is on the path of money as well, for which its projects take time and postings."""
         case, number = await self.plant(), next(self._numbers)
         ids = case.ids | await self._money.plant(case.ids, number) | await self._governed(number)
-        return Case(ids, case.bodies | bodies_of_money(self._money, ids, number, WORD))
+        bodies = case.bodies | bodies_of_money(self._money, ids, number, WORD)
+        return Case(ids, bodies | {"candidate": self.candidate})
 
     async def _governed(self, number: int) -> Planted:
         """Have another set of policies loaded, somebody denied, and that written down."""
@@ -103,10 +106,14 @@ class Firm:
         await asyncio.to_thread(own.write_text, f"policies: []  # {number}")
         base = "/platform/governance/v1"
         assert (await self.everybody.post(f"{base}/policy-reloads")).is_success
+        files = {file.name: file.read_text("utf-8") for file in sorted(own.parent.glob("*.yaml"))}
+        self.candidate = {"files": files | {own.name: f"policies: []  # {number}, tried first"}}
+        tried = await self.everybody.post(f"{base}/policy-candidates", json=self.candidate)
+        assert tried.is_success, tried.text
         new = {"kind": "token", "value": f"jti-{number}", "reason": "Seen in a log."}
         denied = await self.everybody.post(f"{base}/denials", json=new)
         (decision,) = (await self.everybody.get(f"{base}/decisions?limit=1")).json()["items"]
-        return {"denial": denied.json()["id"], "decision": decision["id"]}
+        return {"denial": denied.json()["id"], "decision": decision["id"], "candidate": tried.json()["id"]}
 
     async def _onboarded(self, body: dict[str, Any]) -> Planted:
         made = await self._made("/process/project-onboarding/v1/onboardings", body)

@@ -13,7 +13,7 @@ from examples.demo.stage import installation
 from gateway import commands, main
 from gateway.composition.parts import Installation, Parts
 from gateway.durable import migrate
-from gateway.edge import Edge
+from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.settings import Settings, Telemetry, load
 from tests.fakes.composed import lift_quotas, on_fakes
@@ -29,7 +29,7 @@ FURTHER = ("finance:read", "holds:override")
 class Product:
     """What callers reach, and how often the systems behind were called."""
 
-    def __init__(self, settings: Settings, parts: Parts, edge: Edge, upstream: ScriptedServer | None = None) -> None:
+    def __init__(self, settings: Settings, parts: Parts, edge: App, upstream: ScriptedServer | None = None) -> None:
         self.settings, self.parts, self.edge = settings, parts, edge
         self.scopes = tuple(scope for scope in commands.all_scopes(settings) if scope not in FURTHER)
         self._upstream = upstream

@@ -65,7 +65,7 @@ async def firm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Firm]:
 async def books(firm: Firm) -> AsyncIterator[Books]:
     """Everything planted, and asked for once without caches."""
     case = await firm.plant_all()
-    edge = firm.product.edge
+    edge = firm.product.parts.in_force.edge
     async with AsyncExitStack() as stack:
         readers = [
             reader._replace(client=await stack.enter_async_context(reader.client)) for reader in readers_of(firm, case)

@@ -197,6 +197,25 @@ ROWS: Final[dict[str, Row]] = {
     "platform/governance/v1:list_plans": Row("refused", codes=NOT_OURS, word='"rows"', whole=True),
     "platform/governance/v1:list_consumers": Row("refused", codes=NOT_OURS, word='"owner"', whole=True),
     "platform/governance/v1:list_policy_sets": Row("refused", codes=NOT_OURS, word='"digest"', whole=True),
+    "platform/governance/v1:list_policy_candidates": Row("refused", codes=NOT_OURS, word='"digest"', whole=True),
+    "platform/governance/v1:propose_policies": Row(
+        "refused", body="candidate", codes=NOT_OURS, word='"digest"', whole=True
+    ),
+    "platform/governance/v1:get_policy_candidate": Row(
+        "refused", at="candidate", codes=NOT_OURS, word='"digest"', whole=True
+    ),
+    "platform/governance/v1:list_policy_differences": Row(
+        "refused", at="candidate", codes=NOT_OURS, word='"items"', whole=True
+    ),
+    "platform/governance/v1:promote_policies": Row(
+        "refused", at="candidate", codes=NOT_OURS, word='"live"', whole=True
+    ),
+    "platform/governance/v1:drop_policy_candidate": Row(
+        "refused", at="candidate", codes=NOT_OURS, word='"digest"', whole=True
+    ),
+    "platform/governance/v1:list_lifecycle": Row("refused", codes=NOT_OURS, word='"owner"', whole=True),
+    "platform/governance/v1:list_usage": Row("refused", codes=NOT_OURS, word='"client_id"', whole=True),
+    "platform/governance/v1:list_ownership": Row("refused", codes=NOT_OURS, word='"owner"', whole=True),
     "platform/governance/v1:list_denials": Row("refused", codes=NOT_OURS, word='"denied_by"', whole=True),
     "platform/governance/v1:reload_policies": Row("refused", codes=NOT_OURS, word='"live"', whole=True),
     "platform/governance/v1:roll_back_policies": Row("refused", codes=NOT_OURS, word='"live"', whole=True),
