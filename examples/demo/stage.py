@@ -76,7 +76,7 @@ def installation(folder: Path, tryton: Ready, redmine: Ready | None = None) -> P
     if redmine:
         settings["connections"]["redmine"] = _redmine_connection(folder, redmine)
         settings["entities"]["ES01"]["psa"] = "redmine"  # The one line that exchanges the PSA.
-        _promise(folder / "ownership.yaml", "redmine")
+        promise(folder / "ownership.yaml", "redmine")
     settings["http"]["port"] = free_port()
     config.write_text(yaml.safe_dump(settings, sort_keys=False))
     return config
@@ -94,7 +94,7 @@ def _redmine_connection(folder: Path, redmine: Ready) -> dict[str, Any]:
     }
 
 
-def _promise(ownership: Path, connection: str) -> None:
+def promise(ownership: Path, connection: str) -> None:
     """Write down what is promised of a further connection: one of which nothing is stops the start."""
     document = yaml.safe_load(ownership.read_text())
     document["connections"][connection] = document["connections"]["delivery"]

@@ -127,4 +127,4 @@ def test_every_contract_that_is_served_was_called(server: Served) -> None:
     page = httpx.get(f"{server.url}/docs").text
 
     assert [base for base in BASES.values() if f"/docs{base}" not in page] == []
-    assert page.count("Reference, to try") == len(BASES), "Give the new contract a base, a pool and a test here."
+    assert page.count("contract as written") == len(BASES), "Give the new contract a base, a pool and a test here."

@@ -18,7 +18,7 @@ import msgspec
 import yaml
 from sqlalchemy import func, select
 
-from examples.demo.stage import installation
+from examples.demo.stage import installation, promise
 from gateway.caller import INSTALLATION
 from gateway.durable.migrate import migrate
 from gateway.store import work_items
@@ -75,6 +75,7 @@ def install(
     plain = {"vendor": VENDOR, "environment": "sandbox", "owner": "finance-systems", "legal_entities": ["ES01"]}
     own = {"settings": {"base_url": vendor_url, **connector}}
     families = {"books": "erp", **dict.fromkeys(PSAS, "psa")}
+    promise(folder / "ownership.yaml", "support")
     settings["connections"] = {name: plain | own | {"family": family} for name, family in families.items()}
     settings["processes"] |= CLOCKS
     settings["transfer"] |= transfer
