@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -32,18 +34,20 @@ CLEARED: Final = (
 def dump(url: str, into: Path) -> None:
     """Return once the file holds the database as it was at one moment; whoever writes meanwhile is not held up."""
     into.touch(mode=0o600)
-    options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={into}", f"--dbname={_address(url)}")
-    _run(url, "pg_dump", *options)
+    plain = ("--format=custom", "--no-owner", "--no-privileges", f"--file={into}")
+    with _address(url) as address:
+        _run("pg_dump", *plain, f"--dbname={address}")
 
 
 def restore(url: str, dumped: Path) -> None:
     """Return once the database holds what the file does, and nothing else; all of it, or it is as it was."""
     script = dumped.with_name(f"{dumped.name}.sql")
     script.touch(mode=0o600)
-    _run(url, "pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(dumped))
+    _run("pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(dumped))
     plain = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
     silent = f"--output={os.devnull}"
-    _run(url, "psql", *plain, silent, f"--command={CLEARED}", f"--file={script}", f"--dbname={_address(url)}")
+    with _address(url) as address:
+        _run("psql", *plain, silent, f"--command={CLEARED}", f"--file={script}", f"--dbname={address}")
     script.unlink()
 
 
@@ -71,21 +75,32 @@ def _refuse_shared(tables: Iterable[str]) -> None:
         raise BackupError(f"The database has tables that are not ours, such as {strange[0]}. {detail}.")
 
 
-def _run(url: str, program: str, *options: str) -> None:
+def _run(program: str, *options: str) -> None:
     found = shutil.which(program)
     if found is None:
         raise BackupError(f"{program} is not on the path. Install {TOOLS_FROM}.")
-    password = make_url(url).password
-    environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     ended = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, with options of ours
-        [found, *options], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        [found, *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if ended.returncode:
         raise BackupError(f"{program} ended with {ended.returncode}: {ended.stderr.strip()[-2000:]}")
 
 
-def _address(url: str) -> str:
-    """Return the address as libpq reads it, without the password: options can be read by everybody on the machine."""
+@contextmanager
+def _address(url: str) -> Iterator[str]:
+    """Yield the address as libpq reads it; the password lies in a file, since options can be read by everybody here."""
     address = make_url(url).set(drivername="postgresql")
-    # SQLAlchemy takes no None for a password that is to be left out.
-    return address._replace(password=None).render_as_string(hide_password=False)
+    password = address.password
+    with tempfile.TemporaryDirectory() as folder:  # Nobody else may look into it.
+        if password is not None:
+            file = Path(folder, "pgpass")
+            file.touch(mode=0o600)
+            file.write_text(f"*:*:*:*:{_escaped(str(password))}\n", "utf-8")
+            address = address.update_query_dict({"passfile": str(file)})
+        # SQLAlchemy takes no None for a password that is to be left out.
+        yield address._replace(password=None).render_as_string(hide_password=False)
+
+
+def _escaped(password: str) -> str:
+    """Return the password as a line of libpq's password file has it."""
+    return password.replace("\\", r"\\").replace(":", r"\:")
