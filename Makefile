@@ -6,7 +6,7 @@ PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 PSA ?= tryton
 ONCE ?=
 TESTS := $(RUN) -m coverage run --parallel-mode -m pytest -m "not redmine and not browser"
-LIVE := tests/connectors tests/e2e tests/faults
+LIVE := tests/connectors tests/e2e tests/faults tests/policies
 CHAPTER ?=
 ONLY ?=
 ROUNDS ?=
@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONC
 	@if [ "$(PSA)" = redmine ]; then examples/servers/install_redmine.sh; fi
 	@$(RUN) -m examples.demo --psa $(PSA) $(if $(ONCE),--once) $(if $(CHAPTER),--chapter $(CHAPTER)) $(if $(VERBOSE),--verbose)
 
-# Half of the time of tests on live systems is waiting: the others run beside them.
+# Half of the time of tests on live systems is waiting: the others run beside them, but for what evens the two out.
 test: $(VENV)/.dev ## Pass the tests, on a real Tryton, PostgreSQL and Valkey; with branch coverage
 	@$(RUN) -m coverage erase
 	@$(TESTS) $(LIVE) > .live-tests.log 2>&1 & live=$$!; \

@@ -89,7 +89,13 @@ class House:
         assert await kept(self.money.product.store, case.job, case.entries) == story.keeps
 
 
-@pytest.fixture(scope="module", params=["embedded", "service"])
+PAIRS = [
+    "embedded",
+    pytest.param("service", marks=pytest.mark.skipif(not FULL, reason="The sample is of the embedded pair.")),
+]
+
+
+@pytest.fixture(scope="module", params=PAIRS)
 async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch, servers_of(folder, request.param, CLOCKS) as servers:
