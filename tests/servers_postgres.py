@@ -84,7 +84,7 @@ def postgres() -> Iterator[Postgres]:
         try:
             yield _up(Postgres(port))
         finally:
-            server.send_signal(signal.SIGQUIT)  # At once: nobody reads its files again, and a checkpoint takes a minute.
+            server.send_signal(signal.SIGQUIT)  # At once: nobody reads its files again, and a checkpoint takes time.
             server.wait(30)
 
 
