@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from gateway.json_pointer import unescaped
+
 METHODS = ("get", "post", "put", "patch", "delete")
 PUBLISHED = ("openapi", "info", "security", "tags", "paths", "components")
 SCHEMAS = "/components/schemas/"
@@ -91,7 +93,7 @@ class Document:
         file, pointer = source
         node = self.root if file == self.file else _read(file)
         for part in pointer.strip("/").split("/"):
-            node = node[part.replace("~1", "/").replace("~0", "~")]
+            node = node[unescaped(part)]
         return node
 
     def resolved(self, node: Node) -> Node:

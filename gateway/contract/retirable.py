@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.contract.document import Document, Node
+from gateway.json_pointer import escaped
 from gateway.lifecycle.checking import Names
 
 JSON = "application/json"
@@ -28,7 +29,7 @@ def _names(document: Document, operation: Node) -> Names:
 def _needed(document: Document, parameters: list[Node], bodies: list[Node]) -> Iterator[str]:
     yield from (node["name"] for node in parameters if node["in"] == "query" and node.get("required"))
     for body in bodies:
-        yield from (f"/{_token(name)}" for name in document.resolved(body).get("required", ()))
+        yield from (f"/{escaped(name)}" for name in document.resolved(body).get("required", ()))
 
 
 def _fields(document: Document, holders: list[Node]) -> frozenset[str]:
@@ -60,12 +61,7 @@ def _below(document: Document, schema: Node, at: str, under: tuple[str, ...]) ->
 
 def _inside(schema: Node) -> Iterator[tuple[str, Node]]:
     for name, each in schema.get("properties", {}).items():
-        yield _token(name), each
+        yield escaped(name), each
     for each in (schema.get("items"), schema.get("additionalProperties")):
         if isinstance(each, dict):
             yield "*", each
-
-
-def _token(name: str) -> str:
-    """Return a field's name as a JSON Pointer has it."""
-    return name.replace("~", "~0").replace("/", "~1")

@@ -8,6 +8,7 @@ import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from gateway.errors import Refused
+from gateway.json_pointer import escaped
 from openapi.common.types import Code, Violation
 
 MAX_EXPLAINED = 65_536
@@ -55,7 +56,7 @@ def malformed(violations: Sequence[Violation]) -> Refused:
 
 def pointer_to(path: Iterable[str | int]) -> str:
     """Return the path as a JSON Pointer of RFC 6901, in a fragment."""
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    parts = (escaped(str(part)) for part in path)
     return "#" + "".join(f"/{quote(part, safe=PLAIN_IN_FRAGMENT)}" for part in parts)
 
 

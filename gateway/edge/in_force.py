@@ -14,6 +14,7 @@ from gateway.edge.news import News
 from gateway.edge.standing import POLICIES
 from gateway.edge.trying import Trying
 from gateway.errors import Refused
+from gateway.json_pointer import escaped
 from gateway.policy.compiling import Compiled, Compiler
 from gateway.policy.document import Mistake, PolicyError, texts_of
 from gateway.policy.kinds.upstream import Upstream
@@ -225,14 +226,10 @@ def _pointer(mistake: Mistake) -> Iterator[str]:
     """Yield the parts of a JSON Pointer into the file, which stands first in it."""
     yield "#"
     if mistake.file:
-        yield "/" + _escaped(mistake.file)
+        yield "/" + escaped(mistake.file)
     if mistake.contract:
-        yield "/" + _escaped(mistake.contract)
+        yield "/" + escaped(mistake.contract)
     if mistake.row:
         yield f"/policies/{mistake.row - 1}"
     if mistake.field and mistake.field != "—":
-        yield "/" + _escaped(mistake.field).replace(".", "/")
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
+        yield "/" + escaped(mistake.field).replace(".", "/")

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from gateway.json_pointer import unescaped
+
 EVERY: Final = "*"
 """Stands in a pointer for every item of a list, and for every value of a map."""
 REMEMBERED: Final = 64
@@ -86,7 +88,7 @@ def tokens_of(pointer: str) -> list[str]:
     """Return the names in a JSON Pointer (RFC 6901), `*` among them; raises ValueError for what is none."""
     if not pointer.startswith("/"):
         raise ValueError(f"{pointer!r} is no JSON Pointer to a field: begin with a slash.")
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/")]
+    return [unescaped(token) for token in pointer[1:].split("/")]
 
 
 def _at(token: str, node: object) -> Iterable[object]:

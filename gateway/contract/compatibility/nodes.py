@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from gateway.json_pointer import escaped, unescaped
+
 Node = Mapping[str, Any]
 
 ABSENT: object = object()
@@ -60,16 +62,6 @@ class Spot(NamedTuple):
 def root(document: Node) -> Spot:
     """Return the whole document."""
     return Spot(document, "", document)
-
-
-def escaped(key: str) -> str:
-    """Return a name as a JSON Pointer has it."""
-    return key.replace("~", "~0").replace("/", "~1")
-
-
-def unescaped(token: str) -> str:
-    """Return the name that a token of a JSON Pointer means."""
-    return token.replace("~1", "/").replace("~0", "~")
 
 
 def text_of(spot: Spot, leaving_out: frozenset[str] = frozenset()) -> str:
