@@ -19,6 +19,9 @@ from gateway.counters import CountersAway, Limit, bucket
 
 BUSY_S: Final = 0.25
 """How long a take waits for the other process; longer, and the event loop would stand still for its callers."""
+OPEN_S: Final = 10.0
+"""How long opening waits for others that open it: nobody has called yet."""
+AGAIN_S: Final = 0.01
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS arrival (bucket TEXT PRIMARY KEY, tat REAL NOT NULL) WITHOUT ROWID;
@@ -49,10 +52,11 @@ class FileCounters:
         with _away():
             self._file = _open(path)
             self._sign = _Sign(path.with_name(f"{path.name}-moved"))
+            self.forget()
+            self._file.execute(f"PRAGMA busy_timeout={BUSY_S * 1000:.0f}")
         self._seen = b""
         self._generations: dict[str, int] = {}
         self._together: dict[tuple[str, ...], tuple[int, ...]] = {}
-        self.forget()
 
     async def take(self, name: str, rate: float, burst: float, cost: float = 1.0, reserve: float = 0.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
@@ -145,11 +149,25 @@ class _Sign:
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
-    file.execute("PRAGMA journal_mode=WAL")
+    file = sqlite3.connect(path, isolation_level=None, timeout=OPEN_S, check_same_thread=False)
+    _keep_a_log(file)
     file.execute("PRAGMA synchronous=OFF")  # What is lost with the machine is a minute of counting.
     file.executescript(TABLES)
     return file
+
+
+def _keep_a_log(file: sqlite3.Connection) -> None:
+    """Switch to WAL, as whoever comes first does; SQLite says busy at once where two do, whatever the time allowed."""
+    until = time.monotonic() + OPEN_S
+    while True:
+        try:
+            file.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(AGAIN_S)
+        else:
+            return
 
 
 @contextlib.contextmanager

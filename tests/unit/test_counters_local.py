@@ -1,8 +1,10 @@
 """The file between web process and worker: what it shares, what outlives a restart, and what a broken one says."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -10,7 +12,7 @@ from typing import cast
 import pytest
 
 from gateway.counters import CountersAway, Limit, Question
-from gateway.counters.file import FileCounters
+from gateway.counters.file import BUSY_S, FileCounters
 from gateway.counters.local import SWEEP, LocalCounters
 from tests.fakes.clock import Time
 
@@ -178,6 +180,34 @@ def test_file_that_is_no_database_is_away(path: Path) -> None:
 
     with pytest.raises(CountersAway):
         LocalCounters(path)
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+async def test_opening_waits_for_others_longer_than_a_take_does(path: Path, journal: str) -> None:
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute(f"PRAGMA journal_mode={journal}")
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("CREATE TABLE theirs (id INTEGER)")
+    ends = threading.Timer(2 * BUSY_S, other.execute, ["COMMIT"])
+    ends.start()
+    counters = FileCounters(path)
+
+    assert await counters.take("a", SLOW, 1) == 0.0
+    assert counters._file.execute("PRAGMA busy_timeout").fetchone() == (1_000 * BUSY_S,)  # noqa: SLF001
+    ends.join()
+    other.close()
+    await counters.close()
+
+
+async def test_opening_does_not_wait_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.counters.file.OPEN_S", 0.02)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("CREATE TABLE theirs (id INTEGER)")
+
+    with pytest.raises(CountersAway):
+        FileCounters(path)
+    other.close()
 
 
 def test_folder_that_cannot_be_written_is_away(path: Path) -> None:
