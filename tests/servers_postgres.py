@@ -18,7 +18,7 @@ import psycopg
 from examples.servers.start import free_port
 
 NOBODY = 65534
-UP_WITHIN_S = 30.0
+UP_WITHIN_S = 90.0
 
 
 class Postgres:

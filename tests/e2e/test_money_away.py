@@ -23,7 +23,7 @@ from tests.fakes.psa import FakePsa
 
 Document = dict[str, Any]
 
-PATIENT_S = 30
+PATIENT_S = 120
 CLOCKS = QUICK | {"unavailable_resume_s": 0.3, "retry_attempts": 2}
 SELDOM = {"poll_s": 86_400.0, "sweep_s": 604_800.0}
 """When time is taken over by itself: a run that is met has looked for changes before the test made them."""

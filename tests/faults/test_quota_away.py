@@ -27,7 +27,7 @@ PAUSE_S: Final = 0.01
 BACK_S: Final = 10.0
 """When somebody has to count again at the latest, on a busy machine."""
 AT_ONCE_S: Final = 0.005
-"""Who waited no longer than this for a no has lost nothing."""
+"""Who waited no longer than this for a no has lost nothing; a loop that is late itself is not the counters'."""
 
 
 class Outcome(NamedTuple):
@@ -133,7 +133,8 @@ async def test_outage_costs_its_bound_once_and_nobody_an_exception(
                 await load.counts()
             lost = metrics.total(COUNTERS_LOST) - before
 
-    waited = [one for one in load.outcomes if not one.counted and one.lasted > AT_ONCE_S]
-    assert [one for one in waited if one.lasted > BOUND_S + 0.01 + 2 * load.late_s] == []
+    late_s = 2 * load.late_s
+    waited = [one for one in load.outcomes if not one.counted and one.lasted > AT_ONCE_S + late_s]
+    assert [one for one in waited if one.lasted > BOUND_S + 0.01 + late_s] == []
     assert len(waited) <= CALLERS * (before + lost)
     assert lost >= (0 if strike is flush else ROUNDS)

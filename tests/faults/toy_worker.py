@@ -22,6 +22,8 @@ ALWAYS = "kill_always"
 SIGNALS = {"kill": signal.SIGKILL, ALWAYS: signal.SIGKILL, "freeze": signal.SIGSTOP}
 """What becomes of it: as on a machine that loses its power, once or each time, or that is put to sleep."""
 AT_ONCE, MAX_RECOVERIES = 4, 3
+DIES_S = 2.5
+"""Its lease: a living one on a busy machine keeps it, and a dead one is waited for."""
 LEASE_S = 2.0  # A busy machine stalls a write for a moment; a dead holder's lease is waited for.
 
 
@@ -56,7 +58,12 @@ async def work(url: str, folder: Path, where: Sequence[str]) -> None:
         workflows=[sell, sell_or_not],
         resources={"desk": desk},
         settings=replace(
-            QUICK, write_deadline_s=60.0, unavailable_tries=100, at_once=AT_ONCE, max_recoveries=MAX_RECOVERIES
+            QUICK,
+            lease_s=DIES_S,
+            write_deadline_s=60.0,
+            unavailable_tries=100,
+            at_once=AT_ONCE,
+            max_recoveries=MAX_RECOVERIES,
         ),
         moments=struck.durable,
     )

@@ -33,7 +33,7 @@ async def saturated(edge: World, times: int = MOST) -> tuple[Behind, list[asynci
     token = edge.token()
     paths = [f"{NEWEST}?n={next(NUMBERS)}" for _ in range(times)]  # No two are one answer of the cache.
     tasks = [asyncio.create_task(edge.send("GET", path, token=token)) for path in paths]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while behind.under_way + sum(task.done() for task in tasks) < times:
             await asyncio.wait(tasks, timeout=0.01)
     assert behind.under_way == min(times, MOST)

@@ -158,7 +158,7 @@ async def test_slot_is_given_back_whatever_became_of_the_send(store: Store, faul
 
 async def test_slot_is_renewed_while_the_send_is_under_way(store: Store) -> None:
     slots = Slots(store, lease_s=0.03, wait_s=1)
-    async with slots.held(SLOT), asyncio.timeout(5):
+    async with slots.held(SLOT), asyncio.timeout(60):
         before = await until(store)
         forward(store, 0.02)
         while await until(store) == before:  # noqa: ASYNC110 - rows tell nobody
@@ -178,7 +178,7 @@ async def test_holder_that_lost_its_slot_goes_on_and_leaves_it_to_the_heir(
 ) -> None:
     slots = Slots(store, lease_s=0.03, wait_s=1)
     with caplog.at_level(logging.WARNING):
-        async with slots.held(SLOT), asyncio.timeout(5):
+        async with slots.held(SLOT), asyncio.timeout(60):
             forward(store, 60)
             while not await write_slots.take(store, SLOT, "heir", SLOT_S):
                 forward(store, 60)
@@ -192,7 +192,7 @@ async def test_database_that_is_away_while_a_slot_is_held_changes_nothing_for_it
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     slots = Slots(store, lease_s=0.03, wait_s=1)
-    async with slots.held(SLOT), asyncio.timeout(5):
+    async with slots.held(SLOT), asyncio.timeout(60):
         async with store.begin() as connection:
             await connection.run_sync(tb_write_slot.drop)
         while "could not be renewed" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody

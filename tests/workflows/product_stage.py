@@ -23,7 +23,7 @@ from tests.fakes.psa import FakePsa
 from tests.fakes.statement_of_work import DE01, ES01
 
 T = TypeVar("T")
-PATIENT_S = 30
+PATIENT_S = 120
 LOOK_EVERY_S = 0.02
 QUICK = DurableSettings(
     retry_attempts=2,

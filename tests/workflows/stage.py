@@ -31,7 +31,7 @@ from gateway.store.work_items import WorkItem
 from gateway.writes import Writes, WriteSettings
 from tests.workflows.toy import QUICK, Desk, ToyOrder, sell, sell_or_not
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 class Stage:

@@ -22,6 +22,8 @@ from tests.workflows.stage import Stage
 from tests.workflows.toy import QUICK, told
 
 KEYS = ("f_a", "f_b", "f_c")
+SOON_S = 0.4
+"""When nobody looks any longer what came of a write."""
 
 
 class Post(Struct, frozen=True, kw_only=True):
@@ -196,7 +198,7 @@ async def test_a_batch_whose_system_stays_away_parks_and_is_taken_up_by_itself(b
 async def test_a_batch_that_stays_unknown_parks_with_one_work_item(batches: Batches) -> None:
     batches.facts.plan("post_facts", Fault.lost_after)
     batches.facts.plan("find_facts", None, *[Fault.unavailable] * 60)
-    async with batches.posting():
+    async with batches.posting(write_deadline_s=SOON_S):
         parked = await batches.rest(await batches.post())
         items = await batches.items(parked)
         batches.facts.forget_plans()

@@ -44,7 +44,7 @@ async def test_a_lost_call_is_looked_for_and_sent_again(stage: Stage) -> None:
 async def test_what_stays_unknown_parks_for_finance_and_cannot_be_cancelled_blindly(stage: Stage) -> None:
     stage.desk.plan("create_deal", "drop")
     stage.desk.plan("find", "", *["away"] * 60)
-    async with stage.working():
+    async with stage.working(write_deadline_s=0.4):
         parked = await stage.rest(await stage.ask())
         [item] = await stage.items(parked)
         with pytest.raises(Refused) as refused:
@@ -281,7 +281,7 @@ async def test_a_sweep_that_breaks_does_not_end_the_worker(stage: Stage, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(Sweeps, "deliver", breaks)
         async with stage.working(prune_interval_s=0.0):
-            await asyncio.wait_for(broken.wait(), 10)
+            await asyncio.wait_for(broken.wait(), 60)
             patched.undo()
             done = await stage.rest(await stage.ask())
 
@@ -325,7 +325,7 @@ async def test_a_worker_that_is_told_to_stop_comes_to_its_end(stage: Stage) -> N
     running = asyncio.create_task(worker.run())
     process = await stage.rest(asked)
     worker.stop()
-    await asyncio.wait_for(running, 20)
+    await asyncio.wait_for(running, 60)
 
     assert process.state == "active"
 

@@ -51,7 +51,7 @@ async def stage(idle: TimeStage) -> AsyncIterator[TimeStage]:
 
 async def until(holds: Callable[[], Any]) -> None:
     """Return once it holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await holds():  # noqa: ASYNC110 - rows tell nobody
             await asyncio.sleep(0.02)
 

@@ -165,7 +165,7 @@ async def test_recall_that_parks_names_no_invoice_of_another_payer(sqlite_url: s
 
 async def until_parked(stage: TimeStage) -> list[WorkItem]:
     """Return the work items once there are any."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (items := await stage.items()):  # noqa: ASYNC110 - rows tell nobody
             await asyncio.sleep(0.02)
     return items

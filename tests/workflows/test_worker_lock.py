@@ -22,7 +22,7 @@ from gateway.store.database import Store, create_engine
 from gateway.store.worker_leases import Leases
 from tests.workflows.toy import QUICK
 
-BRIEF = replace(QUICK, lease_s=0.4, lease_renewal_s=0.1)
+BRIEF = replace(QUICK, lease_s=1.5, lease_renewal_s=0.1)
 
 
 @pytest.fixture
@@ -107,13 +107,13 @@ async def test_a_lease_is_renewed_and_its_loss_is_told(database: str) -> None:
     lost = asyncio.Event()
     lease = Lease(database, BRIEF, telling(lost))
     lease.take()
-    await asyncio.sleep(0.6)  # Longer than the lease: only its renewal keeps it.
+    await asyncio.sleep(2.0)  # Longer than the lease: only its renewal keeps it.
     async with asked(database) as ask:
         await ask(lease)
         kept = not lost.is_set()
         with connected(database) as connection:
             worker_leases.end(connection, lease.executor)
-        await asyncio.wait_for(lost.wait(), 5)
+        await asyncio.wait_for(lost.wait(), 60)
         with pytest.raises(Fenced):
             await ask(lease)
     await asyncio.to_thread(lease.release, undone=False)
@@ -141,7 +141,7 @@ async def test_a_database_that_stays_away_costs_the_lease(database: str, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(worker_leases, "renew", away)
         patched.setattr(worker_leases, "give_back", away)
-        await asyncio.wait_for(lost.wait(), 5)
+        await asyncio.wait_for(lost.wait(), 60)
         await asyncio.to_thread(lease.release, undone=False)
 
     assert lost.is_set()
