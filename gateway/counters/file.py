@@ -1,7 +1,8 @@
-"""What web process and worker share without a server, in a small SQLite file of its own: exact, and it may be lost.
+"""What web process and worker share without a server: exact, and it may be lost.
 
-Vendors' buckets (one statement a take, ≈ 20 µs), generations, and how far the callers' long buckets have been emptied.
-All on the event loop: handing it to a thread would cost more.
+Vendors' buckets lie in memory that both map (`mapped.py`); what moves seldom, in a small SQLite file of its own:
+generations, and how far the callers' long buckets have been emptied. All on the event loop: handing it to a thread
+would cost more.
 
 Instants are the wall clock's, because the file outlives the process.
 """
@@ -16,24 +17,19 @@ from pathlib import Path
 from typing import Final
 
 from gateway.counters import CountersAway, Limit, bucket
+from gateway.counters.mapped import MappedBuckets
 
 BUSY_S: Final = 0.25
-"""How long a take waits for the other process; longer, and the event loop would stand still for its callers."""
+"""How long a move or a mark waits for the other process; longer, and the event loop would stand still for callers."""
 OPEN_S: Final = 10.0
 """How long opening waits for others that open it: nobody has called yet."""
 AGAIN_S: Final = 0.01
 
 TABLES: Final = """
-CREATE TABLE IF NOT EXISTS arrival (bucket TEXT PRIMARY KEY, tat REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mark (bucket TEXT PRIMARY KEY, tat REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS generation (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 """
-FORGET: Final = ("DELETE FROM arrival WHERE tat < ?", "DELETE FROM mark WHERE tat < ?")
-TAKE: Final = """INSERT INTO arrival (bucket, tat) VALUES (:bucket, :now + :step)
-ON CONFLICT (bucket) DO UPDATE SET tat = iif(tat BETWEEN :now AND :farthest, tat, :now) + :step
-WHERE iif(tat BETWEEN :now AND :farthest, tat, :now) + :step <= :now + :full
-RETURNING tat"""
-READ: Final = "SELECT tat FROM arrival WHERE bucket = ?"
+FORGET: Final = "DELETE FROM mark WHERE tat < ?"
 MARK: Final = "INSERT INTO mark (bucket, tat) VALUES (?, ?) ON CONFLICT (bucket) DO UPDATE SET tat = excluded.tat"
 MOVE: Final = """INSERT INTO generation (name, number) VALUES (?, 1)
 ON CONFLICT (name) DO UPDATE SET number = number + 1"""
@@ -52,6 +48,7 @@ class FileCounters:
         with _away():
             self._file = _open(path)
             self._sign = _Sign(path.with_name(f"{path.name}-moved"))
+            self._vendors = MappedBuckets(path.with_name(f"{path.name}-vendors"), clock)
             self.forget()
             self._file.execute(f"PRAGMA busy_timeout={BUSY_S * 1000:.0f}")
         self._seen = b""
@@ -60,16 +57,7 @@ class FileCounters:
 
     async def take(self, name: str, rate: float, burst: float, cost: float = 1.0, reserve: float = 0.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
-        pace = bucket.pace_of(Limit(name, rate, burst, cost, reserve))
-        now, full = self._clock(), pace.full + bucket.SLACK_S
-        if pace.step > full:
-            return pace.step - pace.full  # The statement asks no question of a bucket that is not there yet.
-        with _away():
-            values = {"bucket": name, "now": now, "step": pace.step, "full": full, "farthest": now + pace.farthest}
-            if self._file.execute(TAKE, values).fetchone():
-                return 0.0
-            row = self._file.execute(READ, (name,)).fetchone()
-        return bucket.wait_of(pace, bucket.used_at(now, row[0], pace.farthest)) if row else 0.0
+        return self._vendors.take(Limit(name, rate, burst, cost, reserve))
 
     def generations_now(self, topics: tuple[str, ...]) -> tuple[int, ...]:
         """Return the present generation of each topic; the file is read only where somebody has moved one."""
@@ -101,14 +89,14 @@ class FileCounters:
             self._file.executemany(MARK, list(tats.items()))
 
     def forget(self) -> None:
-        """Drop the buckets that are full again."""
+        """Drop the marks that are over."""
         with _away():
-            for statement in FORGET:
-                self._file.execute(statement, (self._clock(),))
+            self._file.execute(FORGET, (self._clock(),))
 
     async def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         self._file.close()
+        self._vendors.close()
         self._sign.close()
 
     @contextlib.contextmanager
@@ -125,13 +113,13 @@ class FileCounters:
 class _Sign:
     """Bytes in memory that the processes share; other ones than were read last mean that somebody wrote since.
 
-    To look costs 0.05 µs, `PRAGMA data_version` 3 µs in every request, and that would also tell of each take. Random,
+    To look costs 0.05 µs, `PRAGMA data_version` 3 µs in every request, and that would also tell of each mark. Random,
     since two who write at once must not leave what one of them alone would have left.
     """
 
     def __init__(self, path: Path) -> None:
         with path.open("a+b") as file:
-            file.truncate(mmap.PAGESIZE)
+            os.posix_fallocate(file.fileno(), 0, mmap.PAGESIZE)
             self._shared = mmap.mmap(file.fileno(), mmap.PAGESIZE)
 
     def read(self) -> bytes:
