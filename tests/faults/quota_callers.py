@@ -4,8 +4,14 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct, json, structs
+
+T = TypeVar("T")
+
+PULSE_S: Final = 0.01
+"""A process that is late by more than this was not let run; what a limit gave meanwhile, nobody was there to take."""
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -29,6 +35,28 @@ class Report(Struct, frozen=True, kw_only=True):
 
     asked: int
     taken: int
+    held_up_s: float
+    """For so long of its time the machine did not let it run."""
+
+
+class Reports(NamedTuple):
+    """What all of them report."""
+
+    began: float
+    """On the clock that all processes of a machine have in common."""
+    each: list[Report]
+    held_up_s: float
+    """The worst of them, and the process that started them."""
+
+    @property
+    def asked(self) -> int:
+        """Return how often all of them asked."""
+        return sum(one.asked for one in self.each)
+
+    @property
+    def taken(self) -> int:
+        """Return what all of them got."""
+        return sum(one.taken for one in self.each)
 
 
 class Caller:
@@ -40,8 +68,10 @@ class Caller:
     async def run(self, ask: Callable[[], Awaitable[bool]]) -> Report:
         """Ask with all callers until it is over."""
         await asyncio.sleep(self.task.begins - time.monotonic())
-        await asyncio.gather(*[self._ask_on(ask) for _ in range(self.task.callers)])
-        return Report(asked=self.asked, taken=self.taken)
+        late_s = time.monotonic() - self.task.begins
+        asking = asyncio.gather(*[self._ask_on(ask) for _ in range(self.task.callers)])
+        held_up_s = late_s + await _held_up_s(asking)
+        return Report(asked=self.asked, taken=self.taken, held_up_s=held_up_s)
 
     async def _ask_on(self, ask: Callable[[], Awaitable[bool]]) -> None:
         while time.monotonic() < self.task.begins + self.task.lasts_s:
@@ -50,16 +80,30 @@ class Caller:
             self.taken += taken
 
 
-async def reports(program: str, tasks: list[Task]) -> tuple[float, list[Report]]:
-    """Return when they began, and what each of the processes reports, all of them running at once."""
+async def _held_up_s(work: asyncio.Future[list[T]]) -> float:
+    """Return, once the work is done, for how long of its time this process did not run."""
+    held_up_s = 0.0
+    while not work.done():
+        due = time.monotonic() + PULSE_S
+        await asyncio.sleep(PULSE_S)
+        late_s = time.monotonic() - due
+        held_up_s += late_s if late_s > PULSE_S else 0.0
+    await work
+    return held_up_s
+
+
+async def reports(program: str, tasks: list[Task]) -> Reports:
+    """Return what each of the processes reports, all of them running at once."""
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", f"tests.faults.{program}"]
     started = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in tasks]
     await asyncio.gather(*[process.stdout.readline() for process in started if process.stdout])
     begins = time.monotonic() + 0.2
     given = [json.encode(structs.replace(task, begins=begins)) for task in tasks]
-    told = await asyncio.gather(*[process.communicate(each) for process, each in zip(started, given, strict=True)])
-    return begins, [json.decode(output, type=Report) for output, _ in told]
+    told = asyncio.gather(*[process.communicate(each) for process, each in zip(started, given, strict=True)])
+    held_up_s = await _held_up_s(told)
+    each = [json.decode(output, type=Report) for output, _ in told.result()]
+    return Reports(begins, each, held_up_s + max(one.held_up_s for one in each))
 
 
 def report(run: Callable[[Task], Awaitable[Report]]) -> None:
