@@ -138,6 +138,7 @@ class Explainer:
         """Return how a call ends that no row refuses."""
         if call.operation is not UNMATCHED:
             return Outcome(detail="The operation answers.")
+        call.course = self._governed.course_at(call)
         try:
             answer = await self._governed.nothing_here(call)
         except ApiError as error:

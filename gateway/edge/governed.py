@@ -10,11 +10,11 @@ from gateway.edge.standing import Standing
 from gateway.edge.strangers import Strangers
 from gateway.edge.way import Way
 from gateway.errors import Refused
-from gateway.lifecycle import Course
+from gateway.lifecycle import Course, course_of
 from gateway.policy.call import Answer, Call, Proceed
 from gateway.policy.kinds.base import Kit
 from gateway.policy.operation import UNMATCHED, Operation
-from gateway.policy.plan import PolicySet
+from gateway.policy.plan import PolicySet, Roots
 from openapi.common.types import Code
 
 TARGETS: Final = 20_000
@@ -41,6 +41,7 @@ class Governed:
     ) -> None:
         self.policies = policies
         self._routes, self._kit, self._serve = Routes(policies.plans), kit, serve
+        self._roots = policies.roots
         ends = {UNMATCHED.place: self._unmatched}
         self._ways = {
             place: Way(
@@ -50,6 +51,7 @@ class Governed:
             )
             for place, plan in policies.plans.items()
         }
+        self._ways[UNMATCHED.place].course_at = self.course_at
         if shadow:
             for way in self._ways.values():
                 way.beside = shadow.beside(way.plan)
@@ -87,15 +89,12 @@ class Governed:
 
     async def _unmatched(self, call: Call) -> Answer:
         """Return the same to who calls, and count it where a version was there once; who only asks calls nothing."""
-        try:
-            return await self.nothing_here(call)
-        finally:
-            if call.course is not None:
-                self._kit.usage.count_lost(call.caller.client_id, call.course.contract)
+        if call.course is not None and _under(call.path, self.policies.gone) is not None:
+            self._kit.usage.count_lost(call.caller.client_id, call.course.contract)
+        return await self.nothing_here(call)
 
     async def nothing_here(self, call: Call) -> Answer:
         """Return what a known caller is told of a path without operations, or without this method."""
-        call.course = self._lost(call)
         if call.course is not None and (refused := call.course.refusal(self._kit.now())):
             raise refused
         found = self._routes.find(call.path)
@@ -108,11 +107,13 @@ class Governed:
         answer.add(b"allow", allowed(found).encode())
         return answer
 
-    def _lost(self, call: Call) -> Course | None:
-        """Return the course of a version that is served here no more; None where none ever was."""
-        segments = call.path.split("/")
-        place = self.policies.gone.get("/".join(segments[:4])) or self.policies.gone.get("/".join(segments[:5]))
-        if place is None:
-            return None
-        contract, connection = place
-        return Course(contract, connection, self.policies.lifecycle[contract], client_id=call.caller.client_id)
+    def course_at(self, call: Call) -> Course | None:
+        """Return what a caller is told below a version's root where no operation is; None where nothing goes."""
+        place = _under(call.path, self._roots)
+        return course_of(self.policies.lifecycle, *place, call.caller.client_id) if place else None
+
+
+def _under(path: str, roots: Roots) -> tuple[str, str | None] | None:
+    """Return contract and connection of the root that the path lies under."""
+    segments = path.split("/")
+    return roots.get("/".join(segments[:4])) or roots.get("/".join(segments[:5]))

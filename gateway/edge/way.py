@@ -1,5 +1,6 @@
 """One operation's plan, carried out: who calls, what may they, how often, and then the rest of the plan."""
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway.caller import Caller
@@ -14,6 +15,7 @@ from gateway.edge.strangers import Strangers, nobody_counts, used_up
 from gateway.errors import ApiError
 from gateway.identity import Identity
 from gateway.identity.verifier import not_accepted
+from gateway.lifecycle import Course
 from gateway.policy.call import Answer, Call, Proceed
 from gateway.policy.kinds.audit import Audit
 from gateway.policy.kinds.base import Kit
@@ -32,6 +34,8 @@ class Way:
 
     beside: Beside | None = None
     """What decides each call by the candidate too, for the count alone."""
+    course_at: Callable[[Call], Course | None] | None = None
+    """Tells of the version that a path lies under, where no operation does."""
 
     def __init__(
         self,
@@ -95,6 +99,7 @@ class Way:
             identity = await self._strangers.identity(call, self._tries)
         admission = self._admissions.get(identity.digest) or self._admit(identity)
         call.caller, call.partition, call.visibility = admission.caller, admission.partition, admission.visibility
+        call.course = self._course(call, admission)
         counting = admission.counting
         try:
             # The one place where every call passes: what can be answered at once is not waited for.
@@ -106,13 +111,14 @@ class Way:
             if not self._standing.holds(told.generations[:STANDING]):
                 await self._follow(told.generations)
             if self._kit.verifier.is_denied(identity):
+                call.course = None  # From now on this is a stranger, who learns nothing.
                 raise not_accepted()
-            call.generations, call.course = told.generations[STANDING:] or None, admission.course
+            call.generations = told.generations[STANDING:] or None
             admission.use()
             by = told.refused_by
             refused = admission.refusal if by is None else used_up(told.wait_s, counting.rows[by].label)
-            if refused is None and call.course is not None:
-                refused = await refusal_at(call, call.course, self._kit)
+            if refused is None and admission.course is not None:
+                refused = await refusal_at(call, admission.course, self._kit)
             if self.beside is not None and counting is admission.counting:
                 comparison = self.beside.begin(call, identity, admission, told, refused)
             if refused:
@@ -141,11 +147,15 @@ class Way:
                 self._pressure.check()  # Before its body is read and its key noted; the framework would not get it.
                 if self._audit:
                     await self._kit.auditor.ready()
-            if call.course is not None:
-                await check_body(call, call.course, self._kit)
+            if admission.course is not None:
+                await check_body(call, admission.course, self._kit)
             return await admission.rest(call)
         except ApiError as error:
             return self._kit.problem(call, error)
+
+    def _course(self, call: Call, admission: Admission) -> Course | None:
+        """Return what every answer tells its caller, whatever else is decided."""
+        return self.course_at(call) if self.course_at else admission.course
 
     def admission_of(self, identity: Identity) -> Admission:
         """Return what is decided for the caller, the same whether they call or only ask."""

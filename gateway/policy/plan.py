@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from gateway.lifecycle import Changes, Course, Version, course_of
+from gateway.lifecycle.addresses import base_of
 from gateway.lifecycle.document import FILE, SHIPPED
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import Mistake, PolicyError, Row
@@ -26,6 +27,8 @@ ALWAYS: Final = ("authenticate", "authorize")
 """What no operation goes without, unless its contract says that it is public."""
 
 Rank = tuple[int, int, int, int, int]
+Roots = Mapping[str, tuple[str, str | None]]
+"""Contract and connection of a version, by the path below which all of it lies."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -67,10 +70,17 @@ class PolicySet(Struct, frozen=True, kw_only=True):
     """Every contract version, as the installation's own file has it."""
     changes: Mapping[str, Changes] = {}
     """What that file says, by contract."""
-    gone: Mapping[str, tuple[str, str | None]] = {}
-    """Contract and connection of what is served no more, by the path that it was served at."""
+    gone: Roots = {}
+    """What is served no more."""
     id: str | None = None
     """Which of the sets that were loaded it is; None where it is none of them yet."""
+
+    @property
+    def roots(self) -> Roots:
+        """Return what is served, or was."""
+        operations = [plan.operation for plan in self.plans.values() if plan.operation is not UNMATCHED]
+        places = {(each.name.partition(":")[0], each.connection) for each in operations}
+        return {**self.gone, **{base_of(*place): place for place in places}}
 
     def course(self, operation: Operation, client_id: str | None = None) -> Course | None:
         """Return what a client's calls of an operation get of its version's life; None where nothing goes."""
