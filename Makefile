@@ -7,6 +7,10 @@ PSA ?= tryton
 ONCE ?=
 TESTS := $(RUN) -m coverage run --parallel-mode -m pytest -m "not redmine and not browser"
 LIVE := tests/connectors tests/e2e tests/faults tests/policies
+DEBIAN := TIEBEAM_REQUIRE=redmine,browser $(RUN) -m pytest -m "redmine or browser"
+# Half of the time of tests on live systems is waiting: two halves of a stage run side by side, and both have to pass.
+beside = $(1) > .beside.log 2>&1 & first=$$!; $(2); second=$$?; \
+	echo "Waiting for the other half …"; wait $$first; code=$$?; cat .beside.log; test $$second = 0 -a $$code = 0
 CHAPTER ?=
 ONLY ?=
 ROUNDS ?=
@@ -21,13 +25,9 @@ demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONC
 	@if [ "$(PSA)" = redmine ]; then examples/servers/install_redmine.sh; fi
 	@$(RUN) -m examples.demo --psa $(PSA) $(if $(ONCE),--once) $(if $(CHAPTER),--chapter $(CHAPTER)) $(if $(VERBOSE),--verbose)
 
-# Half of the time of tests on live systems is waiting: the others run beside them, but for what evens the two out.
 test: $(VENV)/.dev ## Pass the tests, on a real Tryton, PostgreSQL and Valkey; with branch coverage
 	@$(RUN) -m coverage erase
-	@$(TESTS) $(LIVE) > .live-tests.log 2>&1 & live=$$!; \
-		$(TESTS) $(LIVE:%=--ignore=%); rest=$$?; \
-		echo "Waiting for the tests on live systems …"; wait $$live; code=$$?; cat .live-tests.log; \
-		test $$rest = 0 -a $$code = 0
+	@$(call beside,$(TESTS) $(LIVE),$(TESTS) $(LIVE:%=--ignore=%))
 	@$(RUN) -m coverage combine -q
 	@$(RUN) -m coverage report --fail-under=95
 
@@ -50,7 +50,7 @@ check: static test ## Everything that a change must pass; needs no root
 debian: $(VENV)/.dev ## As root: install Debian's Redmine and Chromium, then pass the tests that need them
 	@examples/servers/install_redmine.sh
 	@examples/servers/install_chromium.sh
-	@TIEBEAM_REQUIRE=redmine,browser $(RUN) -m pytest -m "redmine or browser"
+	@$(call beside,$(DEBIAN) tests/connectors,$(DEBIAN) --ignore=tests/connectors)
 
 bench: $(VENV)/.bench ## Measure beside Envoy, nginx and bare ASGI, and write bench/results/latest.json
 	@bench/install_peers.sh
@@ -71,7 +71,7 @@ requirements: $(VENV)/.dev ## Pin requirements/*.in anew, with hashes
 		--generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --quiet; done
 
 clean: ## Remove the environment and what tools left; the caches outside the repository stay
-	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* .live-tests.log .import_linter_cache .screenshots
+	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* .beside.log .import_linter_cache .screenshots
 
 $(VENV)/.runtime: requirements/runtime.txt
 	@echo "Setting up $(VENV) …" >&2
