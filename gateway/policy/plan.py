@@ -80,7 +80,8 @@ class PolicySet(Struct, frozen=True, kw_only=True):
         """Return what is served, or was."""
         operations = [plan.operation for plan in self.plans.values() if plan.operation is not UNMATCHED]
         places = {(each.name.partition(":")[0], each.connection) for each in operations}
-        return {**self.gone, **{base_of(*place): place for place in places}}
+        versions = {place for place in places if place[0].count("/") > 1}  # `/metrics` is of none.
+        return {**self.gone, **{base_of(*place): place for place in versions}}
 
     def course(self, operation: Operation, client_id: str | None = None) -> Course | None:
         """Return what a client's calls of an operation get of its version's life; None where nothing goes."""
