@@ -66,6 +66,7 @@ class Admission:
         "counting",
         "course",
         "finds",
+        "is_plain",
         "partition",
         "refusal",
         "rest",
@@ -80,6 +81,8 @@ class Admission:
         rows = plan.chosen(self.caller.client_id, tier)
         self.refusal = refusal_of(identity, self.caller, self.consumer, rows, plan)
         self.course = policies.course(plan.operation, self.caller.client_id)
+        self.is_plain = self.refusal is None and self.course is None
+        """Nothing is to be said to the caller beside what they asked for."""
         self.use = self._use(kit.usage, plan)
         """Count a call, whatever else is decided of it; who may not call uses nothing."""
         self.partition, self.visibility = self.caller.partition, self.caller.visibility

@@ -93,7 +93,8 @@ class Edge:
         try:
             check_address(scope["raw_path"], scope["query_string"])
             check_headers(call.fields)
-            answer = await self.governed.way(call)(call)
+            begun = self.governed.way(call)(call)
+            answer = begun if isinstance(begun, Answer) else await begun
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 — the last place where a caller can still be given an answer.

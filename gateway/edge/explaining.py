@@ -88,7 +88,7 @@ class Explainer:
         except ApiError as error:
             return self._told(place, _refused(error), decided_for_stranger(way.plan, _why(error)))
         admission = way.admission_of(identity)
-        call.caller = admission.caller
+        call.known_caller = admission.caller
         life, ended = await self._life(call, admission)
         decisions = decided(_case(identity, admission, way, self._governed, life))
         refusal: ApiError | None = None

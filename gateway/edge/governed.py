@@ -1,5 +1,6 @@
 """One set of policies at work: every operation's way. It is never changed; a reload puts another one in its place."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gateway.edge.paths import normal
@@ -57,7 +58,7 @@ class Governed:
                 way.beside = shadow.beside(way.plan)
         self._targets: dict[tuple[str, bytes], tuple[str, Way]] = {}
 
-    def way(self, call: Call) -> Proceed:
+    def way(self, call: Call) -> Callable[[Call], Answer | Awaitable[Answer]]:
         """Return where a call goes whose path nobody has looked at yet; raises Refused where it is malformed."""
         target = call.scope["method"], call.scope["raw_path"]
         found = self._targets.get(target) or self.way_of(*target)

@@ -1,11 +1,11 @@
 """One operation's plan, carried out: who calls, what may they, how often, and then the rest of the plan."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gateway.caller import Caller
 from gateway.counters import CountersAway, Told
-from gateway.edge.admission import Admission
+from gateway.edge.admission import Admission, Counting
 from gateway.edge.ending import check_body, refusal_at, tell
 from gateway.edge.limits import Disconnected
 from gateway.edge.pressure import Pressure
@@ -49,6 +49,7 @@ class Way:
         pressure: Pressure,
     ) -> None:
         self.plan, self.operation = plan, plan.operation
+        self._place = plan.operation.place
         self._policies, self._kit, self._standing, self._end = policies, kit, standing, end
         self._strangers, self._pressure = strangers, pressure
         self._public = plan.operation.public
@@ -60,10 +61,27 @@ class Way:
         self._admissions: dict[bytes, Admission] = {}
         self._decided: dict[tuple[str, frozenset[str], Caller], Admission] = {}
 
-    async def __call__(self, call: Call) -> Answer:
+    def __call__(self, call: Call) -> Answer | Awaitable[Answer]:
+        """Return a kept answer at once, where nobody has to be waited for; otherwise what to await for the answer."""
+        if self._public:
+            return self._ended(call, self._open(call))
+        try:
+            begun = self._begun(call)
+        except Exception as error:  # noqa: BLE001 — as below.
+            return self._failed(call, error)
+        if isinstance(begun, Answer):
+            self._kit.auditor.count_read(self._place)  # Only reads are kept.
+            return begun
+        return self._ended(call, begun)
+
+    async def turned_away(self, call: Call, error: Exception) -> Answer:
+        """Return the refusal of a call that could not be read, written down like the others."""
+        return await self._failed(call, error)
+
+    async def _ended(self, call: Call, begun: Awaitable[Answer]) -> Answer:
         """Return the answer, written down where the plan says so."""
         try:
-            answer = await (self._open(call) if self._public else self._governed(call))
+            answer = await begun
         except Disconnected:
             raise
         except Exception as error:  # noqa: BLE001 — a failure of ours is written down too: something may have been done.
@@ -72,13 +90,12 @@ class Way:
             tell(call, call.course, self._kit, answer)
         return await self._noted(call, answer)
 
-    async def turned_away(self, call: Call, error: Exception) -> Answer:
-        """Return the refusal of a call that could not be read, written down like the others."""
+    async def _failed(self, call: Call, error: Exception) -> Answer:
         return await self._noted(call, self._kit.problem(call, error))
 
     async def _noted(self, call: Call, answer: Answer) -> Answer:
         if answer.status < REFUSED and self.operation.is_safe:
-            self._kit.auditor.count_read(self.operation.place)
+            self._kit.auditor.count_read(self._place)
         elif call.decided_before:
             self._kit.metrics.count(TURNED_AWAY)
         elif self._audit:
@@ -92,21 +109,71 @@ class Way:
             raise refused
         return await self._end(call)
 
-    async def _governed(self, call: Call) -> Answer:
+    def _begun(self, call: Call) -> Answer | Awaitable[Answer]:
+        """Return the kept answer, or the rest of the way. Every call passes here: what is known is not waited for."""
         token = bearer_or_none(call)
         identity = self._kit.verifier.remembered(token) if token else None
         if identity is None:
-            identity = await self._strangers.identity(call, self._tries)
-        admission = self._admissions.get(identity.digest) or self._admit(identity)
-        call.caller, call.partition, call.visibility = admission.caller, admission.partition, admission.visibility
-        call.course = self._course(call, admission)
-        counting = admission.counting
+            return self._of_a_stranger(call)
+        admission = self._known(call, identity)
         try:
-            # The one place where every call passes: what can be answered at once is not waited for.
-            told = self._kit.counters.ask_now(counting.question) or await self._kit.counters.ask(counting.question)
+            told = self._kit.counters.ask_now(admission.counting.question)
         except CountersAway as error:
-            told, counting = self._alone(admission, error), admission.alone
+            return self._uncounted(call, identity, admission, error)
+        if told is None:
+            return self._asked(call, identity, admission)
+        return self._kept(call, identity, admission, told) or self._go_on(
+            call, identity, admission, admission.counting, told
+        )
+
+    async def _of_a_stranger(self, call: Call) -> Answer:
+        identity = await self._strangers.identity(call, self._tries)
+        return await self._asked(call, identity, self._known(call, identity))
+
+    def _known(self, call: Call, identity: Identity) -> Admission:
+        """Return what is decided for the caller; the call knows them from then on."""
+        admission = self._admissions.get(identity.digest) or self._admit(identity)
+        call.known_caller, call.partition, call.visibility = admission.caller, admission.partition, admission.visibility
+        return admission
+
+    async def _asked(self, call: Call, identity: Identity, admission: Admission) -> Answer:
+        try:
+            told = await self._kit.counters.ask(admission.counting.question)
+        except CountersAway as error:
+            return await self._uncounted(call, identity, admission, error)
+        kept = self._kept(call, identity, admission, told)
+        return kept or await self._go_on(call, identity, admission, admission.counting, told)
+
+    async def _uncounted(self, call: Call, identity: Identity, admission: Admission, error: CountersAway) -> Answer:
+        call.course = self._course(call, admission)
+        told = self._alone(admission, error)
+        return await self._go_on(call, identity, admission, admission.alone, told)
+
+    def _kept(self, call: Call, identity: Identity, admission: Admission, told: Told) -> Answer | None:
+        """Return the kept answer where nothing else is to be said or done: what most calls of a busy caller get."""
+        if (
+            admission.finds is None
+            or not admission.is_plain
+            or self.beside is not None
+            or told.refused_by is not None
+            or told.ticket
+            or not self._standing.holds(told.generations[:STANDING])
+            or self._kit.verifier.is_denied(identity)
+        ):
+            return None
+        call.generations = told.generations[STANDING:]
+        found = admission.finds.find(call, self._kit, admission.rest)
+        if found is None:
+            return None
+        admission.use()
+        return admission.counting.told(found, told)
+
+    async def _go_on(
+        self, call: Call, identity: Identity, admission: Admission, counting: Counting, told: Told
+    ) -> Answer:
+        """Return the answer to whoever was counted, whatever has to be said, done or waited for."""
         comparison = None
+        call.course = self._course(call, admission)
         try:
             if not self._standing.holds(told.generations[:STANDING]):
                 await self._follow(told.generations)

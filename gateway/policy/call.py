@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NoReturn
 from uuid import uuid4
 
+from msgspec import Struct
+
 from gateway.caller import Caller
 from gateway.lifecycle import Course
 from gateway.policy.operation import Operation
@@ -29,46 +31,30 @@ class Answer:
         self.headers.append((name, value))
 
 
-class Call:
+class Call(Struct, eq=False):
     """One request. `path` is the normalised one, `caller` is there once the token was accepted.
 
     `generations` are those of the topics that the plan's kinds asked for, in their order; None while nobody can tell.
     """
 
-    __slots__ = (
-        "_body",
-        "_caller",
-        "_decision_id",
-        "_fields",
-        "_read",
-        "correlation_id",
-        "course",
-        "decided_before",
-        "generations",
-        "operation",
-        "partition",
-        "path",
-        "scope",
-        "visibility",
-    )
+    operation: Operation
+    scope: MutableMapping[str, Any]
+    _read: Callable[["Call"], Awaitable[bytes]]
+    correlation_id: str = ""
+    path: str = ""
+    partition: str = ""
+    visibility: str = ""
+    generations: tuple[int, ...] | None = None
+    decided_before: bool = False
+    course: Course | None = None
+    """What a known caller is told of a version that goes."""
+    known_caller: Caller | None = None
+    """Who calls, or None for a stranger."""
+    _fields: dict[bytes, bytes] | None = None
+    _body: bytes | None = None
+    _decision_id: str | None = None
 
-    def __init__(
-        self,
-        operation: Operation,
-        scope: MutableMapping[str, Any],
-        read: Callable[["Call"], Awaitable[bytes]],
-    ) -> None:
-        self.operation, self.scope = operation, scope
-        self.correlation_id = self.path = self.partition = self.visibility = ""
-        self.generations: tuple[int, ...] | None = None
-        self.decided_before = False
-        self.course: Course | None = None
-        """What a known caller is told of a version that goes."""
-        self._read = read
-        self._fields: dict[bytes, bytes] | None = None
-        self._body: bytes | None = None
-        self._caller: Caller | None = None
-        self._decision_id: str | None = None
+    __repr__ = object.__repr__  # What it carries, a token among it, is for nobody's log.
 
     @property
     def query(self) -> bytes:
@@ -92,16 +78,7 @@ class Call:
     @property
     def caller(self) -> Caller:
         """Return who calls; asking before `authenticate` is a mistake of the plan, and stops the call."""
-        return self._caller or _too_early()
-
-    @caller.setter
-    def caller(self, caller: Caller) -> None:
-        self._caller = caller
-
-    @property
-    def known_caller(self) -> Caller | None:
-        """Return who calls, or None for a stranger."""
-        return self._caller
+        return self.known_caller or _too_early()
 
     @property
     def decision_id(self) -> str:

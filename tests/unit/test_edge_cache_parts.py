@@ -54,7 +54,7 @@ def call_of(request: Request) -> Call:
         return b""
 
     call = Call(operation, {"query_string": query.encode(), "headers": headers}, read)
-    call.path, call.caller, call.partition, call.visibility = path, caller, caller.partition, caller.visibility
+    call.path, call.known_caller, call.partition, call.visibility = path, caller, caller.partition, caller.visibility
     return call
 
 

@@ -35,7 +35,7 @@ def detached(call: Call) -> Call:
     """Return the same request as one that nobody waits for: its connection may be gone when it is read."""
     headers = [field for field in call.headers if field[0] not in OF_THE_CALLER]
     alone = Call(call.operation, {**call.scope, "headers": headers}, _nothing)
-    alone.correlation_id, alone.path, alone.caller = call.correlation_id, call.path, call.caller
+    alone.correlation_id, alone.path, alone.known_caller = call.correlation_id, call.path, call.caller
     alone.generations = call.generations
     alone.partition, alone.visibility = call.partition, call.visibility
     return alone
