@@ -30,6 +30,7 @@ from gateway.policy.plan import row_shown, rows_shown
 from gateway.settings import Settings, hand_on, load
 from gateway.store import work_items
 from gateway.store.database import is_sqlite
+from gateway.store.migrate import head
 from gateway.store.pages import Window
 from gateway.store.work_items import ItemState, WorkItem
 from gateway.supervisor import Supervisor
@@ -58,7 +59,9 @@ def migrate(settings: Settings) -> str:
     """Return a sentence that says to which version the database was brought."""
     settings.data.mkdir(parents=True, exist_ok=True)
     with _reached():
-        return f"The database is at {database.migrate(settings.database_url)}, the version of this release."
+        version = database.migrate(settings.database_url)
+    whose = "this release" if version == head() else "a later release; this one works on it too"
+    return f"The database is at {version}, the version of {whose}."
 
 
 def prepare(settings: Settings) -> None:

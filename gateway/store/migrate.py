@@ -14,25 +14,42 @@ from sqlalchemy.schema import SchemaItem
 
 from gateway.shipped import shipped
 
-VERSION_TABLE: Final = "tb_alembic_version"
+VERSION_TABLE: Final = "tb_schema_version"
+FORMER_VERSION_TABLE: Final = "tb_alembic_version"
+"""Where 0.1.0 looks. With a version there that it does not know it says that it is not ready, and does not start.
+
+So what it wrote stays, and it goes on while its successor comes.
+"""
 
 
 def is_ours(_item: SchemaItem, name: str | None, kind: str, reflected: bool, _met: SchemaItem | None) -> bool:  # noqa: FBT001 - Alembic calls it
     """Tell Alembic that tables without our prefix are somebody else's: the engine's lie beside ours on SQLite."""
-    return not (kind == "table" and reflected and not (name or "").startswith("tb_"))
+    theirs = not (name or "").startswith("tb_") or name == FORMER_VERSION_TABLE
+    return not (kind == "table" and reflected and theirs)
 
 
 def upgrade(database: Engine) -> str:
-    """Return the version to which our tables were brought."""
+    """Return the version to which our tables were brought; those of a later release are left as they are."""
     with database.begin() as connection:
+        at = _version(connection, VERSION_TABLE)
+        if at and _is_later(at):
+            return at
+        former = None if at else _version(connection, FORMER_VERSION_TABLE)
+        if former:
+            command.stamp(config(connection), former)
         command.upgrade(config(connection), "head")
     return head()
 
 
 def pending(database: Engine) -> list[str]:
-    """Return the versions that are still to come, the next one first."""
+    """Return the versions that are still to come, the next one first.
+
+    It is none where a later release has migrated: it adds, and takes nothing away that this one reads or writes.
+    """
     with database.connect() as connection:
-        at = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+        at = _version(connection, VERSION_TABLE) or _version(connection, FORMER_VERSION_TABLE)
+    if at and _is_later(at):
+        return []
     coming = [script.revision for script in _scripts().iterate_revisions("head", at or "base")]
     return coming[::-1]
 
@@ -45,6 +62,15 @@ def head() -> str:
 def knows(version: str) -> bool:
     """Tell whether this release has the version, so that a database which is at it can be brought on."""
     return any(script.revision == version for script in _scripts().walk_revisions())
+
+
+def _version(connection: Connection, table: str) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": table}).get_current_revision()
+
+
+def _is_later(version: str) -> bool:
+    """Tell whether the version is a later release's; each begins with its number."""
+    return version > head() and not knows(version)
 
 
 def config(connection: Connection | None = None) -> Config:

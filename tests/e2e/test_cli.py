@@ -23,6 +23,7 @@ from gateway.installation_key import FILE
 from gateway.settings import load
 from gateway.store.audit import Auditor
 from gateway.store.database import Store, create_engine
+from gateway.store.migrate import VERSION_TABLE
 from gateway.store.shadow_differences import ShadowCounts
 from gateway.supervisor import Supervisor
 from openapi.system.erp.v1 import Rounding
@@ -288,6 +289,17 @@ def test_migrate_may_be_repeated(config: Path) -> None:
 
     assert first.exit_code == again.exit_code == 0
     assert "the version of this release" in again.output
+
+
+def test_migrate_leaves_the_tables_of_a_later_release_as_they_are(config: Path) -> None:
+    tiebeam("migrate", "--config", config)
+    file = config.parent / "data" / "tiebeam.sqlite"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999_later'")  # noqa: S608 - a name of ours
+
+    result = tiebeam("migrate", "--config", config)
+
+    assert (result.exit_code, "9999_later, the version of a later release" in result.output) == (0, True)
 
 
 def test_work_items_are_listed_assigned_and_resumed(config: Path, work_item: str) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import text
 
 from gateway.durable.engine import sync_engine
 from gateway.durable.migrate import migrate, pending
@@ -53,3 +55,61 @@ def test_what_went_up_comes_down(empty: str) -> None:
         database.dispose()
 
     assert left[0] == "0001_foundation"
+
+
+def at(url: str, table: str, version: str) -> None:
+    """Let the table say that version, as another release's migration leaves it."""
+    database = sync_engine(url)
+    try:
+        with database.begin() as connection:
+            connection.execute(text(f"CREATE TABLE IF NOT EXISTS {table} (version_num VARCHAR(32) PRIMARY KEY)"))
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - a name of ours
+            connection.execute(text(f"INSERT INTO {table} VALUES ('{version}')"))  # noqa: S608 - as above
+    finally:
+        database.dispose()
+
+
+def said(url: str, table: str) -> list[str]:
+    """Return the versions that the table says."""
+    database = sync_engine(url)
+    try:
+        with database.connect() as connection:
+            return list(connection.execute(text(f"SELECT version_num FROM {table}")).scalars())  # noqa: S608 - as above
+    finally:
+        database.dispose()
+
+
+def test_nothing_is_pending_and_nothing_changed_where_a_later_release_has_migrated(empty: str) -> None:
+    migrate(empty)
+    at(empty, ours.VERSION_TABLE, "9999_later")
+
+    before = pending(empty)
+    version = migrate(empty)
+
+    assert (before, version) == ([], "9999_later")
+    assert said(empty, ours.VERSION_TABLE) == ["9999_later"]
+
+
+def test_what_the_first_release_said_of_its_tables_stays_and_is_gone_on_from(empty: str) -> None:
+    database = sync_engine(empty)
+    with database.begin() as connection:
+        command.upgrade(config(connection), "0014_keys_by_issuer")
+        connection.execute(text(f"DROP TABLE {ours.VERSION_TABLE}"))
+    database.dispose()
+    at(empty, ours.FORMER_VERSION_TABLE, "0014_keys_by_issuer")
+
+    before = pending(empty)
+    version = migrate(empty)
+
+    assert before[:3] == ["0015_usage", "0016_policy_candidates", "0017_monitors"]
+    assert (version, pending(empty)) == (ours.head(), [])
+    assert said(empty, ours.FORMER_VERSION_TABLE) == ["0014_keys_by_issuer"]
+    assert said(empty, ours.VERSION_TABLE) == [ours.head()]
+
+
+def test_version_that_nobody_knows_is_no_later_one(empty: str) -> None:
+    migrate(empty)
+    at(empty, ours.VERSION_TABLE, "0000_of_nobody")
+
+    with pytest.raises(CommandError):
+        migrate(empty)
