@@ -64,10 +64,10 @@ def correlation_id_of(field: bytes | None) -> str:
     """Return the caller's correlation id where it is one and safe to repeat, otherwise a new one."""
     if field and CORRELATION(field):
         return field.decode("ascii")
-    return f"cor_{process()}{next(_NUMBERS):012x}"
+    return "%s%012x" % (prefix(), next(_NUMBERS))  # noqa: UP031 - half of what an f-string costs, in every request.
 
 
 @cache
-def process() -> str:
-    """Return the process's own number, made when first asked for: the server forks after this module was imported."""
-    return secrets.token_hex(10)
+def prefix() -> str:
+    """Return what the process's own ids begin with, made with the first: the server forks after the import."""
+    return f"cor_{secrets.token_hex(10)}"

@@ -88,20 +88,22 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = _call_of(scope, receive)
+        call = Call(PAGE, scope, partial(_read, receive))
+        fields = call.fields
+        call.correlation_id = correlation_id_of(fields.get(b"x-correlation-id"))
         current_correlation_id.set(call.correlation_id)
         try:
             check_address(scope["raw_path"], scope["query_string"])
-            check_headers(call.fields)
-            begun = self.governed.way(call)(call)
-            answer = begun if isinstance(begun, Answer) else await begun
+            check_headers(fields)
+            answer = self.governed.way(call)(call)
+            if not isinstance(answer, Answer):
+                answer = _not_to_be_kept(call, await answer)
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 — the last place where a caller can still be given an answer.
-            answer = self.kit.problem(call, error) if call.path else await self.governed.turned_away(call, error)
-        if call.operation is not PAGE and answer.header(b"cache-control") is None:
-            answer.add(b"cache-control", b"no-store")
-        answer.add(b"x-correlation-id", call.correlation_id.encode("ascii"))
+            refusal = self.kit.problem(call, error) if call.path else await self.governed.turned_away(call, error)
+            answer = _not_to_be_kept(call, refusal)
+        answer.headers.append((b"x-correlation-id", call.correlation_id.encode()))
         await send_answer(send, answer, with_body=scope["method"] != "HEAD")
 
     async def _serve(self, call: Call) -> Answer:
@@ -144,10 +146,11 @@ def operations_of(apis: Iterable[Api]) -> list[Operation]:
     ]
 
 
-def _call_of(scope: Scope, receive: Receive) -> Call:
-    call = Call(PAGE, scope, partial(_read, receive))
-    call.correlation_id = correlation_id_of(call.header(b"x-correlation-id"))
-    return call
+def _not_to_be_kept(call: Call, answer: Answer) -> Answer:
+    """Return the answer, which nobody else may keep unless it says so itself; of a page anybody may."""
+    if call.operation is not PAGE and answer.header(b"cache-control") is None:
+        answer.add(b"cache-control", b"no-store")
+    return answer
 
 
 async def _read(receive: Receive, call: Call) -> bytes:

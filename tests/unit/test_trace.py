@@ -35,7 +35,7 @@ def test_field_that_names_no_place_begins_a_trace(fields: list[bytes]) -> None:
 
 
 def test_processes_that_were_forked_from_one_never_give_the_same_correlation_id() -> None:
-    trace.process.cache_clear()  # As in the server, which gives none before it forks.
+    trace.prefix.cache_clear()  # As in the server, which gives none before it forks.
 
     assert len({of_a_child(), of_a_child(), correlation_id_of(None)}) == 3
 

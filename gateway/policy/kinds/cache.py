@@ -80,7 +80,7 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
             return self._found(call, kit, proceed, stored)
         responses.hits += 1
         age, status = (b"age", b"%d" % age_s), (b"cache-status", HIT % (stored.fresh_s - age_s))
-        return Answer(OK, (*stored.fields, age, status), stored.body)
+        return Answer(OK, [*stored.fields, age, status], stored.body)
 
     async def apply(self, call: Call, kit: Kit, proceed: Proceed) -> Answer:
         """Return the framework's answer, kept where it may be, or another's that came of the same question."""
