@@ -55,8 +55,9 @@ async def begin(store: Store, order: OnboardingOrder) -> None:
     await projects.begin_onboarding(store, order.project, process_id(), terms)
 
 
-async def withdraw(store: Store, order: OnboardingOrder) -> None:
-    """Record that the project is cancelled."""
+async def withdraw(store: Store, psa: Psa, order: OnboardingOrder) -> None:
+    """Record that the project is cancelled; a code that its own step did not come to give goes back too."""
+    await release_code(store, psa, order)
     await projects.change_project(store, order.project, state=projects.CANCELLED)
 
 
@@ -116,17 +117,16 @@ async def reserve_code(store: Store, psa: Psa, erp: Erp, order: OnboardingOrder)
         project=order.project,
         wanted=corrected.project_code or order.body.project.code or None,
     )
-    code = await project_codes.reserve(store, psa, erp, question)
-    await projects.change_project(store, order.project, code=code)
-    return code
+    return await project_codes.reserve(store, psa, erp, question)
 
 
-async def release_code(store: Store, psa: Psa, order: OnboardingOrder, code: str) -> None:
+async def release_code(store: Store, psa: Psa, order: OnboardingOrder) -> None:
     """Give the code back, unless the PSA has ever shown it."""
+    if await codes.kept_code(store, order.project) is None:
+        return
     opportunity = order.body.opportunity
     if await psa.find_project(keys.psa_project_key(opportunity.crm, opportunity.id)) is None:
-        await codes.release_code(store, code, order.project)
-        await projects.change_project(store, order.project, code=None)
+        await codes.release_codes(store, order.project)
 
 
 async def record_contract(store: Store, order: OnboardingOrder) -> str:

@@ -26,7 +26,7 @@ from openapi.process.project_onboarding.v1 import (
     OnboardingPreview,
     OnboardingState,
 )
-from process_apis.ledger import codes, customers, projects
+from process_apis.ledger import customers, projects
 from process_apis.ledger.entities import Entities
 from process_apis.project_onboarding import admission, answers, documents, project_codes
 from process_apis.project_onboarding.admission import Accepted
@@ -132,15 +132,13 @@ async def cancel_onboarding(
 
 async def _preview(landscape: Landscape, store: Store, accepted: Accepted, choice: Choice) -> OnboardingPreview:
     erp, psa = landscape.erp(accepted.erp), landscape.psa(accepted.psa)
-    kept = await codes.kept_code(store, accepted.project) if accepted.project else None
-    code = kept or accepted.question.wanted or await project_codes.propose(store, psa, erp, accepted.question)
     prospect = Prospect(
         erp=accepted.erp,
         psa=accepted.psa,
         psa_capabilities=psa.capabilities,
         template=accepted.template,
         choice=choice,
-        code=code,
+        code=await project_codes.foresee(store, psa, erp, accepted.question),
     )
     return preview(accepted.body, prospect)
 

@@ -17,7 +17,7 @@ from openapi.process.project_onboarding.v1 import OnboardingDecision, Onboarding
 from openapi.system.erp.v1 import AccountingProject, AccountingProjectState, CustomerState, NewAccountingProject
 from openapi.system.psa.v1 import Project, ProjectState
 from process_apis.ledger import contracts, schedules
-from process_apis.project_onboarding import documents, steps, undoing
+from process_apis.project_onboarding import documents, project_codes, steps, undoing
 from process_apis.project_onboarding.customers import Choice
 from process_apis.project_onboarding.order import OnboardingOrder
 from process_apis.project_onboarding.steps import Made
@@ -52,11 +52,11 @@ async def onboard_project(landscape: Landscape, store: Store, writes: Writes, or
     run = Run(store=store, writes=writes, erp=erp, psa=psa, order=order)
 
     await step("lock_customer_and_opportunity", steps.begin, store, order)
-    undo("withdraw_project", steps.withdraw, store, order)
+    undo("withdraw_project", steps.withdraw, store, psa, order)
     choice = await step("check_customer", steps.check_customer, store, erp, order, on=order.erp)
     customer_id = await have_customer(run, choice)
     code = await step("reserve_code", steps.reserve_code, store, psa, erp, order)
-    undo("release_code", steps.release_code, store, psa, order, code)
+    undo("release_code", steps.release_code, store, psa, order)
     contract = await record_contract(run)
 
     project = await have_project(run, code)
@@ -153,6 +153,7 @@ async def have_project(run: Run, code: str) -> Project:
         payload=new,
         look=partial(psa.find_project, new.business_key),
         act=partial(psa.create_project, new),
+        fence=partial(project_codes.require_own, run.store, order.project, code),
         agree=("code",),
         again_from="reserve_code",
         undone_by=("cancel_project", cancelling),

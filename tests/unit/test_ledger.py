@@ -155,22 +155,28 @@ def test_code_is_the_pattern_with_the_number(pattern: str, number: int, code: st
     assert codes.code_of(pattern, number) == code
 
 
-async def test_code_is_one_projects_whoever_asks_and_in_whichever_case(store: Store) -> None:
-    taken = await asyncio.gather(*(codes.reserve_code(store, "P-0001", f"prj_{number}") for number in range(8)))
+async def test_code_is_one_projects_whoever_asks_and_in_whichever_case(store: Store, known: tuple[str, str]) -> None:
+    async with store.begin() as connection:
+        asking = [await projects.ensure_project(connection, store, terms(known[0], f"{n}")) for n in range(8)]
+    spelled = ["P-0001", "p-0001"] * 4
+    given = await asyncio.gather(*(codes.give_code(store, *pair) for pair in zip(spelled, asking, strict=True)))
 
-    owner = await codes.owner_of(store, "p-0001")
-    assert sum(taken) == 1
-    assert owner is not None
-    assert await codes.reserve_code(store, "p-0001", owner)
-    assert await codes.kept_code(store, owner) == "P-0001"
+    [winner] = [project for project, its in zip(asking, given, strict=True) if its]
+    assert await codes.owner_of(store, "P-0001") == await codes.owner_of(store, "p-0001") == winner
+    assert await codes.give_code(store, "P-0001", winner)
+    assert await codes.kept_code(store, winner) == "P-0001"
 
 
-async def test_code_that_was_given_back_is_free(store: Store) -> None:
-    await codes.reserve_code(store, "P-0001", "prj_1")
+async def test_code_that_was_given_back_is_free(store: Store, known: tuple[str, str]) -> None:
+    _, project = known
+    await codes.give_code(store, "P-0001", project)
 
     await codes.release_code(store, "P-0001", "prj_2")
-    assert await codes.owner_of(store, "P-0001") == "prj_1"
+    assert await codes.owner_of(store, "P-0001") == project
 
-    await codes.release_code(store, "P-0001", "prj_1")
+    await codes.release_code(store, "p-0001", project)
     assert await codes.owner_of(store, "P-0001") is None
-    assert await codes.kept_code(store, "prj_1") is None
+    assert await codes.kept_code(store, project) is None
+    found = await projects.find_project(store, INSTALLATION, project)
+    assert found
+    assert found.code is None

@@ -24,6 +24,7 @@ from process_apis.ledger import codes, contracts, projects, schedules
 from process_apis.project_onboarding import admission, documents
 from process_apis.project_onboarding.customers import Choice
 from process_apis.project_onboarding.steps import ACTIVATED
+from tests.fakes.coded import reserved
 from tests.fakes.statement_of_work import TEMPLATE, signed
 from tests.fakes.vendor import Book, Fault
 from tests.servers_postgres import Postgres
@@ -632,6 +633,17 @@ async def test_code_that_no_system_has_seen_is_given_back(working: Stage) -> Non
 
     assert cancelled.project.code is None
     assert await codes.owner_of(working.store, "ALDER-1") is None
+
+
+async def test_code_that_was_only_looked_at_is_given_back(working: Stage) -> None:
+    working.erp.plan("search_accounting_projects", *[Fault.unavailable] * 99)
+    parked = await working.onboard()
+    looked_at = await reserved(working.store)
+    cancelled = await working.cancel(parked.id)
+
+    assert (parked.state, parked.current_step) == (OnboardingState.parked, "reserve_code")
+    assert looked_at == {"p-0001": parked.project.id}
+    assert (cancelled.state, await reserved(working.store)) == (OnboardingState.cancelled, {})
 
 
 async def test_code_that_a_system_has_seen_stays_the_projects(working: Stage) -> None:
