@@ -8,14 +8,14 @@ import asyncio
 import contextlib
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import Context
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 from gateway.counters import CountersAway, Limit, Places, Question, Told
 from gateway.counters.valkey_link import Asked, Batch, Link, connect
-from gateway.counters.valkey_wire import Answers, Packed, packed_leave, packed_move, packed_question, told_of
+from gateway.counters.valkey_wire import Packed, packed_leave, packed_move, packed_question
 from gateway.secret import Secret
 from gateway.telemetry.metrics import COUNTERS_LOST, Metrics
 
@@ -52,14 +52,13 @@ class ValkeyCounters:
 
     async def ask(self, question: Question) -> Told:
         """Return the answer; raises CountersAway, after 40 ms at most."""
-        waiting = self._put(packed_question(question), question)
+        waiting = self._put(packed_question(question))
         try:
-            answer = await waiting
+            return _there(await waiting)
         except asyncio.CancelledError:
-            if not waiting.cancelled() and (answer := waiting.result()):  # It came in the same moment.
-                self._give_back(question, answer)
+            if not waiting.cancelled() and (told := waiting.result()):  # It came in the same moment.
+                self._give_back(question, told)
             raise
-        return told_of(question, _there(answer))
 
     async def take(self, name: str, rate: float, burst: float, cost: float = 1.0, reserve: float = 0.0) -> float:
         """Return 0.0 where the permits were taken, otherwise how long to wait."""
@@ -68,12 +67,12 @@ class ValkeyCounters:
     def leave(self, places: Sequence[Places], ticket: str) -> None:
         """Give the places back, with what is asked next."""
         if len(self._queue) < LEAVING and not self._closed:
-            self._queue.append(Asked(packed_leave(places, ticket), None, None))
+            self._queue.append(Asked(packed_leave(places, ticket), None))
             self._asked.set()
 
     async def move(self, names: Sequence[str]) -> None:
         """Begin each name's next generation: it has begun when this returns."""
-        _there(await self._put(packed_move(names), None))
+        _there(await self._put(packed_move(names)))
 
     async def close(self) -> None:
         """Fail what waits, and hang up."""
@@ -83,13 +82,13 @@ class ValkeyCounters:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
 
-    def _put(self, packed: Packed, question: Question | None) -> "asyncio.Future[Any]":
+    def _put(self, packed: Packed) -> "asyncio.Future[Told | None]":
         if self._away or self._closed:
             raise CountersAway("The shared counters did not answer; nobody asks again just yet.")
         if self._keeper is None:
             self._begin()
-        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.append(Asked(packed, question, waiting))
+        waiting: asyncio.Future[Told | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(Asked(packed, waiting))
         self._asked.set()
         return waiting
 
@@ -144,16 +143,16 @@ class ValkeyCounters:
                 self._queue.extend(batch.unsure())
             await link.close()
 
-    def _settle(self, batch: Batch, answers: Answers) -> None:
+    def _settle(self, batch: Batch, told: Iterable[Told]) -> None:
         if batch.timer:
             batch.timer.cancel()
-        for thing, answer in zip(batch.things, answers, strict=True):
-            if thing.waiting is None:
+        for (packed, waiting), each in zip(batch.things, told, strict=True):
+            if waiting is None:
                 continue
-            if thing.waiting.done():
-                self._give_back(thing.question, answer)
-            else:
-                thing.waiting.set_result(answer)
+            if not waiting.done():
+                waiting.set_result(each)
+            elif packed.question:
+                self._give_back(packed.question, each)
 
     def _look(self, batch: Batch) -> None:
         loop = asyncio.get_running_loop()
@@ -188,13 +187,13 @@ class ValkeyCounters:
         self._queue = deque(thing for thing in self._queue if thing.waiting is None)
         self._asked.set()
 
-    def _give_back(self, question: Question | None, answer: Sequence[Any]) -> None:
+    def _give_back(self, question: Question, told: Told) -> None:
         """Give the places back of a call that no longer waits for them."""
-        if question and question.places and answer[0] == 0:
-            self.leave(question.places, answer[-1])
+        if told.ticket:
+            self.leave(question.places, told.ticket)
 
 
-def _there(answer: Sequence[Any] | None) -> Sequence[Any]:
-    if answer is None:
+def _there(told: Told | None) -> Told:
+    if told is None:
         raise CountersAway("The shared counters do not answer.")
-    return answer
+    return told

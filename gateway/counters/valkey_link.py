@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Final, NamedTuple
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
-from gateway.counters import Limit, Question
-from gateway.counters.valkey_wire import Answers, Packed, answers_of, command, packed_leave, packed_question, ticket_of
+from gateway.counters import Limit, Question, Told
+from gateway.counters.valkey_wire import Packed, command, packed_leave, packed_question, ticket_of, told_by
 
 PATIENCE_S: Final = 1.0
 """How long a connection may take to come about, or to take what is sent. Not on a caller's time."""
@@ -26,34 +27,41 @@ class Asked(NamedTuple):
     """One thing that was asked, and who waits for it: nobody, where places are given back."""
 
     packed: Packed
-    question: Question | None
-    waiting: asyncio.Future[Any] | None
+    waiting: asyncio.Future[Told | None] | None
 
 
 class Batch:
-    """What left together."""
+    """What left together: first what frees places, then the rest, with those who ask the same side by side."""
 
-    __slots__ = ("is_answered", "things", "ticket", "timer")
+    __slots__ = ("is_answered", "packed", "things", "ticket", "timer")
 
-    def __init__(self, things: Sequence[Asked], ticket: str) -> None:
-        self.things, self.ticket = things, ticket
+    def __init__(self, things: Iterable[Asked], ticket: str) -> None:
+        leaving, asking = list[Asked](), dict[Packed, list[Asked]]()
+        for thing in things:
+            asking.setdefault(thing.packed, []).append(thing) if thing.waiting else leaving.append(thing)
+        self.packed = [(thing.packed, 1) for thing in leaving] + [(each, len(same)) for each, same in asking.items()]
+        self.things, self.ticket = list(chain(leaving, *asking.values())), ticket
         self.timer: asyncio.TimerHandle | None = None
         self.is_answered = False
 
     def unsure(self) -> Iterator[Asked]:
         """Yield what gives every place back that this may have taken or kept; one that is free stays so."""
         for number, thing in enumerate(self.things):
+            question = thing.packed.question
             if thing.waiting is None:
                 yield thing
-            elif thing.question and thing.question.places:
-                yield Asked(packed_leave(thing.question.places, ticket_of(self.ticket, number)), None, None)
+            elif question and question.places:
+                yield Asked(packed_leave(question.places, ticket_of(self.ticket, number)), None)
 
 
 class Link:
     """A connection that was made; `settle` gets each batch with its answers, `lost` is called when it is over."""
 
     def __init__(
-        self, connection: AbstractConnection, settle: Callable[[Batch, Answers], None], lost: Callable[["Link"], None]
+        self,
+        connection: AbstractConnection,
+        settle: Callable[[Batch, Iterable[Told]], None],
+        lost: Callable[["Link"], None],
     ) -> None:
         self._connection, self._settle, self._lost = connection, settle, lost
         self.sent: deque[Batch] = deque()
@@ -67,18 +75,17 @@ class Link:
 
     async def send(self, batch: Batch, *, known: bool = True) -> None:
         """Return when the batch is on its way; raises whatever the client and the network raise."""
-        things = [thing.packed for thing in batch.things]
         self.sent.append(batch)  # At once before it is written: nothing may come between.
         if self.is_lost:
             raise ConnectionResetError  # The client would connect anew, and nobody would read there.
         async with asyncio.timeout(PATIENCE_S):
-            await self._connection.send_packed_command(command(things, batch.ticket, known=known))
+            await self._connection.send_packed_command(command(batch.packed, batch.ticket, known=known))
 
     async def probe(self) -> float:
         """Return how long a take lasted, in seconds; infinity where the answer does not come."""
         loop = asyncio.get_running_loop()
         began, answer = loop.time(), loop.create_future()
-        await self.send(Batch([Asked(packed_question(PROBE), None, answer)], "probe"), known=False)
+        await self.send(Batch([Asked(packed_question(PROBE), answer)], "probe"), known=False)
         await asyncio.wait([answer, self._reading], timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         return loop.time() - began if answer.done() else math.inf
 
@@ -98,7 +105,7 @@ class Link:
                 continue
             batch = self.sent.popleft()
             batch.is_answered = True
-            self._settle(batch, answers_of(reply))
+            self._settle(batch, told_by(reply, batch.packed))
 
     def _over(self, reading: asyncio.Task[None]) -> None:
         if not reading.cancelled():

@@ -5,23 +5,30 @@ one command may touch them all: the questions of many callers leave together, an
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from string import Template
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from msgspec import msgpack
+from msgspec import Struct, msgpack
 
 from gateway.counters import Places, Question, Told, bucket
 from gateway.counters.memory import PLACE_WAIT_S
 
 SECOND: Final = 1e6
+DONE: Final = Told(None, 0.0, (), (), ())
+"""What is told where nothing was asked."""
 Answers = list[list[Any]]
-"""Of each thing: which limit or place refuses (from 1, 0 for none), the wait, how far each bucket is used, a number
-for each topic, the ticket of places that are held."""
+"""Of each thing: which limit or place refuses (from 1, 0 for none), the wait, how far each bucket is used, the ticket
+of places that are held. At the end the numbers of all topics."""
 
 SCRIPT: Final = Template("""
 local time = redis.call('TIME')
 local now = (time[1] - $epoch) * 1000000 + time[2]
+
+local kept, taken = {}, {}
+local found = #KEYS > 0 and redis.call('MGET', unpack(KEYS))
+for i, key in ipairs(KEYS) do kept[key] = tonumber(found[i] or 0) end
 
 local function is_full(key, most)
   if redis.call('ZCARD', key) < most then return false end
@@ -29,20 +36,16 @@ local function is_full(key, most)
   return redis.call('ZCARD', key) >= most
 end
 
-local function ask(key, ticket, limits, places, topics)
+local function ask(key, number, limits, places)
   local n, told, worst, which = #limits / 3, {0, 0}, 0, 0
-  if n + topics > 0 then
-    local kept = redis.call('MGET', unpack(KEYS, key + 1, key + n + topics))
-    for i = 1, n do
-      local used = math.max(tonumber(kept[i] or 0) - now, 0)
-      if used > limits[3 * i] then used = 0 end
-      local wait = used + limits[3 * i - 2] - limits[3 * i - 1]
-      if wait > $slack and wait > worst then worst, which = wait, i end
-      told[i + 2] = used
-    end
-    for i = n + 1, n + topics do told[i + 2] = tonumber(kept[i] or 0) end
+  for i = 1, n do
+    local used = math.max(kept[KEYS[key + i]] - now, 0)
+    if used > limits[3 * i] then used = 0 end
+    local wait = used + limits[3 * i - 2] - limits[3 * i - 1]
+    if wait > $slack and wait > worst then worst, which = wait, i end
+    told[i + 2] = used
   end
-  local place = key + n + topics
+  local place = key + n
   for i = 1, #places / 2 do
     if which > 0 then break end
     if is_full(KEYS[place + i], places[2 * i - 1]) then worst, which = $place_wait, n + i end
@@ -52,9 +55,10 @@ local function ask(key, ticket, limits, places, topics)
 
   for i = 1, n do
     told[i + 2] = told[i + 2] + limits[3 * i - 2]
-    local tat = string.format('%.17g', now + told[i + 2])
-    redis.call('SET', KEYS[key + i], tat, 'PX', math.ceil(told[i + 2] / 1000) + 1)
+    kept[KEYS[key + i]], taken[KEYS[key + i]] = now + told[i + 2], told[i + 2]
   end
+  if #places == 0 then return told end
+  local ticket = ARGV[1] .. ':' .. number
   for i = 1, #places / 2 do
     redis.call('ZADD', KEYS[place + i], now + places[2 * i], ticket)
     redis.call('PEXPIRE', KEYS[place + i], math.ceil(places[2 * i] / 1000) + 1)
@@ -64,33 +68,51 @@ local function ask(key, ticket, limits, places, topics)
 end
 
 local function move(key)  -- By the clock, so that no generation comes twice where the server has lost its keys.
-  redis.call('SET', key, string.format('%.0f', math.max(tonumber(redis.call('GET', key) or 0) + 1, now)))
+  kept[key] = math.max(kept[key] + 1, now)
+  redis.call('SET', key, string.format('%.0f', kept[key]))
 end
 
 local key, answers = 0, {}
-for i = 2, #ARGV do
-  local keys, what, limits, places, topics = unpack(cmsgpack.unpack(ARGV[i]))
-  if what == 'ask' then
-    answers[i - 1] = ask(key, ARGV[1] .. ':' .. i, limits, places, topics)
-  else
-    for k = key + 1, key + keys do
-      if what == 'move' then move(KEYS[k]) else redis.call('ZREM', KEYS[k], limits) end
+for i = 2, #ARGV, 2 do
+  local keys, what, limits, places = unpack(cmsgpack.unpack(ARGV[i]))
+  for _ = 1, tonumber(ARGV[i + 1]) do
+    if what == 'ask' then
+      answers[#answers + 1] = ask(key, #answers + 1, limits, places)
+    else
+      for k = key + 1, key + keys do
+        if what == 'move' then move(KEYS[k]) else redis.call('ZREM', KEYS[k], limits) end
+      end
+      answers[#answers + 1] = {}
     end
-    answers[i - 1] = {}
   end
   key = key + keys
 end
+
+for bucket, used in pairs(taken) do
+  redis.call('SET', bucket, string.format('%.17g', kept[bucket]), 'PX', math.ceil(used / 1000) + 1)
+end
+local topics = {}
+for i = key + 1, #KEYS do topics[i - key] = kept[KEYS[i]] end
+answers[#answers + 1] = topics
 return cmsgpack.pack(answers)
 """).substitute(epoch=int(bucket.EPOCH), slack=bucket.SLACK_S * SECOND, place_wait=int(PLACE_WAIT_S * SECOND))
-"""`key` is how many of KEYS are used up; an ask has its buckets first, then topics, then places."""
+"""`key` is how many of KEYS are used up: of each thing its buckets, then its places, and behind all things the topics.
+What several things ask of one bucket is read once and written once, and so is a topic."""
 
 
-class Packed(NamedTuple):
-    """One thing that is asked, as its part of a command: many things, or the same again, are joined and not packed."""
+class Packed(Struct, frozen=True, eq=False):
+    """One thing that is asked, as its part of a command: many things are joined and not packed."""
 
     keys: int
     key_part: bytes
     argument: bytes
+    question: Question | None = None
+    topics: bytes = b""
+    """The keys of the question's topics."""
+
+
+Together = Sequence[tuple[Packed, int]]
+"""Things in the order in which they leave, and how often each is asked: one caller's calls of a turn ask the same."""
 
 
 def packed_question(question: Question) -> Packed:
@@ -106,24 +128,33 @@ def _question(question: Question) -> Packed:
     limits = [each * SECOND for pace in bucket.paces_of(question) for each in (pace.step, pace.full, pace.farthest)]
     places = [each for place in question.places for each in (place.most, place.lease_s * SECOND)]
     keys = [f"bucket:{limit.bucket}" for limit in question.limits]
-    keys += [f"generation:{topic}" for topic in question.topics]
     keys += [f"places:{place.name}" for place in question.places]
-    return _packed(keys, "ask", limits, places, len(question.topics))
+    argument = _argument(keys, "ask", limits, places)
+    return Packed(len(keys), _keys(keys), argument, question, _keys(map(_generation, question.topics)))
 
 
 def packed_move(topics: Sequence[str]) -> Packed:
     """Return the wish that each topic's next generation begin."""
-    return _packed([f"generation:{topic}" for topic in topics], "move")
+    keys = list(map(_generation, topics))
+    return Packed(len(keys), _keys(keys), _argument(keys, "move"))
 
 
 def packed_leave(places: Sequence[Places], ticket: str) -> Packed:
     """Return the wish that the ticket's places be free."""
-    return _packed([f"places:{place.name}" for place in places], "leave", ticket)
+    keys = [f"places:{place.name}" for place in places]
+    return Packed(len(keys), _keys(keys), _argument(keys, "leave", ticket))
 
 
-def _packed(keys: Sequence[str], what: str, *more: object) -> Packed:
-    parts = [_part(b"{tiebeam}:" + key.encode()) for key in keys]
-    return Packed(len(keys), b"".join(parts), _part(msgpack.encode((len(keys), what, *more))))
+def _generation(topic: str) -> str:
+    return f"generation:{topic}"
+
+
+def _keys(keys: Iterable[str]) -> bytes:
+    return b"".join([_part(b"{tiebeam}:" + key.encode()) for key in keys])
+
+
+def _argument(keys: Sequence[str], what: str, *more: object) -> bytes:
+    return _part(msgpack.encode((len(keys), what, *more)))
 
 
 def _part(value: bytes) -> bytes:
@@ -136,36 +167,51 @@ _HEADS: Final = {
 }
 
 
-def command(things: Sequence[Packed], ticket: str, *, known: bool) -> bytes:
+def command(things: Together, ticket: str, *, known: bool) -> bytes:
     """Return the command that asks all the things; where the script is not `known` there, it goes along."""
-    keys = sum(thing.keys for thing in things)
+    topics = _topics(things)
+    keys = sum([thing.keys for thing, _ in things]) + sum(map(len, topics))
     return b"".join(
         (
-            b"*%d\r\n" % (4 + keys + len(things)),
+            b"*%d\r\n" % (4 + keys + 2 * len(things)),
             _HEADS[known],
             _part(b"%d" % keys),
-            *[thing.key_part for thing in things],
+            *[thing.key_part for thing, _ in things],
+            *topics.values(),
             _part(ticket.encode()),
-            *[thing.argument for thing in things],
+            *[part for thing, times in things for part in (thing.argument, _part(b"%d" % times))],
         )
     )
 
 
+def _topics(things: Together) -> dict[tuple[str, ...], bytes]:
+    """Return the topics of each question and their keys, once where several questions have the same."""
+    return {thing.question.topics: thing.topics for thing, _ in things if thing.question}
+
+
 def ticket_of(ticket: str, place: int) -> str:
     """Return what the thing at that place of a command with this ticket holds its places by."""
-    return f"{ticket}:{place + 2}"
+    return f"{ticket}:{place + 1}"
 
 
-def answers_of(reply: bytes) -> Answers:
-    """Return the answer to each thing."""
-    return msgpack.decode(reply, type=Answers)
+def told_by(reply: bytes, things: Together) -> Iterator[Told]:
+    """Yield what each thing was told, in the order in which they left."""
+    *answers, numbers = msgpack.decode(reply, type=Answers)
+    generations, after = dict[tuple[str, ...], tuple[int, ...]](), 0
+    for topics in _topics(things):
+        generations[topics] = tuple(numbers[after : after + len(topics)])
+        after += len(topics)
+    answer = iter(answers)
+    for thing, times in things:
+        question = thing.question
+        for told in islice(answer, times):
+            yield _told(question, told, generations[question.topics]) if question else DONE
 
 
-def told_of(question: Question, answer: Sequence[Any]) -> Told:
+def _told(question: Question, answer: Sequence[Any], generations: tuple[int, ...]) -> Told:
     """Return the answer in words."""
     which, limits = answer[0], len(question.limits)
     used = tuple([each / SECOND for each in answer[2 : 2 + limits]])
-    generations = tuple(answer[2 + limits : 2 + limits + len(question.topics)])
     if which:
         return bucket.told(question, used, generations, which - 1, answer[1] / SECOND)
     left = tuple(map(bucket.left_of, bucket.paces_of(question), used))

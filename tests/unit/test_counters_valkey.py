@@ -292,3 +292,34 @@ async def test_generation_never_comes_again_where_the_server_has_lost_its_keys(
         server.forget()
 
     assert len(seen) == 3
+
+
+async def test_what_is_asked_together_draws_on_one_bucket_as_if_one_after_the_other(counters: ValkeyCounters) -> None:
+    ours = Limit("ours", SLOW, 10)
+    one, other = (Question((ours, Limit(name, SLOW, 10))) for name in ("one's own", "the other's own"))
+
+    told = await asyncio.gather(*[counters.ask(question) for question in (one, other, one, other)])
+    after = await counters.ask(one)
+
+    assert sorted(each.left[0] for each in told) == [6, 7, 8, 9]
+    assert sorted(each.left[1] for each in told) == [8, 8, 9, 9]
+    assert after.left == (5, 7)
+
+
+async def test_generation_that_begins_with_a_question_is_told_to_it(counters: ValkeyCounters) -> None:
+    before = await counters.ask(ASKED)
+
+    told, _ = await asyncio.gather(counters.ask(ASKED), counters.move(ASKED.topics))
+
+    assert told.generations > before.generations
+    assert (await counters.ask(ASKED)).generations == told.generations
+
+
+async def test_place_that_is_given_back_in_the_same_turn_is_free_for_who_asks(counters: ValkeyCounters) -> None:
+    held = await counters.ask(ONE_PLACE)
+    asked = asyncio.create_task(counters.ask(ONE_PLACE))
+    await asyncio.sleep(0)
+
+    counters.leave(ONE_PLACE.places, held.ticket or "")
+
+    assert (await asked).refused_by is None
