@@ -17,6 +17,7 @@ from gateway.egress.retry import pause_s
 from gateway.egress.terms import Patience
 from gateway.egress.verdict import LOST, Answer, Failure, Unreadable, verdict_on, verdict_on_loss
 from gateway.errors import Unavailable
+from gateway.telemetry.logs import note
 from gateway.telemetry.metrics import RETRIES, UPSTREAM_CALLS, Metrics
 from gateway.trace import current_correlation_id, current_trace
 from openapi.common.types import Code
@@ -153,7 +154,7 @@ class ConnectionHttp:
                 "outcome": told,
                 "ms": round(seconds * 1000, 1),
             }
-            log.info("upstream call", extra=fields)
+            note(log, "upstream call", fields)
 
 
 def _belong(request: Request) -> None:

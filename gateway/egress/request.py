@@ -1,8 +1,11 @@
 """One request on its way to a vendor: no more than is sent, because each is made once and read by few."""
 
+from functools import lru_cache
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from msgspec import Struct
+
+from gateway.telemetry.logs import redacted
 
 
 class Request(Struct, kw_only=True):
@@ -20,9 +23,14 @@ class Request(Struct, kw_only=True):
 
 def shown(url: str) -> dict[str, object]:
     """Return what a log may say of an address: of its query the names only, of who calls nothing."""
-    parts = urlsplit(url)
-    return {
-        "host": parts.hostname or "",
-        "path": unquote(parts.path),
-        "parameters": sorted({unquote_plus(item.partition("=")[0]) for item in parts.query.split("&") if item}),
-    }
+    address, _, query = url.partition("?")
+    host, path = _place(address)
+    names = {item.partition("=")[0] for item in query.partition("#")[0].split("&") if item}
+    return {"host": host, "path": path, "parameters": sorted([redacted(unquote_plus(name)) for name in names])}
+
+
+@lru_cache(maxsize=1_000)
+def _place(address: str) -> tuple[str, str]:
+    """Return host and path: few, since most is asked of lists."""
+    parts = urlsplit(address)
+    return redacted(parts.hostname or ""), redacted(unquote(parts.path))

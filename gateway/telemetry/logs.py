@@ -1,12 +1,17 @@
-"""Logs as one JSON object a line, each with what the work belongs to, and without secrets."""
+"""Logs as one JSON object a line, each with what the work belongs to, and without secrets.
+
+A line is written before whoever tells it goes on, so that none is lost with the process.
+"""
 
 import logging
 import re
 import sys
+import time
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, TextIO
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -37,7 +42,9 @@ SUSPECT: Final = re.compile(r"[=:]|eyJ|(?i:bearer|basic|digest|session)\s").sear
 PLAIN: Final = re.compile(r"[\w./-]*").fullmatch
 """What most fields are, names and numbers and paths: of what SUSPECT looks for they can only have the second."""
 
-_OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+_BLANK: Final = vars(logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"}))
+_OF_EVERY_RECORD: Final = frozenset(_BLANK) | {"message", "asctime", "taskName"}
 _BELONGINGS: Final = (
     ("correlation_id", current_correlation_id),
     ("process_id", current_process_id),
@@ -45,30 +52,73 @@ _BELONGINGS: Final = (
 )
 
 
-class JsonLines(logging.Formatter):
-    """Writes a record as one line; what `extra` names becomes a field."""
+class Note(logging.LogRecord):
+    """A record that is made often: looks up no thread, process and file, and is not searched for secrets."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": redacted(record.getMessage()),
-            **belongings(),
-        }
-        for name, value in vars(record).items():
-            if name not in _OF_EVERY_RECORD:
-                line[name] = shown(name, value)
-        if record.exc_info and record.exc_info[1]:
-            line["exception"] = redacted("".join(traceback.format_exception(record.exc_info[1])))
-        return msgspec.json.encode(line, enc_hook=str).decode()
+    def __init__(self, name: str, message: str, fields: Mapping[str, object]) -> None:
+        self.__dict__.update(_BLANK, name=name, msg=message, created=time.time())
+        self.fields = fields
 
 
-def start_logging(level: str, stream: TextIO | None = None) -> None:
+def note(log: logging.Logger, message: str, fields: Mapping[str, object]) -> None:
+    """Log a line for information with fields that are as a log may show them: see `shown`."""
+    log.handle(Note(log.name, message, fields))
+
+
+class JsonLines(logging.Handler):
+    """Writes each record as one line, at once; what `extra` names becomes a field."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def createLock(self) -> None:  # noqa: N802 - logging's name.
+        """Do without a lock: the stream has its own, and a line is one write."""
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line."""
+        try:
+            self._stream.write(line_of(record))
+            self._stream.flush()
+        except Exception:  # noqa: BLE001 - as every handler does: nobody fails because a line cannot be written.
+            self.handleError(record)
+
+
+def line_of(record: logging.LogRecord) -> bytes:
+    """Return the record as a line."""
+    line = {
+        "time": _time_of(record.created),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": record.msg if isinstance(record, Note) else redacted(record.getMessage()),
+        **belongings(),
+        **(record.fields if isinstance(record, Note) else _extra_of(record)),
+    }
+    return _ENCODER.encode(line) + b"\n"
+
+
+def _extra_of(record: logging.LogRecord) -> dict[str, object]:
+    extra = {name: shown(name, value) for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
+    if record.exc_info and record.exc_info[1]:
+        extra["exception"] = redacted("".join(traceback.format_exception(record.exc_info[1])))
+    return extra
+
+
+def _time_of(created: float) -> str:
+    seconds = int(created)
+    return f"{_second(seconds)}.{int((created - seconds) * 1000):03d}+00:00"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    """Return the date and time; whatever is told within a second has them in common."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
+
+def start_logging(level: str, stream: BinaryIO | None = None) -> None:
     """Let every logger of this process write JSON lines to the stream (standard error)."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler = JsonLines(stream or sys.stderr.buffer)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # No line tells of them.
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
@@ -83,8 +133,8 @@ def belongings() -> dict[str, str]:
 
 def redacted(text: str) -> str:
     """Return the text without what looks like a secret, a query, or a user in an address."""
-    if (PLAIN(text) and "eyJ" not in text) or not SUSPECT(text):
-        return text
+    if text.isidentifier() or (PLAIN(text) and "eyJ" not in text) or not SUSPECT(text):
+        return text  # A single word has nothing of what the patterns ask for.
     for pattern, instead in SECRETS:
         text = pattern.sub(instead, text)
     return text
@@ -98,10 +148,14 @@ def is_secret(name: str) -> bool:
 
 def shown(name: str, value: object) -> object:
     """Return the value of a field as a log may show it."""
-    if is_secret(name) or isinstance(value, Secret):
+    if is_secret(name):
         return HIDDEN
     if isinstance(value, str):
         return redacted(value)
+    if isinstance(value, float | int):
+        return value
+    if isinstance(value, Secret):
+        return HIDDEN
     if isinstance(value, dict):
         return {str(key): shown(str(key), inner) for key, inner in value.items()}
     return [shown(name, inner) for inner in value] if isinstance(value, list | tuple | set | frozenset) else value

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.correlation import belonging
 from gateway.secret import Secret
-from gateway.telemetry.logs import JsonLines, redacted, start_logging
+from gateway.telemetry.logs import JsonLines, Note, line_of, redacted, start_logging
 from gateway.trace import Trace
 from tests.egress_world import BOOKS, upstreams
 from tests.scripted_server import scripted_server
@@ -21,11 +21,10 @@ class Lines(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(JsonLines())
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
+        self.lines.append(line_of(record).decode())
 
     @property
     def last(self) -> dict[str, Any]:
@@ -118,7 +117,7 @@ async def test_call_to_a_vendor_is_told_without_values_headers_and_bodies(lines:
     async with scripted_server() as server, upstreams() as egress:
         await egress.http(BOOKS).call(
             "POST",
-            f"{server.url}/customers?name=hush1&sort=hush1",
+            f"{server.url}/customers?name=hush1&sort=hush1&Bearer%20hush12=1",
             operation="find_customer",
             write=False,
             content=b"hush2",
@@ -132,14 +131,14 @@ async def test_call_to_a_vendor_is_told_without_values_headers_and_bodies(lines:
         "method": "POST",
         "host": "127.0.0.1",
         "path": "/customers",
-        "parameters": ["name", "sort"],
+        "parameters": ["Bearer …", "name", "sort"],
     }
     assert lines.last["outcome"] == "200"
     assert "hush" not in "".join(lines.lines)
 
 
 def test_started_logging_writes_lines_from_its_level_on() -> None:
-    root, stream = logging.getLogger(), io.StringIO()
+    root, stream = logging.getLogger(), io.BytesIO()
     before, level = root.handlers[:], root.level
     root.handlers.clear()  # `force` would close pytest's.
     try:
@@ -151,3 +150,27 @@ def test_started_logging_writes_lines_from_its_level_on() -> None:
         root.setLevel(level)
 
     assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["told"]
+
+
+def test_line_that_cannot_be_written_fails_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(io.BytesIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    JsonLines(Full()).handle(Note("tiebeam", "told", {}))
+
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_line_has_the_moment_to_the_millisecond(lines: Lines) -> None:
+    record = logging.makeLogRecord({"created": 1_795_000_000.0625, "msg": "told"})
+
+    lines.handle(record)
+
+    assert lines.last["time"] == "2026-11-18T11:06:40.062+00:00"
+
+
+def test_note_reads_as_other_records_do_for_other_handlers() -> None:
+    wanted = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(filename)s:%(lineno)d %(message)s")
+
+    assert wanted.format(Note("tiebeam", "told", {"connection": BOOKS})).endswith(" INFO tiebeam :0 told")
