@@ -1,4 +1,4 @@
-"""Every metric that there is, with what it says: dashboards and alerts name no others, and scrapers are told."""
+"""Every metric that there is, with what it says and by what: dashboards and alerts name no others."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -41,3 +41,25 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "tiebeam_news_untold": "Topics that other processes have not heard of yet.",
     }
 )
+"""What each says; scrapers are told."""
+
+LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "tiebeam_failed_transactions_total": ("process", "system", "code"),
+        "tiebeam_retries_total": ("connection", "operation"),
+        "tiebeam_queue_age_seconds": ("queue",),
+        "tiebeam_onboarding_work_items": ("owner_queue", "code"),
+        "tiebeam_posting_delay_seconds": ("legal_entity",),
+        "tiebeam_invoice_failures_total": ("legal_entity", "code"),
+        "tiebeam_reconciliation_breaks_amount": ("legal_entity", "currency", "category"),
+        "tiebeam_reconciliation_breaks": ("legal_entity", "category"),
+        "tiebeam_monitor_failures_total": ("monitor",),
+        "tiebeam_reviews_overdue": ("kind",),
+        "tiebeam_upstream_calls_total": ("connection", "operation", "outcome"),
+        "tiebeam_deprecated_calls_total": ("contract", "client"),
+        "tiebeam_sunset_seconds": ("contract",),
+        "tiebeam_reads_total": ("operation",),
+        "tiebeam_issuer_keys_fault": ("issuer",),
+    }
+)
+"""What tells the series of a metric apart; one that is not here has a single series in each process."""

@@ -134,7 +134,7 @@ def test_nothing_comes_in_or_goes_out_but_what_is_named() -> None:
     (policy,) = of_kind(rendered(values("service")), "NetworkPolicy")
 
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert [[port["port"] for port in rule["ports"]] for rule in policy["spec"]["ingress"]] == [[8080], [8081]]
+    assert [[port["port"] for port in rule["ports"]] for rule in policy["spec"]["ingress"]] == [[8080], [8080, 8081]]
     ports = [[port["port"] for port in rule["ports"]] for rule in policy["spec"]["egress"]]
     assert ports == [[53, 53], [5432], [443], [6379]]
     assert all(rule["to"] for rule in policy["spec"]["egress"])

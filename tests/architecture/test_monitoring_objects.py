@@ -1,6 +1,7 @@
 """What the chart makes for the Prometheus operator is what its API server would take, unknown fields refused."""
 
 import copy
+import re
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
@@ -8,11 +9,12 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
-from tests.chart import Object, of_kind, rendered, values
+from tests.chart import CHART, Object, of_kind, pod, rendered, values
 
 KINDS: Final = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
 TOKEN: Final = {"secret": "metrics", "key": "token"}
 ALL: Final = {"scrape": True, "rules": True, "dashboard": False, "token": TOKEN}
+ASKING: Final = (CHART / "files" / "alerts.yaml").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +83,16 @@ def test_object_that_the_operator_would_refuse_is_found(
     target[field] = value
 
     assert faults(broken, schemas)
+
+
+def test_whatever_is_scraped_is_a_job_that_rules_and_dashboard_ask_for() -> None:
+    """The operator names a job by the service or the monitor otherwise, which is whatever the release is called."""
+    made = rendered(values("service", monitoring=ALL), name="apis")
+    (service,), web, worker = of_kind(made, "Service"), pod(made, "web"), pod(made, "worker")
+    asked = set(re.findall(r'job=~"\.\*(\w+)\.\*"', ASKING))
+
+    for kind, labels in (("ServiceMonitor", service["metadata"]["labels"]), ("PodMonitor", worker.labels)):
+        (monitor,) = of_kind(made, kind)
+        assert {labels[monitor["spec"]["jobLabel"]]} == asked
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert service["spec"]["selector"].items() <= web.labels.items()

@@ -2,16 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import promql_parser
 import pytest
 import yaml
 
-from gateway.telemetry.catalogue import HELP
+from gateway.telemetry.catalogue import HELP, LABELS
 from gateway.telemetry.metrics import MONITORS
+from tests.promql import OF_PROMETHEUS, OF_SCRAPES, Asked, asked_by, labels_of, metrics_in
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "helm" / "tiebeam" / "files"
@@ -20,35 +19,58 @@ GROUPS: dict[str, list[dict[str, Any]]] = {
     group["name"]: group["rules"] for group in yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"]
 }
 RULES = [rule for rules in GROUPS.values() for rule in rules]
-SHOWN = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
-OF_PROMETHEUS = {"up"}
+TARGETS = [target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+SHOWN = [target["expr"] for target in TARGETS]
+WATCH = (ROOT / "docs" / "operations" / "watch.md").read_text()
 NAME = re.compile(r'"(tiebeam_[a-z_]+)"')
 NO_METRICS = {"tiebeam_json"}
 """Other names of ours that begin alike."""
 
 
-def metrics_in(expression: str) -> set[str]:
-    """Return the metrics that an expression asks for; raises ValueError where it does not parse."""
-    return set(_names(promql_parser.parse(expression)))
+class Told(NamedTuple):
+    """A text that is filled in from the labels of an expression's answer."""
+
+    text: str
+    labels: frozenset[str]
+    expression: str
 
 
-def _names(node: Any) -> Iterator[str]:  # noqa: ANN401 - any part of an expression
-    if isinstance(node, promql_parser.VectorSelector):
-        yield str(node.name)
-    for part in ("expr", "lhs", "rhs", "vector_selector", "param"):
-        inner = getattr(node, part, None)
-        if inner is not None:
-            yield from _names(inner)
-    for argument in getattr(node, "args", None) or ():
-        yield from _names(argument)
+TOLD = [
+    *(
+        Told(str(text), frozenset(re.findall(r"\$labels\.(\w+)", str(text))), rule["expr"])
+        for rule in RULES
+        for text in rule["annotations"].values()
+    ),
+    *(
+        Told(target["legendFormat"], frozenset(re.findall(r"{{(\w+)}}", target["legendFormat"])), target["expr"])
+        for target in TARGETS
+    ),
+]
 
 
 @pytest.mark.parametrize("expression", [*SHOWN, *(rule["expr"] for rule in RULES)])
 def test_expression_parses_and_asks_for_what_there_is(expression: str) -> None:
-    asked = metrics_in(expression)
+    asked = asked_by(expression)
 
     assert asked, expression
-    assert asked <= HELP.keys() | OF_PROMETHEUS
+    for metric, labels in asked:
+        assert metric in HELP.keys() | OF_PROMETHEUS, metric
+        assert labels <= OF_SCRAPES | {*LABELS.get(metric, ())}, metric
+
+
+@pytest.mark.parametrize("told", TOLD, ids=lambda told: told.text)
+def test_text_names_only_labels_that_the_answer_has(told: Told) -> None:
+    given = labels_of(told.expression)
+
+    assert told.labels <= (OF_SCRAPES if given is None else given)
+
+
+def test_label_in_the_middle_of_an_expression_is_found() -> None:
+    asked = asked_by('sum by (a) (rate(x{b="1", c=~"2"}[5m])) / on (a) group_left () max by (a, d) (y)')
+
+    assert asked == [Asked("x", frozenset("abc")), Asked("y", frozenset("ad"))]
+    assert labels_of("(sum by (a) (x) and on (a) y) > 1") == frozenset("a")
+    assert labels_of("1 < rate(x[5m])") is None
 
 
 def test_metric_in_the_middle_of_an_expression_is_found() -> None:
@@ -82,3 +104,18 @@ def test_every_metric_of_the_code_is_in_the_catalogue_and_no_other() -> None:
     others = [path for path in sources if path.name != "catalogue.py"]
 
     assert {name for path in others for name in NAME.findall(path.read_text())} - NO_METRICS == set(HELP)
+
+
+def test_every_alert_has_a_row_that_says_what_to_do() -> None:
+    rows = re.findall(r"^\| `(Tiebeam\w+)` \| (.+) \|$", WATCH, re.MULTILINE)
+
+    assert [name for name, _ in rows] == [rule["alert"] for rule in RULES]
+
+
+def test_what_is_written_of_metrics_names_them_as_the_catalogue_does() -> None:
+    written = re.findall(r"`(tiebeam_[a-z_]+)(?:{([a-z_,]+)})?`", WATCH)
+
+    assert {name for name, _ in written} <= HELP.keys()
+    assert {(name, labels) for name, labels in written if labels} == {
+        (name, ",".join(labels)) for name, labels in LABELS.items()
+    }
