@@ -5,9 +5,9 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 PSA ?= tryton
 ONCE ?=
-TESTS := $(RUN) -m coverage run --parallel-mode -m pytest -m "not redmine and not browser"
+TESTS := $(RUN) -m coverage run --parallel-mode -m pytest -m "not redmine and not browser and not promtool"
 LIVE := tests/connectors tests/e2e tests/faults tests/policies
-DEBIAN := TIEBEAM_REQUIRE=redmine,browser $(RUN) -m pytest -m "redmine or browser"
+DEBIAN := TIEBEAM_REQUIRE=redmine,browser,promtool $(RUN) -m pytest -m "redmine or browser or promtool"
 # Half of the time of tests on live systems is waiting: two halves of a stage run side by side, and both have to pass.
 beside = $(1) > .beside.log 2>&1 & first=$$!; $(2); second=$$?; \
 	echo "Waiting for the other half …"; wait $$first; code=$$?; cat .beside.log; test $$second = 0 -a $$code = 0
@@ -47,9 +47,10 @@ static: $(VENV)/.dev ## Lint, types, import rules, generated files
 
 check: static test ## Everything that a change must pass; needs no root
 
-debian: $(VENV)/.dev ## As root: install Debian's Redmine and Chromium, then pass the tests that need them
+debian: $(VENV)/.dev ## As root: install Debian's Redmine, Chromium and promtool, then pass the tests that need them
 	@examples/servers/install_redmine.sh
 	@examples/servers/install_chromium.sh
+	@examples/servers/install_promtool.sh
 	@$(call beside,$(DEBIAN) tests/connectors,$(DEBIAN) --ignore=tests/connectors)
 
 bench: $(VENV)/.bench ## Measure beside Envoy, nginx and bare ASGI, and write bench/results/latest.json
