@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from sqlalchemy import Column, String, Table, delete, select, true, update
+from sqlalchemy import Column, String, Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -70,9 +70,9 @@ async def release_code(store: Store, code: str, project_id: str) -> None:
     await _release(store, project_id, _COLUMNS.folded == code.casefold())
 
 
-async def release_codes(store: Store, project_id: str) -> None:
-    """Give back all that the project has, given or only looked at: no system has seen it."""
-    await _release(store, project_id, true())
+async def release_codes(store: Store, project_id: str, but: str = "") -> None:
+    """Give back all that the project has, given or only looked at, but the code that a system has seen."""
+    await _release(store, project_id, _COLUMNS.folded != but.casefold())
 
 
 async def _release(store: Store, project_id: str, which: ColumnElement[bool]) -> None:

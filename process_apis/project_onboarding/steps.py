@@ -121,12 +121,13 @@ async def reserve_code(store: Store, psa: Psa, erp: Erp, order: OnboardingOrder)
 
 
 async def release_code(store: Store, psa: Psa, order: OnboardingOrder) -> None:
-    """Give the code back, unless the PSA has ever shown it."""
+    """Give back what the project has of codes, but the one that the PSA has shown; all stay where it shows none."""
     if await codes.kept_code(store, order.project) is None:
         return
     opportunity = order.body.opportunity
-    if await psa.find_project(keys.psa_project_key(opportunity.crm, opportunity.id)) is None:
-        await codes.release_codes(store, order.project)
+    shown = await psa.find_project(keys.psa_project_key(opportunity.crm, opportunity.id))
+    if shown is None or shown.code:
+        await codes.release_codes(store, order.project, but=shown.code if shown else "")
 
 
 async def record_contract(store: Store, order: OnboardingOrder) -> str:

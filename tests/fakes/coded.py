@@ -4,12 +4,14 @@ from typing import Final
 
 from sqlalchemy import select
 
+from gateway.caller import INSTALLATION
 from gateway.store.database import Store
 from gateway.store.sequences import tb_sequence
 from process_apis.ledger import customers, projects
 from process_apis.ledger.codes import tb_project_code
-from process_apis.project_onboarding.order import customer_of, terms_of
+from process_apis.project_onboarding.order import OnboardingOrder, customer_of, terms_of
 from process_apis.project_onboarding.project_codes import CodeQuestion
+from tests.fakes.psa import CAPABILITIES
 from tests.fakes.statement_of_work import TEMPLATE, signed
 
 TABLES: Final = [customers.tb_customer, projects.tb_project, tb_project_code, tb_sequence]
@@ -22,6 +24,22 @@ async def asked(store: Store, opportunity: str, **changes: object) -> CodeQuesti
         customer = await customers.ensure_customer(connection, store, customer_of(body))
         project = await projects.ensure_project(connection, store, terms_of(body, TEMPLATE, customer))
     return CodeQuestion(body=body, pattern="P-{number:04}", project=project, wanted=None)
+
+
+async def ordered(store: Store, question: CodeQuestion) -> OnboardingOrder:
+    """Return the order of the onboarding that asks."""
+    project = await projects.find_project(store, INSTALLATION, question.project)
+    assert project
+    return OnboardingOrder(
+        erp="books",
+        psa="delivery",
+        psa_capabilities=CAPABILITIES,
+        code_pattern=question.pattern,
+        customer=project.customer,
+        project=project.id,
+        template=TEMPLATE,
+        body=question.body,
+    )
 
 
 async def reserved(store: Store) -> dict[str, str]:
