@@ -1,10 +1,17 @@
 """Who calls, and what they may see. Row-level visibility is decided here and nowhere else."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct, json
 
 Claim = frozenset[str] | Literal["*"]
+
+
+class Client(NamedTuple):
+    """Whom calls are counted for: a client id is one of its issuer's, and another issuer's of that name is another."""
+
+    issuer: str
+    client_id: str
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -18,6 +25,11 @@ class Caller(Struct, frozen=True, kw_only=True):
     projects: Claim
     issuer: str = ""
     """Who vouches for client and subject: another issuer's of the same names are others. Empty: the installation."""
+
+    @property
+    def client(self) -> Client:
+        """Return the client, by whoever vouches for it."""
+        return Client(self.issuer, self.client_id)
 
     def has(self, scope: str) -> bool:
         """Tell whether the token carries the scope."""

@@ -1,6 +1,7 @@
 """What `tiebeam lifecycle` does: it tells who still calls what is going away, and what to do about it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,14 +11,14 @@ from gateway import main
 from gateway.commands import with_parts
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import compiler_of
-from gateway.lifecycle import Stage, Version, reporting, stage_of
+from gateway.lifecycle import Stage, Version, living, reporting, stage_of
 from gateway.lifecycle.reporting import UsedThing
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import PolicyError
 from gateway.policy.plan import PolicySet
 from gateway.settings import Settings
 from gateway.store import policy_sets, usage
-from gateway.store.usage import Used
+from gateway.store.usage import Calling, Used
 
 VERSIONS: Final = ("version", "stage", "deprecated", "ends", "left", "instead", "owner", "clients")
 USES: Final = ("ends", "left", "client", "owner", "uses", "instead", "calls", "last seen")
@@ -46,10 +47,12 @@ class Found(Struct, frozen=True, kw_only=True):
 
     versions: Mapping[str, Version]
     used: Sequence[Used]
+    calling: Mapping[str, Calling]
+    """Who calls the versions still, of all clients."""
     consumers: Consumers
     now: datetime
     client_id: str | None = None
-    """Whose uses are shown; None: everybody's. Who calls a version still is counted of all."""
+    """Whose uses are shown; None: everybody's."""
 
 
 def show(settings: Settings, asked: Asked) -> str:
@@ -57,12 +60,13 @@ def show(settings: Settings, asked: Asked) -> str:
 
     async def shown(parts: Parts) -> str:
         policies = await _policies(parts)
-        versions = _named(policies, asked.contract)
+        versions, now = _named(policies, asked.contract), parts.store.now()
         found = Found(
             versions=versions,
             used=await usage.listing(parts.store, contracts=list(versions)),
+            calling=await usage.calling(parts.store, contracts=list(versions), since=now - reporting.STILL),
             consumers=policies.consumers,
-            now=parts.store.now(),
+            now=now,
             client_id=asked.client_id,
         )
         return "\n".join(lines_of(found, everything=asked.everything))
@@ -73,13 +77,16 @@ def show(settings: Settings, asked: Asked) -> str:
 def lines_of(found: Found, *, everything: bool = False) -> list[str]:
     """Return the tables, the most urgent first, and what to do next."""
     shown = [(name, version) for name, version in found.versions.items() if everything or goes(version)]
+    versions = living(found.versions, found.now)
     used = [one for one in found.used if found.client_id in {None, one.client_id}]
-    things = [one for one in reporting.things(found.versions, used) if everything or one.goes]
+    things = [one for one in reporting.things(versions, used) if everything or one.goes]
+    things.sort(key=lambda one: one.after)
     if not shown:
         return [NOTHING]
-    lines = table(VERSIONS, [_version_row(found, *named) for named in sorted(shown, key=_urgency)])
+    lines = table(VERSIONS, [_version_row(found, name, versions[name]) for name, _ in sorted(shown, key=_urgency)])
     if things:
-        lines += ["", *table(USES, [_use_row(found, thing) for thing in things])]
+        ambiguous = _ambiguous(found.used)
+        lines += ["", *table(USES, [_use_row(found, thing, ambiguous) for thing in things])]
     return [*lines, "", _next(found, things)]
 
 
@@ -141,24 +148,31 @@ def _version_row(found: Found, name: str, version: Version) -> tuple[str, ...]:
         left(version.sunset_at, found.now),
         version.successor or "-",
         version.owner,
-        str(len(reporting.callers(found.used, name, found.now))),
+        str(found.calling.get(name, usage.NOBODY).clients),
     )
 
 
-def _use_row(found: Found, thing: UsedThing) -> tuple[str, ...]:
-    used, known = thing.used, found.consumers.named(thing.used.client_id)
+def _use_row(found: Found, thing: UsedThing, ambiguous: Container[str]) -> tuple[str, ...]:
+    used, known = thing.used, found.consumers.named(thing.used.client_id, thing.used.issuer)
     operation = f":{used.operation}" if used.operation else ""
+    client = f"{used.client_id} of {used.issuer}" if used.issuer and used.client_id in ambiguous else used.client_id
     field = f" {used.place} {used.pointer}" if used.pointer else ""
     return (
         _moment(thing.sunset_at),
         left(thing.sunset_at, found.now),
-        used.client_id,
+        client,
         known.policy.owner if known else "unknown",
         f"{used.contract}{operation}{field}",
         thing.instead or "-",
         str(used.count),
         _moment(used.last_seen),
     )
+
+
+def _ambiguous(used: Iterable[Used]) -> set[str]:
+    """Return the names that clients of several issuers have."""
+    named = Counter(client_id for client_id, _ in {(one.client_id, one.issuer) for one in used})
+    return {client_id for client_id, issuers in named.items() if issuers > 1}
 
 
 def _next(found: Found, things: Sequence[UsedThing]) -> str:

@@ -150,7 +150,7 @@ def worker(built: Parts, moments: Moments = undisturbed) -> Worker:
             "entities": clocks.entities_of(settings),
             "mappings": built.installation.mappings,
         },
-        settings=clocks.durable_settings(settings.processes),
+        settings=clocks.durable_settings(settings),
         schedules=schedules,
         moments=moments,
     )

@@ -9,12 +9,13 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.caller import Client
 from gateway.errors import Unavailable
 from gateway.lifecycle.document import FieldRetirement
 from gateway.store import usage
 from gateway.store.database import Store
 from gateway.store.tallies import Key, Tallies
-from gateway.store.usage import UsedPlace, call_key, field_key, tb_usage
+from gateway.store.usage import UsedPlace, call_key, field_key, tb_client_usage
 from gateway.telemetry.metrics import DEPRECATED_CALLS, USAGE_BEYOND, series
 from openapi.common.types import Code
 
@@ -37,35 +38,35 @@ class Usage:
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
-        self._tallies = Tallies(store, tb_usage)
+        self._tallies = Tallies(store, tb_client_usage)
         self.count = self._tallies.count
         """Count a call under its `usage.call_key`."""
         self.flush = self._tallies.flush
         """Return when everything counted before stands in the database; where that fails, it is counted still."""
         self._deprecated: Counter[tuple[str, str]] = Counter()
-        self._since: dict[tuple[str, str], datetime] = {}
-        self._absent: dict[tuple[str, str, datetime], float] = {}
+        self._since: dict[tuple[Client, str], datetime] = {}
+        self._absent: dict[tuple[Client, str, datetime], float] = {}
         self._turn = asyncio.Lock()
         self._away_until = 0.0
 
-    def count_fields(self, client_id: str, operation: str, used: Iterable[FieldRetirement]) -> None:
+    def count_fields(self, client: Client, operation: str, used: Iterable[FieldRetirement]) -> None:
         """Count each field that a call used, by the operation's name."""
         for field in used:
-            self.count(field_key(client_id, operation, UsedPlace(field.place), field.pointer))
+            self.count(field_key(client, operation, UsedPlace(field.place), field.pointer))
 
     def count_going(self, key: Key, deprecated_at: datetime) -> None:
         """Count a call of what goes, once it is deprecated for the metric too; there, many clients become one."""
         self.count(key)
         if self._store.now() >= deprecated_at:
-            self._count_deprecated(key[0], key[1])
+            self._count_deprecated(Client(*key[:2]), key[2])
 
-    def count_lost(self, client_id: str, contract: str) -> None:
+    def count_lost(self, client: Client, contract: str) -> None:
         """Count a call of a version that is served no more; it has no operations to tell apart."""
-        self.count(call_key(client_id, f"{contract}:"))
-        self._count_deprecated(client_id, contract)
+        self.count(call_key(client, f"{contract}:"))
+        self._count_deprecated(client, contract)
 
-    def _count_deprecated(self, client_id: str, contract: str) -> None:
-        counted = contract, client_id
+    def _count_deprecated(self, client: Client, contract: str) -> None:
+        counted = contract, client.client_id
         if counted not in self._deprecated and len(self._deprecated) >= CLIENTS:
             counted = contract, OTHERS
         self._deprecated[counted] += 1
@@ -78,33 +79,33 @@ class Usage:
         }
         return calls | {USAGE_BEYOND: self._tallies.beyond}
 
-    def known(self, client_id: str, contract: str, before: datetime) -> bool | None:
+    def known(self, client: Client, contract: str, before: datetime) -> bool | None:
         """Tell at once whether the client called the version before then; None where somebody has to `look`."""
-        since = self._since.get((client_id, contract))
+        since = self._since.get((client, contract))
         if since is not None and since < before:
             return True
-        return False if self._absent.get((client_id, contract, before), 0.0) > self._clock() else None
+        return False if self._absent.get((client, contract, before), 0.0) > self._clock() else None
 
-    async def look(self, client_id: str, contract: str, before: datetime) -> bool:
+    async def look(self, client: Client, contract: str, before: datetime) -> bool:
         """Tell the same after a look into the database; raises Unavailable where nobody can look."""
         async with self._turn:  # Those who come together are answered by one look.
-            found = self.known(client_id, contract, before)
-            return await self._looked(client_id, contract, before) if found is None else found
+            found = self.known(client, contract, before)
+            return await self._looked(client, contract, before) if found is None else found
 
-    async def _looked(self, client_id: str, contract: str, before: datetime) -> bool:
+    async def _looked(self, client: Client, contract: str, before: datetime) -> bool:
         if self._clock() < self._away_until:  # Somebody has just waited for it in vain.
             raise Unavailable(Code.usage_unavailable, AWAY)
-        here = [seen.first for key, seen in self._tallies.unwritten().items() if key[:2] == (client_id, contract)]
+        here = [seen.first for key, seen in self._tallies.unwritten().items() if key[:3] == (*client, contract)]
         try:
             async with asyncio.timeout(WITHIN_S):
-                there = await usage.first_call(self._store, client_id, contract)
+                there = await usage.first_call(self._store, client, contract)
         except (SQLAlchemyError, TimeoutError) as error:
             self._away_until = self._clock() + REST_S
             raise Unavailable(Code.usage_unavailable, AWAY) from error
         seen = [*here, there] if there else here
-        return self._remember((client_id, contract), min(seen, default=None), before)
+        return self._remember((client, contract), min(seen, default=None), before)
 
-    def _remember(self, who: tuple[str, str], since: datetime | None, before: datetime) -> bool:
+    def _remember(self, who: tuple[Client, str], since: datetime | None, before: datetime) -> bool:
         if len(self._since) + len(self._absent) >= REMEMBERED:
             self._since.clear()
             self._absent.clear()

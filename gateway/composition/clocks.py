@@ -57,8 +57,9 @@ def transfer_settings(settings: Settings) -> TransferSettings:
     return TransferSettings(**structs.asdict(settings.transfer))
 
 
-def durable_settings(clocks: Processes) -> DurableSettings:
+def durable_settings(settings: Settings) -> DurableSettings:
     """Return the clocks of durable work as the installation set them."""
+    clocks = settings.processes
     return DurableSettings(
         retry_attempts=clocks.retry_attempts,
         retry_interval_s=clocks.retry_interval_s,
@@ -69,4 +70,5 @@ def durable_settings(clocks: Processes) -> DurableSettings:
         hold_forward_s=clocks.hold_forward_h * 3600,
         lease_s=clocks.worker_lease_s,
         lease_renewal_s=clocks.worker_lease_s / 4,  # Three may get lost.
+        keep_usage_s=settings.usage.keep_days * 86_400.0,
     )

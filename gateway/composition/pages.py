@@ -9,6 +9,7 @@ from gateway import health, portal
 from gateway.composition.parts import Parts
 from gateway.composition.watching import monitors_of
 from gateway.contract import Api
+from gateway.lifecycle import living
 from gateway.platform import metrics
 
 
@@ -16,7 +17,7 @@ def pages_of(
     built: Parts, apis: Sequence[Api], resources: portal.Resources, checks: Mapping[str, Callable[[], Any]]
 ) -> list[HTTPRouteHandler]:
     """Return the routes; what they say of versions is read from the policies in force, call by call."""
-    lives = portal.Lives(lambda: built.in_force.edge.policies.lifecycle, built.store.now)
+    lives = portal.Lives(lambda: living(built.in_force.edge.policies.lifecycle, built.store.now()), built.store.now)
     connections = built.installation.settings.connections
     entities = {name: frozenset(one.legal_entities) for name, one in connections.items()}
     catalog = portal.Catalog(resources.public_url, apis, entities, lives)

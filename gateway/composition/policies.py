@@ -51,6 +51,7 @@ def _served(built: Parts, apis: tuple[Api, ...]) -> Served:
     return Served(
         contracts=frozenset(documents),
         connections=connections,
+        issuers=[issuer.issuer for issuer in built.installation.settings.issuers],
         names=cache(lambda contract: names_in(documents[contract])),
     )
 

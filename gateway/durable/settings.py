@@ -41,6 +41,8 @@ class DurableSettings(Struct, frozen=True, kw_only=True):
     """When a process that ought to move is asked for at the engine."""
     keep_s: float = 30 * 86_400.0
     """How long the engine's rows of what has ended are kept; our own are kept for good."""
+    keep_usage_s: float = 800 * 86_400.0
+    """How long a use that did not come again is remembered."""
     prune_interval_s: float = 3600.0
     lease_s: float = 30.0
     """After how long a worker that says nothing is taken for dead; a mistake there costs a repeated step a run."""

@@ -23,6 +23,7 @@ from gateway.durable.sweeps import Sweeps
 from gateway.durable.worker_lease import LeaseLost
 from gateway.durable.worker_lock import WorkerLock, worker_lock
 from gateway.durable.workflow import Workflow
+from gateway.store import usage
 from gateway.store.database import Store, is_sqlite
 from gateway.trace import place_of
 from gateway.writes import Writes
@@ -125,12 +126,13 @@ class Worker:
     def _rounds(self, engine: Engine, schedules: Schedules) -> list[Round]:
         settings = self._settings
         sweeps = Sweeps(self._store, engine, settings)
-        prune = partial(engine.prune, settings.keep_s)
+        prune, forget = partial(engine.prune, settings.keep_s), partial(usage.prune, self._store, settings.keep_usage_s)
         rounds = [
             Round(name="move on", every_s=settings.sweep_interval_s, act=sweeps.move_on),
             Round(name="clear up", every_s=settings.clear_up_interval_s, act=sweeps.clear_up),
             Round(name="schedules", every_s=settings.sweep_interval_s, act=schedules.look),
             Round(name="prune", every_s=settings.prune_interval_s, act=prune),
+            Round(name="forget usage", every_s=settings.prune_interval_s, act=forget),
         ]
         if not is_sqlite(self._url):
             reaper = Reaper(self._store, engine, self._runtime.recover, settings)

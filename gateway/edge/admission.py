@@ -80,7 +80,7 @@ class Admission:
         tier = self.consumer.policy.tier if self.consumer else ""
         rows = plan.chosen(self.caller.client_id, tier)
         self.refusal = refusal_of(identity, self.caller, self.consumer, rows, plan)
-        self.course = policies.course(plan.operation, self.caller.client_id)
+        self.course = policies.course(plan.operation, self.caller.client)
         self.is_plain = self.refusal is None and self.course is None
         """Nothing is to be said to the caller beside what they asked for."""
         self.use = self._use(kit.usage, plan)
@@ -100,7 +100,7 @@ class Admission:
     def _use(self, usage: Usage, plan: Plan) -> Callable[[], None]:
         if self.refusal or plan.operation is UNMATCHED:
             return _nothing_used
-        counted = call_key(self.caller.client_id, plan.operation.name)
+        counted = call_key(self.caller.client, plan.operation.name)
         if self.course and self.course.deprecated_at:
             return partial(usage.count_going, counted, self.course.deprecated_at)
         return partial(usage.count, counted)

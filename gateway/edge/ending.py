@@ -21,10 +21,10 @@ async def refusal_at(call: Call, course: Course, kit: Kit) -> Refused | None:
         return refused
     before = course.known_before(now)
     if before is not None:
-        client_id = call.caller.client_id
-        known = kit.known.known(client_id, course.contract, before)
-        if not (await kit.known.look(client_id, course.contract, before) if known is None else known):
-            return course.newcomer()
+        client = call.caller.client
+        known = kit.known.known(client, course.contract, before)
+        if not (await kit.known.look(client, course.contract, before) if known is None else known):
+            return course.newcomer(now)
     return course.refusal_of(course.retiring.in_query(call.query), now) if course.retiring else None
 
 
@@ -39,14 +39,14 @@ async def check_body(call: Call, course: Course, kit: Kit) -> None:
 
 def tell(call: Call, course: Course, kit: Kit, answer: Answer) -> None:
     """Put into the answer what its caller has to know of the version's life, and count what of it they use."""
-    answer.headers += course.header_fields
+    answer.headers += course.told(kit.now())
     caller = call.known_caller
     if caller is None:
         return
     if course.retiring and answer.status != FORBIDDEN:  # Who may not call uses nothing.
         used = course.retiring.used(call.query, call.body_read, _shown(call, answer))
-        kit.usage.count_fields(caller.client_id, call.operation.name, used)
-        if used and not course.header_fields:
+        kit.usage.count_fields(caller.client, call.operation.name, used)
+        if used and not course.goes:
             answer.headers.append(course.link)
 
 

@@ -91,7 +91,7 @@ class Governed:
     async def _unmatched(self, call: Call) -> Answer:
         """Return the same to who calls, and count it where a version was there once; who only asks calls nothing."""
         if call.course is not None and _under(call.path, self.policies.gone) is not None:
-            self._kit.usage.count_lost(call.caller.client_id, call.course.contract)
+            self._kit.usage.count_lost(call.caller.client, call.course.contract)
         return await self.nothing_here(call)
 
     async def nothing_here(self, call: Call) -> Answer:
@@ -111,7 +111,7 @@ class Governed:
     def course_at(self, call: Call) -> Course | None:
         """Return what a caller is told below a version's root where no operation is; None where nothing goes."""
         place = _under(call.path, self._roots)
-        return course_of(self.policies.lifecycle, *place, call.caller.client_id) if place else None
+        return course_of(self.policies.lifecycle, *place, call.caller.client) if place else None
 
 
 def _under(path: str, roots: Roots) -> tuple[str, str | None] | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
+from gateway.caller import Client
 from gateway.counters import Told
 from gateway.counters.memory import MemoryCounters
 from gateway.edge.admission import Admission, Counting
@@ -153,9 +154,9 @@ class Comparison:
             return None
         return own.course.known_before(now)
 
-    def _who(self) -> tuple[str, str]:
+    def _who(self) -> tuple[Client, str]:
         """Return the client and the contract."""
-        return self._trial.live.caller.client_id, self._call.operation.name.partition(":")[0]
+        return self._trial.live.caller.client, self._call.operation.name.partition(":")[0]
 
     async def _looked_up(self, now: datetime, before: datetime) -> None:
         self._count(now, known=await self._shadow.kit.known.look(*self._who(), before))
@@ -177,7 +178,7 @@ class Comparison:
             return words
         if course is None:
             return ""
-        refusal = course.refusal(now) or (None if known else course.newcomer())
+        refusal = course.refusal(now) or (None if known else course.newcomer(now))
         return _said(refusal or query_refusal(self._call, course, now) or body_refusal(self._call, course, now))
 
 

@@ -6,6 +6,7 @@ from gateway.lifecycle.known import Known
 from gateway.lifecycle.overlay import Changes, changed
 from gateway.lifecycle.release import check
 from gateway.lifecycle.stages import Stage, stage_of
+from gateway.lifecycle.succession import living
 
 __all__ = [
     "Changes",
@@ -17,6 +18,7 @@ __all__ = [
     "changed",
     "check",
     "course_of",
+    "living",
     "load",
     "stage_of",
 ]

@@ -1,6 +1,6 @@
 """Whether the lives of versions fit what is served, and themselves. Pure; every fault is found at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from gateway.lifecycle.addresses import base_of
 from gateway.lifecycle.course import said
-from gateway.lifecycle.document import FieldRetirement, Place, Retirement, Version
+from gateway.lifecycle.document import Extension, FieldRetirement, Place, Retirement, Version
 from gateway.lifecycle.overlay import Fault
 
 Gone = dict[str, tuple[str, str | None]]
@@ -41,6 +41,8 @@ class Served(Struct, frozen=True, kw_only=True):
     """Those that are mounted."""
     connections: Mapping[str, Sequence[str]]
     """Their names by family: a system contract is mounted once for each."""
+    issuers: Collection[str] = ()
+    """Who may vouch for clients."""
     names: Callable[[str], Mapping[str, Names]]
     """Gives the operations of a contract, by their operationId."""
 
@@ -66,6 +68,7 @@ def faults_in(versions: Mapping[str, Version], served: Served, now: datetime) ->
             found += [Fault(detail, contract, field) for field, detail in unsayable]
             continue
         details = [*_of_version(version), *_of_brown_outs(version), *_of_extensions(version)]
+        details += _of_issuers(version, served.issuers)
         if version.successor is not None and version.successor not in versions:
             details.append(("successor", f"{version.successor} is no version that is listed."))
         if contract in served.contracts:
@@ -129,7 +132,6 @@ def _of_brown_outs(version: Version) -> Details:
 
 
 def _of_extensions(version: Version) -> Details:
-    clients = [each.client_id for each in version.extensions]
     for place, each in enumerate(version.extensions):
         if version.sunset_at is None:
             yield f"extensions.{place}", "nothing ends that could be extended: say `sunset_at`."
@@ -137,8 +139,19 @@ def _of_extensions(version: Version) -> Details:
             yield f"extensions.{place}.until", f"it is not after `sunset_at`, {said(version.sunset_at)}."
         if each.until.microsecond:
             yield f"extensions.{place}.until", WHOLE
-        if each.client_id in clients[:place]:
+        if any(_meet(each, other) for other in version.extensions[:place]):
             yield f"extensions.{place}.client_id", f"{each.client_id} has another one already."
+
+
+def _of_issuers(version: Version, issuers: Collection[str]) -> Details:
+    for place, each in enumerate(version.extensions):
+        if each.issuer is not None and each.issuer not in issuers:
+            yield f"extensions.{place}.issuer", f"no issuer in the settings is {each.issuer!r}."
+
+
+def _meet(one: Extension, other: Extension) -> bool:
+    """Tell whether both may be one client's."""
+    return one.client_id == other.client_id and (None in {one.issuer, other.issuer} or one.issuer == other.issuer)
 
 
 def _of_operations(version: Version, names: Mapping[str, Names]) -> Details:

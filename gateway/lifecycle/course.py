@@ -6,15 +6,18 @@ from email.utils import format_datetime
 from math import ceil
 from typing import Final
 
+from gateway.caller import Client
 from gateway.errors import ApiError, Refused
 from gateway.lifecycle.addresses import base_of, page_of
 from gateway.lifecycle.document import BrownOut, Extension, FieldRetirement, Version
 from gateway.lifecycle.retiring import Retiring, gone
+from gateway.lifecycle.succession import successors
 from openapi.common.types import Code, Violation
 
 HeaderField = tuple[bytes, bytes]
 FIELDS: Final = {Code.version_brown_out: "brown_outs", Code.version_closed_to_new: "deprecated_at"}
 """By which field of a version a refusal is decided, where nothing else can have done so."""
+NOTHING: Final = "Nothing takes its place"
 
 
 class Course:
@@ -25,14 +28,16 @@ class Course:
 
     __slots__ = (
         "_brown_outs",
+        "_connection",
+        "_instead",
         "_page",
+        "_successors",
+        "_told",
         "_version",
         "_what",
-        "_with",
         "contract",
         "deprecated_at",
         "extension",
-        "header_fields",
         "retirement",
         "retiring",
         "sunset_at",
@@ -45,10 +50,11 @@ class Course:
         version: Version,
         *,
         operation_id: str = "",
-        client_id: str | None = None,
+        client: Client | None = None,
+        versions: Mapping[str, Version] = {},
     ) -> None:
-        self.contract, self._version = contract, version
-        self.extension = _extension(version, client_id)
+        self.contract, self._connection, self._version = contract, connection, version
+        self.extension = _extension(version, client)
         self.retirement = version.operations.get(operation_id)
         """The operation's own, where it goes before its version."""
         fields = [each for each in version.fields if each.operation == operation_id]
@@ -61,13 +67,24 @@ class Course:
         )
         self._brown_outs: tuple[BrownOut, ...] = () if self.extension else version.brown_outs
         self._page = page_of(base_of(contract, connection))
-        successor = base_of(version.successor, connection) if version.successor else None
-        self._with = _way_out(version.successor, successor, self._page)
-        self._what = contract
+        self._successors = tuple(successors(versions, version, client))
+        self._what, self._instead = contract, ""
         if own and own.sunset_at is not None and own.sunset_at == self.sunset_at:
-            self._what, self._with = f"{contract}:{operation_id}", f"{own.instead} {_see(self._page)}"
-        self.header_fields: tuple[HeaderField, ...] = tuple(self._header_fields(successor))
-        """Deprecation, Sunset and Link, for every answer; never kept with one."""
+            self._what, self._instead = f"{contract}:{operation_id}", f"{own.instead} {_see(self._page)}"
+        self._told = {each: tuple(self._fields(each)) for each in (*(one.contract for one in self._successors), None)}
+
+    @property
+    def goes(self) -> bool:
+        """Tell whether the whole of it goes, and not only fields."""
+        return self.deprecated_at is not None
+
+    def told(self, now: datetime) -> tuple[HeaderField, ...]:
+        """Return Deprecation, Sunset and Link, for every answer; never kept with one."""
+        return self._told[self._successor(now)]
+
+    def _successor(self, now: datetime) -> str | None:
+        """Return the version to go to: one that has ended itself helps nobody."""
+        return next((each.contract for each in self._successors if each.lives(now)), None)
 
     @property
     def link(self) -> HeaderField:
@@ -77,11 +94,11 @@ class Course:
     def refusal(self, now: datetime) -> Refused | None:
         """Return the refusal by the clock alone: after the sunset, or in a brown-out."""
         if self.sunset_at is not None and now >= self.sunset_at:
-            return Refused(Code.version_sunset, f"{self._what} ended at {said(self.sunset_at)}. {self._with}")
+            return Refused(Code.version_sunset, f"{self._what} ended at {said(self.sunset_at)}. {self._way_out(now)}")
         off = next((each for each in self._brown_outs if each.since <= now < each.until), None)
         if off is None:
             return None
-        detail = f"{self.contract} is off until {said(off.until)}, as it will be after its sunset. {self._with}"
+        detail = f"{self.contract} is off until {said(off.until)}, as it will be after its sunset. {self._way_out(now)}"
         return Refused(Code.version_brown_out, detail, retry_after_s=ceil((off.until - now).total_seconds()))
 
     def refusal_of(self, used: Iterable[FieldRetirement], now: datetime) -> Refused | None:
@@ -97,9 +114,9 @@ class Course:
         since = self._version.deprecated_at
         return since if since is not None and now >= since and self.extension is None else None
 
-    def newcomer(self) -> Refused:
+    def newcomer(self, now: datetime) -> Refused:
         """Return the refusal of a client that comes new to a deprecated version."""
-        detail = f"{self.contract} is deprecated, and this client did not call it before that. {self._with}"
+        detail = f"{self.contract} is deprecated, and this client did not call it before that. {self._way_out(now)}"
         return Refused(Code.version_closed_to_new, detail)
 
     def decided_by(self, refused: ApiError | None) -> str:
@@ -127,12 +144,20 @@ class Course:
         whose = f" for {self.extension.client_id}, by its extension" if self.extension else ""
         return f"{self._what} is deprecated from {said(self.deprecated_at)} on{end}{whose}."
 
-    def _header_fields(self, successor: str | None) -> Iterator[HeaderField]:
+    def _way_out(self, now: datetime) -> str:
+        """Return in words what to use instead."""
+        if self._instead:
+            return self._instead
+        successor = self._successor(now)
+        told = f"Use {successor} at {base_of(successor, self._connection)} instead" if successor else NOTHING
+        return f"{told}. {_see(self._page)}"
+
+    def _fields(self, successor: str | None) -> Iterator[HeaderField]:
         """Yield the fields of RFC 9745, 8594 and 8288; of a field that goes, only the call that uses it tells."""
         if self.deprecated_at is None:
             return
         yield b"deprecation", b"@%d" % int(self.deprecated_at.timestamp())
-        links = [_link(successor, "successor-version")] if successor else []
+        links = [_link(base_of(successor, self._connection), "successor-version")] if successor else []
         links.append(_link(self._page, "deprecation"))
         if self.sunset_at is not None:
             yield b"sunset", format_datetime(self.sunset_at.astimezone(UTC), usegmt=True).encode()
@@ -141,15 +166,15 @@ class Course:
 
 
 def course_of(
-    versions: Mapping[str, Version], operation: str, connection: str | None, client_id: str | None
+    versions: Mapping[str, Version], operation: str, connection: str | None, client: Client | None
 ) -> Course | None:
     """Return the course of a client at an operation (`<contract>:<operationId>`); None where nothing goes."""
     contract, _, operation_id = operation.partition(":")
     version = versions.get(contract)
     if version is None:
         return None
-    course = Course(contract, connection, version, operation_id=operation_id, client_id=client_id)
-    return course if course.header_fields or course.retiring else None
+    course = Course(contract, connection, version, operation_id=operation_id, client=client, versions=versions)
+    return course if course.goes or course.retiring else None
 
 
 def said(moment: datetime) -> str:
@@ -161,12 +186,8 @@ def _earliest(*instants: datetime | None) -> datetime | None:
     return min((each for each in instants if each is not None), default=None)
 
 
-def _extension(version: Version, client_id: str | None) -> Extension | None:
-    return next((each for each in version.extensions if each.client_id == client_id), None)
-
-
-def _way_out(successor: str | None, base: str | None, page: str) -> str:
-    return f"Use {successor} at {base} instead. {_see(page)}" if successor else f"Nothing takes its place. {_see(page)}"
+def _extension(version: Version, client: Client | None) -> Extension | None:
+    return next((each for each in version.extensions if client and each.is_for(client)), None)
 
 
 def _see(page: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.caller import Client
 from gateway.yaml_text import NotYaml, loaded
 
 FILE: Final = "lifecycle.yaml"
@@ -39,8 +40,14 @@ class Extension(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One client that may go on after the sunset, for a while; it is spared the brown-outs too."""
 
     client_id: Text
+    issuer: Text | None = None
+    """Who vouches for the client, where several issuers have one of that name; None: whoever does."""
     until: Instant
     reason: Text
+
+    def is_for(self, client: Client) -> bool:
+        """Tell whether it is this client's."""
+        return self.client_id == client.client_id and self.issuer in {None, client.issuer}
 
 
 class Retirement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

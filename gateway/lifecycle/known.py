@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Protocol
 
+from gateway.caller import Client
+
 
 class Known(Protocol):
     """Who has called what. `Course` asks it of a client that has no extension, once its version is deprecated."""
 
-    def known(self, client_id: str, contract: str, before: datetime) -> bool | None:
+    def known(self, client: Client, contract: str, before: datetime) -> bool | None:
         """Tell at once whether the client called the version before then; None where somebody has to `look`."""
 
-    async def look(self, client_id: str, contract: str, before: datetime) -> bool:
+    async def look(self, client: Client, contract: str, before: datetime) -> bool:
         """Tell the same after a look into the database; raises Unavailable where nobody can look."""

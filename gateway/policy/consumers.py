@@ -31,8 +31,10 @@ class Consumers:
         found = self.matching(client_id, issuer)
         return found[-1] if found else None
 
-    def named(self, client_id: str) -> KnownConsumer | None:
-        """Return the row that is closest to the client's name, whoever vouches for it; None for an unknown one."""
+    def named(self, client_id: str, issuer: str = "") -> KnownConsumer | None:
+        """Return the same; where no issuer is told, the row that is closest to the client's name."""
+        if issuer:
+            return self.find(client_id, issuer)
         ranked = [
             (by_client, place, one)
             for place, one in enumerate(self.known)

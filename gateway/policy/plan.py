@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from gateway.caller import Client
 from gateway.lifecycle import Changes, Course, Version, course_of
 from gateway.lifecycle.addresses import base_of
 from gateway.lifecycle.document import FILE, SHIPPED
@@ -83,9 +84,9 @@ class PolicySet(Struct, frozen=True, kw_only=True):
         versions = {place for place in places if place[0].count("/") > 1}  # `/metrics` is of none.
         return {**self.gone, **{base_of(*place): place for place in versions}}
 
-    def course(self, operation: Operation, client_id: str | None = None) -> Course | None:
+    def course(self, operation: Operation, client: Client | None = None) -> Course | None:
         """Return what a client's calls of an operation get of its version's life; None where nothing goes."""
-        return course_of(self.lifecycle, operation.name, operation.connection, client_id)
+        return course_of(self.lifecycle, operation.name, operation.connection, client)
 
     def file_of(self, contract: str, field: str) -> str:
         """Return the file that sets the field of a version."""

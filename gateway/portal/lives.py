@@ -79,18 +79,18 @@ def section(contract: str, version: Version, now: datetime, connection: str | No
         "Data": escape(version.data_class),
         "Looked at again": f"{version.review_on:%d %B %Y}{' (overdue)' if version.review_on < now.date() else ''}",
     }
-    return f'<h2 id="lifecycle">Lifecycle</h2>{facts(told)}{_told(course)}{_parts(version)}'
+    return f'<h2 id="lifecycle">Lifecycle</h2>{facts(told)}{_told(course, now)}{_parts(version)}'
 
 
 def _off(one: BrownOut) -> str:
     return f"{moment(one.since)} to {moment(one.until)}"
 
 
-def _told(course: Course) -> str:
+def _told(course: Course, now: datetime) -> str:
     """Return the header fields that callers see."""
-    if not course.header_fields:
+    if not course.goes:
         return ""
-    lines = "\n".join(f"{name.decode().title()}: {value.decode()}" for name, value in course.header_fields)
+    lines = "\n".join(f"{name.decode().title()}: {value.decode()}" for name, value in course.told(now))
     return f"<p>Every answer carries</p><pre><code>{escape(lines)}</code></pre>"
 
 

@@ -162,6 +162,14 @@ class Holds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A system that has not confirmed a hold by then is a work item."""
 
 
+class Usage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is remembered of who calls what."""
+
+    keep_days: Annotated[int, Meta(ge=90, le=3650)] = 800
+    """After it a use that did not come again is forgotten. The default is longer than two years: who calls once a year
+    does not become a new client, which a deprecated version refuses."""
+
+
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where spans go; left out, none are made."""
 
@@ -188,6 +196,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     processes: Processes = Processes()
     transfer: Transfer = Transfer()
     holds: Holds = Holds()
+    usage: Usage = Usage()
     telemetry: Telemetry = Telemetry()
     file: str = ""
     """Where all this was read from; set by the loader."""

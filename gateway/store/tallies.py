@@ -3,20 +3,35 @@
 A table of tallies has what is counted for its primary key, then `count`, `first_seen` and `last_seen`, and perhaps
 columns that say something of one occurrence. Every process adds to the same rows. The clock is asked for the first
 occurrence alone; the last one was seen up to one flush earlier than its row says.
+
+Each flush leaves a mark in the transaction of its counts: where nobody knows whether that was committed, the same flush
+is made again, and finds its mark or adds its counts.
 """
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import uuid4
 
-from sqlalchemy import Table, case
+from sqlalchemy import BigInteger, Column, String, Table, case, delete
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.database import Store
+from gateway.store.database import Store, metadata
 from gateway.store.inserts import insert_into
+from gateway.store.instant import Instant
 
 Key = tuple[str, ...]
 MOST: Final = 10_000
 """Keys that are counted and not written yet; what comes beyond them is only counted as such."""
+MARK_KEPT: Final = timedelta(days=30)
+"""So long after its last flush a writer may come back with the same one."""
+tb_flush = Table(
+    "tb_flush",
+    metadata,
+    Column("writer", String(32), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("written_at", Instant(), nullable=False),
+)
 _OWN: Final = ("count", "first_seen", "last_seen")
 
 
@@ -38,6 +53,7 @@ class Tallies:
         self._noted = tuple(column.name for column in table.columns if column.name not in {*self._key, *_OWN})
         self._seen: dict[Key, Seen] = {}
         self._writing: dict[Key, Seen] = {}
+        self._writer, self._sequence = uuid4().hex, 0
         self._turn = asyncio.Lock()
         self.beyond = 0
         """Occurrences that were not counted, because too many keys were not written yet."""
@@ -60,13 +76,15 @@ class Tallies:
     async def flush(self) -> None:
         """Return when everything counted before stands in the table; where that fails, it is counted still."""
         async with self._turn:
+            if self._writing:  # Nobody knows whether the try before was committed.
+                await self._write()
             now = self._now()
-            for seen in self._seen.values():  # What could not be written before was seen last before that.
+            for seen in self._seen.values():
                 seen.last = now if seen.count > 1 else seen.last
-            self._writing, self._seen = self.unwritten(), {}
+            self._writing, self._seen = self._seen, {}
             if self._writing:
-                await self._write(self._writing)
-            self._writing = {}
+                self._sequence += 1
+                await self._write()
 
     def _begin(self, key: Key, noted: Key) -> None:
         if len(self._seen) + len(self._writing) >= self._most and key not in self._writing:
@@ -74,20 +92,37 @@ class Tallies:
         else:
             self._seen[key] = Seen(self._now(), noted)
 
-    async def _write(self, seen: dict[Key, Seen]) -> None:
-        """Add to the rows, in one order everywhere, so that processes do not wait for each other in a ring."""
-        rows = [self._row(key, seen[key]) for key in sorted(seen)]
-        columns = self._table.c
+    async def _write(self) -> None:
+        """Return when the rows have what is being written, once, however often it is tried."""
         async with self._store.begin() as connection:
-            adding = insert_into(connection, self._table)
-            new = adding.excluded
-            changed: dict[str, Any] = {name: new[name] for name in self._noted}
-            changed["count"] = columns["count"] + new["count"]
-            changed["first_seen"] = case(
-                (new.first_seen < columns.first_seen, new.first_seen), else_=columns.first_seen
-            )
-            changed["last_seen"] = case((new.last_seen > columns.last_seen, new.last_seen), else_=columns.last_seen)
-            await connection.execute(adding.on_conflict_do_update(index_elements=self._key, set_=changed), rows)
+            if await self._marked(connection):
+                await self._add(connection)
+        self._writing = {}
+
+    async def _marked(self, connection: AsyncConnection) -> bool:
+        """Mark this flush as made; tell False where it is marked already."""
+        marking = insert_into(connection, tb_flush).values(
+            writer=self._writer, sequence=self._sequence, written_at=self._now()
+        )
+        new = marking.excluded
+        made = marking.on_conflict_do_update(
+            index_elements=["writer"],
+            set_={"sequence": new.sequence, "written_at": new.written_at},
+            where=tb_flush.c.sequence < new.sequence,
+        )
+        return await connection.scalar(made.returning(tb_flush.c.writer)) is not None
+
+    async def _add(self, connection: AsyncConnection) -> None:
+        """Add to the rows, in one order everywhere, so that processes do not wait for each other in a ring."""
+        rows = [self._row(key, self._writing[key]) for key in sorted(self._writing)]
+        columns = self._table.c
+        adding = insert_into(connection, self._table)
+        new = adding.excluded
+        changed: dict[str, Any] = {name: new[name] for name in self._noted}
+        changed["count"] = columns["count"] + new["count"]
+        changed["first_seen"] = case((new.first_seen < columns.first_seen, new.first_seen), else_=columns.first_seen)
+        changed["last_seen"] = case((new.last_seen > columns.last_seen, new.last_seen), else_=columns.last_seen)
+        await connection.execute(adding.on_conflict_do_update(index_elements=self._key, set_=changed), rows)
 
     def _row(self, key: Key, seen: Seen) -> dict[str, object]:
         own = {"count": seen.count, "first_seen": seen.first, "last_seen": seen.last}
@@ -98,3 +133,8 @@ def _sum(one: Seen, other: Seen) -> Seen:
     both = Seen(min(one.first, other.first), other.noted)
     both.count, both.last = one.count + other.count, max(one.last, other.last)
     return both
+
+
+async def forget_marks(connection: AsyncConnection, now: datetime) -> None:
+    """Take away the marks of processes that ended long ago."""
+    await connection.execute(delete(tb_flush).where(tb_flush.c.written_at < now - MARK_KEPT))

@@ -202,6 +202,7 @@ class Code(StrEnum):
     cache_only_if_cached = "cache.only_if_cached"
     gateway_overloaded = "gateway.overloaded"
     limits_unavailable = "limits.unavailable"
+    withdrawal_untold = "withdrawal.untold"
     audit_unavailable = "audit.unavailable"
     idempotency_unavailable = "idempotency.unavailable"
     usage_unavailable = "usage.unavailable"

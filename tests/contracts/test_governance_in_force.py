@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.counters import CountersAway
 from tests.e2e.product import Product, product_on_fakes
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
@@ -34,6 +35,29 @@ async def test_denied_client_is_refused_from_its_next_request_on_until_the_denia
 
     assert [answer.status_code for answer in (before, denial, meanwhile, lifted, after)] == [404, 201, 401, 200, 404]
     assert lifted.json() == denial.json()
+
+
+async def test_withdrawal_that_others_were_not_told_of_says_so_until_they_are(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_names: object) -> None:
+        raise CountersAway
+
+    denial = {"kind": "client", "value": "portal", "reason": "Seen."}
+    async with product.client("ops") as ops:
+        with monkeypatch.context() as patched:
+            patched.setattr(product.parts.counters, "move", away)
+            refused = await ops.post(f"{BASE}/denials", json=denial)
+            unflushed = await ops.post(f"{BASE}/key-flushes", json={})
+        listed = (await ops.get(f"{BASE}/denials")).json()["items"]
+        again = await ops.post(f"{BASE}/denials", json=denial)
+        flushed = await ops.post(f"{BASE}/key-flushes", json={})
+
+    assert [answer.status_code for answer in (refused, unflushed, again, flushed)] == [503, 503, 201, 200]
+    problems = [(answer.json()["code"], answer.json()["outcome"]) for answer in (refused, unflushed)]
+    assert problems == [("withdrawal.untold", "applied")] * 2
+    assert refused.headers["retry-after"] == "1"
+    assert [one["id"] for one in listed] == [again.json()["id"]], "It is kept all the same, and stays one."
 
 
 async def test_denial_that_would_never_hold_is_refused(product: Product) -> None:

@@ -35,7 +35,9 @@ LIFE: dict[str, dict[str, Any]] = {
         "deprecated_at": written(NOW + timedelta(days=1)),
         "sunset_at": written(SUNSET),
         "brown_outs": [{"from": written(NOW + timedelta(days=2)), "until": written(NOW + timedelta(days=3))}],
-        "extensions": [{"client_id": "portal", "until": written(EXTENDED), "reason": "Its release comes later."}],
+        "extensions": [
+            {"client_id": "portal", "issuer": None, "until": written(EXTENDED), "reason": "Its release comes later."}
+        ],
         "fields": [
             {
                 "operation": "list_holds",

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway import cli, commands
+from gateway.caller import Client
 from gateway.settings import load
 from gateway.store.database import Store, create_engine
 from gateway.store.usage import call_key
@@ -39,7 +40,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ("developer", "process/billing_holds/v1:place_hold"),
             ("crm", "process/status/v1:get_project_status"),
         ):
-            usage.count(call_key(client_id, operation))
+            usage.count(call_key(Client("https://login.example", client_id), operation))
         await usage.flush()
         await store.close()
 

@@ -96,6 +96,24 @@ MISTAKES: Final[Mapping[str, tuple[str, ...]]] = {
         "field extensions.1.until: give a whole second: header fields say no more.",
         "field extensions.1.client_id: crm has another one already.",
     ),
+    f"""
+{HOLDS}:
+  deprecated_at: 2027-01-01T00:00:00Z
+  sunset_at: 2027-06-30T00:00:00Z
+  extensions:
+  - {{client_id: crm, issuer: "https://login.example", until: 2027-07-30T00:00:00Z, reason: Late.}}
+  - {{client_id: crm, issuer: "https://other.example", until: 2027-07-30T00:00:00Z, reason: Another one's.}}
+  - {{client_id: crm, until: 2027-07-30T00:00:00Z, reason: Whoever's.}}
+  - {{client_id: app, until: 2027-07-30T00:00:00Z, reason: Late.}}
+  - {{client_id: app, issuer: "https://login.example", until: 2027-07-30T00:00:00Z, reason: Late.}}
+  - {{client_id: web, issuer: "https://login.example", until: 2027-07-30T00:00:00Z, reason: Late.}}
+  - {{client_id: web, issuer: "https://login.example", until: 2027-07-30T00:00:00Z, reason: Late.}}
+""": (
+        "field extensions.1.issuer: no issuer in the settings is 'https://other.example'.",
+        "field extensions.2.client_id: crm has another one already.",
+        "field extensions.4.client_id: app has another one already.",
+        "field extensions.6.client_id: web has another one already.",
+    ),
     f"{HOLDS}: {{operations: {{end_hold: {{{OLD}}}}}}}": (
         "field operations.end_hold: there is no such operation in the contract.",
     ),
@@ -129,6 +147,7 @@ def compiler(versions: Mapping[str, Version] | None = None, without: str = "") -
     served = Served(
         contracts=frozenset(names) - {without, "system/psa/v1"},
         connections={"erp": ["books"]},
+        issuers=["https://login.example"],
         names=lambda contract: names[contract](),
     )
     lives = Lives(versions=versions or load(), served=served, now=lambda: NOW)

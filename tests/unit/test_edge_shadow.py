@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from sqlalchemy import select
 
+from gateway.caller import Client
 from gateway.edge import Edge
 from gateway.edge.shadow import Shadow
 from gateway.lifecycle import Version
@@ -421,13 +422,13 @@ class People:
     def __init__(self, **known: bool) -> None:
         self._known, self._looked = known, set[str]()
 
-    def known(self, client_id: str, _contract: str, _before: datetime) -> bool | None:
-        return self._known[client_id] if client_id in self._looked else None
+    def known(self, client: Client, _contract: str, _before: datetime) -> bool | None:
+        return self._known[client.client_id] if client.client_id in self._looked else None
 
-    async def look(self, client_id: str, _contract: str, _before: datetime) -> bool:
+    async def look(self, client: Client, _contract: str, _before: datetime) -> bool:
         await asyncio.sleep(0)
-        self._looked.add(client_id)
-        return self._known[client_id]
+        self._looked.add(client.client_id)
+        return self._known[client.client_id]
 
 
 def aging(world: World, people: People | None = None, **life: Any) -> World:  # noqa: ANN401 - fields of a version.
@@ -491,9 +492,9 @@ async def test_comparisons_that_wait_for_a_database_are_bound(
     answers = asyncio.Event()
 
     class Slow(People):
-        async def look(self, client_id: str, _contract: str, _before: datetime) -> bool:
+        async def look(self, client: Client, _contract: str, _before: datetime) -> bool:
             await answers.wait()
-            return await super().look(client_id, _contract, _before)
+            return await super().look(client, _contract, _before)
 
     edge = aging(world, Slow(crm=True))
     counted = tried(edge, living(candidate(), deprecated_at=NOW))

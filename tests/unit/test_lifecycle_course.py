@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.caller import Client
 from gateway.lifecycle import Course, Stage, Version, course_of, stage_of
 from gateway.lifecycle.document import BrownOut, Extension, FieldRetirement, Retirement
 from openapi.common.types import Code
 
 SOME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 CONTRACT: Final = "process/billing_holds/v1"
+CRM, LATE = Client("https://one.example", "crm"), Client("https://one.example", "late")
 IMF_FIXDATE: Final = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
     r"[0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-5][0-9] GMT"
@@ -52,10 +54,10 @@ def versions(draw: st.DrawFn) -> Version:
     )
 
 
-def told(course: Course) -> dict[str, str]:
+def told(course: Course, now: datetime = SOME) -> dict[str, str]:
     """Return the fields, each of which stands there once."""
-    fields = {name.decode(): value.decode() for name, value in course.header_fields}
-    assert len(fields) == len(course.header_fields)
+    fields = {name.decode(): value.decode() for name, value in course.told(now)}
+    assert len(fields) == len(course.told(now))
     return fields
 
 
@@ -70,12 +72,12 @@ def test_stages_only_go_on_but_for_brown_outs(one: Version, when: list[datetime]
     assert all(one.deprecated_at <= moment < one.sunset_at for moment in off if one.deprecated_at and one.sunset_at)
 
 
-@given(versions(), st.sampled_from(["crm", "late", None]), moments)
-def test_refusal_by_the_clock_is_what_the_stage_says(one: Version, client_id: str | None, now: datetime) -> None:
-    course = course_of({CONTRACT: one}, f"{CONTRACT}:get_hold", None, client_id)
+@given(versions(), st.sampled_from([CRM, LATE, None]), moments)
+def test_refusal_by_the_clock_is_what_the_stage_says(one: Version, who: Client | None, now: datetime) -> None:
+    course = course_of({CONTRACT: one}, f"{CONTRACT}:get_hold", None, who)
     assert course
     stage, refused = stage_of(one, now), course.refusal(now)
-    spared = bool(one.extensions) and client_id == "late" and now < one.extensions[0].until
+    spared = bool(one.extensions) and who == LATE and now < one.extensions[0].until
 
     if spared or stage not in {Stage.sunset, Stage.brown_out}:
         assert refused is None
@@ -84,11 +86,9 @@ def test_refusal_by_the_clock_is_what_the_stage_says(one: Version, client_id: st
         assert refused.code is (Code.version_sunset if stage is Stage.sunset else Code.version_brown_out)
 
 
-@given(versions(), st.sampled_from(["crm", "late"]), st.lists(moments, min_size=2, max_size=20))
-def test_who_was_refused_for_the_sunset_is_refused_ever_after(
-    one: Version, client_id: str, when: list[datetime]
-) -> None:
-    course = course_of({CONTRACT: one}, f"{CONTRACT}:list_holds", None, client_id)
+@given(versions(), st.sampled_from([CRM, LATE]), st.lists(moments, min_size=2, max_size=20))
+def test_who_was_refused_for_the_sunset_is_refused_ever_after(one: Version, who: Client, when: list[datetime]) -> None:
+    course = course_of({CONTRACT: one}, f"{CONTRACT}:list_holds", None, who)
     assert course
     refusals = [course.refusal(moment) for moment in sorted(when)]
     ended = [refused is not None and refused.code is Code.version_sunset for refused in refusals]
@@ -96,11 +96,11 @@ def test_who_was_refused_for_the_sunset_is_refused_ever_after(
     assert ended == sorted(ended)
 
 
-@given(versions(), st.sampled_from(["crm", "late", None]), st.sampled_from(["list_holds", "get_hold"]))
+@given(versions(), st.sampled_from([CRM, LATE, None]), st.sampled_from(["list_holds", "get_hold"]))
 def test_sunset_is_never_told_earlier_than_deprecation_and_both_are_well_formed(
-    one: Version, client_id: str | None, operation: str
+    one: Version, who: Client | None, operation: str
 ) -> None:
-    course = course_of({CONTRACT: one}, f"{CONTRACT}:{operation}", None, client_id)
+    course = course_of({CONTRACT: one}, f"{CONTRACT}:{operation}", None, who)
     assert course
     fields = told(course)
     deprecation = DATE.fullmatch(fields["deprecation"])
@@ -150,7 +150,7 @@ def test_successor_of_a_system_contract_is_the_one_of_the_same_connection() -> N
 
 @pytest.mark.parametrize("operation", ["platform/metrics:get_metrics", f"{CONTRACT}:list_holds", "unmatched"])
 def test_nothing_goes_where_nothing_is_said(operation: str) -> None:
-    assert course_of({CONTRACT: version(successor="process/billing_holds/v2")}, operation, None, "crm") is None
+    assert course_of({CONTRACT: version(successor="process/billing_holds/v2")}, operation, None, CRM) is None
 
 
 def test_field_alone_tells_nothing_until_it_is_used() -> None:
@@ -159,12 +159,12 @@ def test_field_alone_tells_nothing_until_it_is_used() -> None:
     )
     one = {CONTRACT: version(fields=(field,))}
 
-    course = course_of(one, f"{CONTRACT}:place_hold", None, "crm")
+    course = course_of(one, f"{CONTRACT}:place_hold", None, CRM)
 
     assert course
-    assert course.header_fields == ()
+    assert (course.goes, course.told(SOME)) == (False, ())
     assert course.refusal_of([field], SOME + timedelta(days=9_999)) is None, "It has no sunset."
-    assert course_of(one, f"{CONTRACT}:get_hold", None, "crm") is None
+    assert course_of(one, f"{CONTRACT}:get_hold", None, CRM) is None
 
 
 def test_extension_lifts_the_end_of_fields_too() -> None:
@@ -173,7 +173,7 @@ def test_extension_lifts_the_end_of_fields_too() -> None:
     )
     late = Extension(client_id="late", until=SOME + timedelta(days=2), reason="x")
     one = version(deprecated_at=SOME, sunset_at=SOME + timedelta(days=1), fields=(ended,), extensions=(late,))
-    courses = [Course(CONTRACT, None, one, operation_id="place_hold", client_id=who) for who in ("late", "crm")]
+    courses = [Course(CONTRACT, None, one, operation_id="place_hold", client=who) for who in (LATE, CRM)]
 
     refusals = [course.refusal_of([ended], SOME) for course in courses]
 

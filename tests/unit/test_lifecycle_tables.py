@@ -13,7 +13,7 @@ from gateway.lifecycle import Version
 from gateway.lifecycle.document import FieldRetirement
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import policies_of
-from gateway.store.usage import Used, UsedPlace
+from gateway.store.usage import Calling, Used, UsedPlace
 
 V1, V2, STATUS = "process/billing_holds/v1", "process/billing_holds/v2", "process/status/v1"
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -31,8 +31,11 @@ VERSIONS = {V2: STAYS, STATUS: PARTS_GO, V1: GOES}
 CONSUMERS = Consumers(policies_of("05-consumers.yaml", [{"kind": "consumer", "client_id": "crm", "owner": "Sales"}]))
 
 
-def _used(client_id: str, contract: str, operation: str, pointer: str = "") -> Used:
+def _used(
+    client_id: str, contract: str, operation: str, pointer: str = "", issuer: str = "https://one.example"
+) -> Used:
     return Used(
+        issuer=issuer,
         client_id=client_id,
         contract=contract,
         operation=operation,
@@ -54,7 +57,8 @@ USED = [
 
 
 def _found(versions: dict[str, Version] = VERSIONS, used: list[Used] = USED, now: datetime = NOW) -> Found:
-    return Found(versions=versions, used=used, consumers=CONSUMERS, now=now)
+    calling = {one.contract: Calling(clients=1 + (one.contract == V1), last_seen=NOW) for one in used}
+    return Found(versions=versions, used=used, calling=calling, consumers=CONSUMERS, now=now)
 
 
 def _cells(line: str) -> list[str]:
@@ -146,3 +150,17 @@ def test_a_version_that_has_ended_is_over() -> None:
 )
 def test_what_is_left_is_told_in_whole_units(seconds: int, said: str) -> None:
     assert left(NOW + timedelta(seconds=seconds), NOW) == said
+
+
+def test_clients_of_one_name_are_told_apart_by_their_issuers() -> None:
+    used = [
+        _used("crm", V1, "place_hold"),
+        _used("crm", V1, "place_hold", issuer="https://other.example"),
+        _used("crm", V1, "place_hold", issuer=""),
+        _used("gone", V1, "place_hold"),
+    ]
+
+    lines = lines_of(_found(used=used))
+    rows = [_cells(line)[2] for line in lines[lines.index("") + 2 : -2]]
+
+    assert rows == ["crm", "crm of https://one.example", "crm of https://other.example", "gone"]

@@ -15,11 +15,12 @@ from gateway.store.pages import Window
 from gateway.store.policy_candidates import KEPT, Candidate, CandidateState, drop, promote, propose, tb_policy_candidate
 from gateway.store.policy_sets import SetState, digest_of, record, roll_back, start_with, tb_policy_set
 from gateway.store.shadow_differences import ShadowCounts, tb_shadow_call, tb_shadow_difference
+from gateway.store.tallies import tb_flush
 from openapi.common.types import Code
 from tests.fakes.clock import Clock
 
 A, B, C = ({"00-baseline.yaml": text} for text in ("a", "b", "c"))
-TABLES = [tb_policy_set, tb_policy_candidate, tb_shadow_call, tb_shadow_difference]
+TABLES = [tb_policy_set, tb_policy_candidate, tb_shadow_call, tb_shadow_difference, tb_flush]
 PASSES, REFUSED = "passes", "refused 429 rate_limit client"
 
 

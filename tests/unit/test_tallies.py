@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from gateway.store.database import Store
 from gateway.store.instant import Instant
-from gateway.store.tallies import Tallies
+from gateway.store.tallies import MARK_KEPT, Tallies, forget_marks, tb_flush
 from tests.fakes.clock import Clock
 
 TABLE = Table(
@@ -29,6 +29,7 @@ TABLE = Table(
     Column("example", String(20), nullable=False),
 )
 A, B = ("crm", "calls"), ("shop", "calls")
+STEPS = ("count", "flush", "fail", "unheard")
 
 
 @pytest.fixture
@@ -47,9 +48,9 @@ def clock(store: Store) -> Clock:
 
 
 class Away(Store):
-    """A store whose database is away while a test says so."""
+    """A store whose database is away while a test says so; or it commits, and nobody hears of that."""
 
-    away = False
+    away = unheard = False
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -58,6 +59,8 @@ class Away(Store):
             yield connection
             if self.away:
                 raise OperationalError("commit", {}, Exception("The server closed the connection."))
+        if self.unheard:
+            raise OperationalError("commit", {}, Exception("The server closed the connection."))
 
 
 async def _rows(store: Store) -> dict[tuple[str, str], Any]:
@@ -120,6 +123,38 @@ async def test_what_cannot_be_written_is_counted_still(store: Store, clock: Cloc
 
     assert {key: row.count for key, row in rows.items()} == {A: 2, B: 1}
     assert rows[A].first_seen == began
+
+
+async def test_what_was_committed_unheard_is_counted_once(store: Store, clock: Clock) -> None:
+    tallies, other = Tallies(flaky := Away(store.engine, clock), TABLE), Tallies(store, TABLE)
+    tallies.count(A, ("one",))
+    flaky.unheard = True
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            await tallies.flush()
+        tallies.count(A, ("two",))
+    other.count(A, ("other",))
+    await other.flush()
+    flaky.unheard = False
+
+    await tallies.flush()
+
+    assert (await _rows(store))[A].count == 4
+    assert tallies.unwritten() == {}
+
+
+async def test_marks_of_processes_that_ended_long_ago_are_forgotten(store: Store, clock: Clock) -> None:
+    early, late = Tallies(store, TABLE), Tallies(store, TABLE)
+    marks = []
+    for tallies, passes in ((early, 1), (late, MARK_KEPT.total_seconds())):
+        tallies.count(A, ("one",))
+        await tallies.flush()
+        clock.forward(passes)
+        async with store.begin() as connection:
+            await forget_marks(connection, clock())
+            marks.append(len((await connection.execute(select(tb_flush))).all()))
+
+    assert marks == [1, 1], "The late one's is old enough by a moment only."
 
 
 async def test_what_waits_for_its_database_was_not_seen_while_it_waited(store: Store, clock: Clock) -> None:
@@ -220,23 +255,26 @@ async def test_processes_that_write_at_once_do_not_lock_each_other_out(store: St
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([A, B]), st.sampled_from(["count", "flush", "fail"]))))
-def test_no_order_of_counting_flushing_and_failing_loses_one(steps: list[tuple[int, tuple[str, str], str]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([A, B]), st.sampled_from(STEPS))))
+def test_no_order_of_counting_flushing_and_failing_loses_one_or_counts_it_twice(
+    steps: list[tuple[int, tuple[str, str], str]],
+) -> None:
     async def played() -> dict[tuple[str, str], int]:
         store = Away(create_async_engine("sqlite+aiosqlite:///:memory:"), Clock())
         async with store.begin() as connection:
             await connection.run_sync(TABLE.create)
+            await connection.run_sync(tb_flush.create)
         processes = [Tallies(store, TABLE), Tallies(store, TABLE)]
         for number, key, step in steps:
             if step == "count":
                 processes[number].count(key, ("one",))
                 continue
-            store.away = step == "fail"
+            store.away, store.unheard = step == "fail", step == "unheard"
             try:
                 await processes[number].flush()
             except OperationalError:
-                assert store.away
-            store.away = False
+                assert step != "flush"
+            store.away = store.unheard = False
         for process in processes:
             await process.flush()
         rows = await _rows(store)

@@ -7,12 +7,13 @@ import pytest
 
 from gateway.lifecycle import Version
 from gateway.lifecycle.document import BrownOut, Extension, FieldRetirement, Retirement
-from gateway.lifecycle.reporting import UsedThing, callers, last_seen, next_change, things, urgency_of
+from gateway.lifecycle.reporting import UsedThing, next_change, things, urgency_of
 from gateway.policy.consumers import Consumers
 from gateway.policy.document import policies_of
 from gateway.store.usage import Used, UsedPlace
 
 V1, V2, STATUS = "process/billing_holds/v1", "process/billing_holds/v2", "process/status/v1"
+ONE, OTHER = "https://one.example", "https://other.example"
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 SOON, LATER, LATEST = (NOW + timedelta(days=days) for days in (1, 10, 100))
 STAYS = Version(
@@ -26,8 +27,11 @@ STAYS = Version(
 GOES = msgspec.structs.replace(STAYS, deprecated_at=NOW, sunset_at=LATER)
 
 
-def _used(client_id: str = "crm", operation: str = "place_hold", field: str = "", contract: str = V1) -> Used:
+def _used(
+    client_id: str = "crm", operation: str = "place_hold", field: str = "", contract: str = V1, issuer: str = ONE
+) -> Used:
     return Used(
+        issuer=issuer,
         client_id=client_id,
         contract=contract,
         operation=operation,
@@ -55,6 +59,10 @@ def _thing(version: Version, used: Used) -> UsedThing:
     return thing
 
 
+def _sorted(versions: dict[str, Version], used: list[Used]) -> list[UsedThing]:
+    return sorted(things(versions, used), key=lambda one: one.after)
+
+
 def _end(version: Version, used: Used) -> tuple[datetime | None, datetime | None, str | None]:
     thing = _thing(version, used)
     return thing.deprecated_at, thing.sunset_at, thing.instead
@@ -77,6 +85,15 @@ def test_a_client_with_an_extension_ends_with_it() -> None:
     assert _end(extended, _used("shop")) == (NOW, LATER, V2)
     ends = {one.used.client_id: one.sunset_at for one in things({V1: extended}, [_used("shop"), _used(), _used("zoo")])}
     assert ends == {"shop": LATER, "crm": LATEST, "zoo": LATER}
+
+
+def test_an_extension_may_be_of_one_issuers_client_alone() -> None:
+    late = Extension(client_id="crm", issuer=ONE, until=LATEST, reason="May")
+    extended = msgspec.structs.replace(GOES, extensions=(late,))
+
+    ends = [_end(extended, _used(issuer=issuer))[1] for issuer in (ONE, OTHER, "")]
+
+    assert ends == [LATEST, LATER, LATER], "Whose client was counted before issuers were, nobody knows."
 
 
 def test_an_operation_may_end_before_its_version() -> None:
@@ -127,7 +144,7 @@ def test_what_ends_first_stands_first_and_what_stays_last() -> None:
         _used("crm", field="/note"),
     ]
 
-    told = [(one.used.contract, one.used.client_id, one.used.pointer) for one in things(versions, used)]
+    told = [(one.used.contract, one.used.client_id, one.used.pointer) for one in _sorted(versions, used)]
 
     assert told == [(V1, "crm", "/note"), (V1, "crm", ""), (V1, "shop", ""), (STATUS, "crm", ""), (V2, "crm", "")]
 
@@ -136,20 +153,7 @@ def test_instants_of_other_zones_are_sorted_as_instants() -> None:
     elsewhere = datetime.fromisoformat("2026-12-04T12:00:00+05:00")  # Two hours before LATER.
     versions = {V1: GOES, V2: msgspec.structs.replace(GOES, sunset_at=elsewhere)}
 
-    assert [one.used.contract for one in things(versions, [_used(), _used(contract=V2)])] == [V2, V1]
-
-
-def test_who_has_not_called_for_thirty_days_calls_no_more() -> None:
-    used = [
-        _used("crm"),
-        _used("crm", "list_holds"),
-        msgspec.structs.replace(_used("shop"), last_seen=NOW - timedelta(days=30)),
-        msgspec.structs.replace(_used("app"), last_seen=NOW - timedelta(days=30, seconds=1)),
-        _used("other", contract=V2),
-    ]
-
-    assert callers(used, V1, NOW) == {"crm", "shop"}
-    assert (last_seen(used, V1), last_seen([], V1)) == (NOW, None)
+    assert [one.used.contract for one in _sorted(versions, [_used(), _used(contract=V2)])] == [V2, V1]
 
 
 def test_a_version_is_as_urgent_as_what_of_it_ends_first() -> None:
@@ -180,16 +184,24 @@ def test_what_changes_next_is_told(changed: dict[str, object], following: dateti
 
 
 @pytest.mark.parametrize(
-    ("client_id", "owner"),
-    [("crm", "Sales"), ("partner-x", "Partners"), ("nobody", None)],
+    ("client_id", "issuer", "owner"),
+    [
+        ("crm", "", "Sales"),
+        ("crm", "https://one.example", "Sales"),
+        ("crm", "https://other.example", "Others"),
+        ("partner-x", "", "Partners"),
+        ("nobody", "", None),
+    ],
 )
-def test_whoever_answers_for_a_client_is_told_without_its_issuer(client_id: str, owner: str | None) -> None:
+def test_whoever_answers_for_a_client_is_told_also_without_its_issuer(
+    client_id: str, issuer: str, owner: str | None
+) -> None:
     rows = [
         {"kind": "consumer", "client_id": "crm", "owner": "Sales", "issuers": ["https://one.example"]},
         {"kind": "consumer", "client_id": "partner-*", "owner": "Partners"},
         {"kind": "consumer", "client_id": "c*m", "owner": "Others"},
     ]
 
-    found = Consumers(policies_of("05-consumers.yaml", rows)).named(client_id)
+    found = Consumers(policies_of("05-consumers.yaml", rows)).named(client_id, issuer)
 
     assert (found.policy.owner if found else None) == owner

@@ -1,6 +1,6 @@
 """What goes away, and who still calls it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +9,7 @@ import msgspec
 from gateway.caller import Caller
 from gateway.cursors import Cursors
 from gateway.edge.in_force import InForce
-from gateway.lifecycle import Version, reporting, stage_of
+from gateway.lifecycle import Version, living, reporting, stage_of
 from gateway.lifecycle.addresses import base_of
 from gateway.lifecycle.document import FieldRetirement
 from gateway.lifecycle.reporting import UsedThing
@@ -19,7 +19,8 @@ from gateway.policy.consumers import Consumers
 from gateway.policy.plan import PolicySet
 from gateway.store import usage
 from gateway.store.database import Store
-from gateway.store.usage import Used
+from gateway.store.usage import Calling
+from gateway.store.usage_pages import After, Wanted, page
 from openapi.platform.governance.v1 import (
     BrownOut,
     DataClass,
@@ -42,8 +43,10 @@ async def list_lifecycle(*, store: Store, policies: InForce, caller: Caller, con
     require_whole(caller)
     at_work, now = policies.edge.policies, store.now()
     shown = sorted(_named(at_work.lifecycle, contract), key=lambda name: reporting.urgency_of(at_work.lifecycle[name]))
-    used = await _used(store, policies, shown)
-    return Lifecycle(policy_set=at_work.id, items=[_life(at_work, name, used, now) for name in shown])
+    await policies.edge.kit.usage.flush()  # This process's last calls are among it.
+    calling = await usage.calling(store, contracts=shown, since=now - reporting.STILL)
+    items = [_life(at_work, name, calling.get(name, usage.NOBODY), now) for name in shown]
+    return Lifecycle(policy_set=at_work.id, items=items)
 
 
 async def list_usage(  # noqa: PLR0913 - the contract's parameters
@@ -67,37 +70,24 @@ async def list_usage(  # noqa: PLR0913 - the contract's parameters
         "since": since.isoformat() if since else None,
     }
     listing = Listing(cursors, USAGE, caller, contract=contract, client_id=client_id, **asked)
-    used = await _used(store, policies, _named(at_work.lifecycle, contract), client_id)
-    behind = _behind(listing.after(cursor))
-    wanted = [
-        thing
-        for thing in reporting.things(at_work.lifecycle, used)
-        if thing.urgency > behind
-        and (going_away is None or thing.goes is going_away)
-        and (since is None or thing.used.last_seen >= since)
-    ]
-    shown = wanted[:limit]
-    after = msgspec.json.encode(shown[-1].urgency).decode() if len(wanted) > limit else None
-    return UsagePage(
-        items=[_usage(thing, at_work.consumers) for thing in shown], next_cursor=listing.next_cursor(after)
-    )
-
-
-async def _used(store: Store, policies: InForce, contracts: Iterable[str], client_id: str | None = None) -> list[Used]:
-    """Return what is used of the versions, this process's last calls among it."""
+    wanted = Wanted(contracts=_named(at_work.lifecycle, contract), client_id=client_id, going=going_away, since=since)
+    after = listing.after(cursor)
     await policies.edge.kit.usage.flush()
-    return await usage.listing(store, contracts=list(contracts), client_id=client_id)
+    found = await page(
+        *(store, reporting.endings(at_work.lifecycle), wanted),
+        after=None if after is None else msgspec.json.decode(after, type=After),
+        limit=limit,
+    )
+    shown = reporting.things(living(at_work.lifecycle, store.now()), found[:limit])
+    more = msgspec.json.encode(shown[-1].after).decode() if len(found) > limit else None
+    return UsagePage(items=[_usage(thing, at_work.consumers) for thing in shown], next_cursor=listing.next_cursor(more))
 
 
 def _named(versions: Mapping[str, Version], contract: str | None) -> list[str]:
     return [name for name in versions if contract in {None, name}]
 
 
-def _behind(after: str | None) -> tuple[str, ...]:
-    return () if after is None else msgspec.json.decode(after, type=tuple[str, ...])
-
-
-def _life(at_work: PolicySet, contract: str, used: list[Used], now: datetime) -> VersionLife:
+def _life(at_work: PolicySet, contract: str, calling: Calling, now: datetime) -> VersionLife:
     version = at_work.lifecycle[contract]
     return VersionLife(
         contract=contract,
@@ -113,7 +103,8 @@ def _life(at_work: PolicySet, contract: str, used: list[Used], now: datetime) ->
         successor=version.successor,
         brown_outs=[BrownOut(from_=time.since, until=time.until) for time in version.brown_outs],
         extensions=[
-            LifeExtension(client_id=one.client_id, until=one.until, reason=one.reason) for one in version.extensions
+            LifeExtension(client_id=one.client_id, issuer=one.issuer, until=one.until, reason=one.reason)
+            for one in version.extensions
         ],
         operations=[
             RetiringOperation(
@@ -123,8 +114,8 @@ def _life(at_work: PolicySet, contract: str, used: list[Used], now: datetime) ->
         ],
         fields=[_field(one) for one in version.fields],
         next_change_at=reporting.next_change(version, now),
-        consumers_still_calling=len(reporting.callers(used, contract, now)),
-        last_seen=reporting.last_seen(used, contract),
+        consumers_still_calling=calling.clients,
+        last_seen=calling.last_seen,
     )
 
 
@@ -147,9 +138,10 @@ def _field(retiring: FieldRetirement) -> RetiringField:
 
 
 def _usage(thing: UsedThing, consumers: Consumers) -> Usage:
-    used, known = thing.used, consumers.named(thing.used.client_id)
+    used, known = thing.used, consumers.named(thing.used.client_id, thing.used.issuer)
     return Usage(
         client_id=used.client_id,
+        issuer=used.issuer or None,
         owner=known.policy.owner if known else None,
         tier=known.policy.tier if known else None,
         contract=used.contract,

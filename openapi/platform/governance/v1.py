@@ -317,6 +317,7 @@ class LifeExtension(Struct, frozen=True, kw_only=True):
     """
 
     client_id: str
+    issuer: Annotated[str, Meta(description="Who vouches for it, where the extension says so; null: whoever does.")] | None
     until: datetime
     reason: str
 
@@ -355,6 +356,7 @@ class RetiringField(Struct, frozen=True, kw_only=True):
 
 class Usage(Struct, frozen=True, kw_only=True):
     client_id: str
+    issuer: Annotated[str, Meta(description="Who vouches for the client: another issuer's of that name is another one. Null for what was counted before release 0.3, of whichever.")] | None
     owner: Annotated[str, Meta(description="Who answers for the client; null where no row knows it any more.")] | None
     tier: str | None
     contract: ContractVersion
