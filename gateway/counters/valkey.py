@@ -127,7 +127,7 @@ class ValkeyCounters:
             if things := self._next_things():
                 batch = Batch(things, next(self._tickets))
                 batch.timer = loop.call_later(self._bound_s - LAST_LOOK_S, self._look, batch)
-                await link.send(batch)
+                link.send(batch)
             elif not self._queue:
                 self._asked.clear()
                 await self._asked.wait()

@@ -6,18 +6,27 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
 
 from gateway.counters import Limit, Question, Told
-from gateway.counters.valkey_wire import Packed, command, packed_leave, packed_question, ticket_of, told_by
+from gateway.counters.valkey_wire import (
+    FORGOTTEN,
+    REFUSAL,
+    Packed,
+    Replies,
+    command,
+    packed_leave,
+    packed_question,
+    ticket_of,
+    told_by,
+)
 
 PATIENCE_S: Final = 1.0
-"""How long a connection may take to come about, or to take what is sent. Not on a caller's time."""
+"""How long a connection may take to come about, or to be proved. Not on a caller's time."""
 
 PROBE: Final = Question((Limit("probe", 1_000, 1_000),))
 """A take like any other: a server that answers but cannot write, cannot count."""
@@ -54,7 +63,7 @@ class Batch:
                 yield Asked(packed_leave(question.places, ticket_of(self.ticket, number)), None)
 
 
-class Link:
+class Link(asyncio.Protocol):
     """A connection that was made; `settle` gets each batch with its answers, `lost` is called when it is over."""
 
     def __init__(
@@ -65,51 +74,55 @@ class Link:
     ) -> None:
         self._connection, self._settle, self._lost = connection, settle, lost
         self.sent: deque[Batch] = deque()
-        self._reading = asyncio.create_task(self._read())
-        self._reading.add_done_callback(self._over)
+        self._over = asyncio.get_running_loop().create_future()
+        self._replies = Replies()
+        self._transport = _transport_of(connection)
+        self._transport.set_protocol(self)
 
     @property
     def is_lost(self) -> bool:
         """Return whether no answer can come any more."""
-        return self._reading.done() or not self._connection.is_connected
+        return self._transport.is_closing()
 
-    async def send(self, batch: Batch, *, known: bool = True) -> None:
-        """Return when the batch is on its way; raises whatever the client and the network raise."""
-        self.sent.append(batch)  # At once before it is written: nothing may come between.
+    def send(self, batch: Batch, *, known: bool = True) -> None:
+        """Let the batch go; where the server does not take it, it does not answer either, and that is looked for."""
+        self.sent.append(batch)
         if self.is_lost:
-            raise ConnectionResetError  # The client would connect anew, and nobody would read there.
-        async with asyncio.timeout(PATIENCE_S):
-            await self._connection.send_packed_command(command(batch.packed, batch.ticket, known=known))
+            raise ConnectionResetError
+        self._transport.write(command(batch.packed, batch.ticket, known=known))
 
     async def probe(self) -> float:
         """Return how long a take lasted, in seconds; infinity where the answer does not come."""
         loop = asyncio.get_running_loop()
         began, answer = loop.time(), loop.create_future()
-        await self.send(Batch([Asked(packed_question(PROBE), answer)], "probe"), known=False)
-        await asyncio.wait([answer, self._reading], timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        self.send(Batch([Asked(packed_question(PROBE), answer)], "probe"), known=False)
+        await asyncio.wait([answer, self._over], timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         return loop.time() - began if answer.done() else math.inf
 
     async def close(self) -> None:
         """Hang up."""
-        self._reading.cancel()
-        await asyncio.wait([self._reading])
+        self._transport.abort()
         with contextlib.suppress(Exception):  # It is over either way, and a dying connection has many last words.
             await self._connection.disconnect(nowait=True)
 
-    async def _read(self) -> None:
-        while True:
-            try:
-                reply = await self._connection.read_response(disable_decoding=True, timeout=math.inf)
-            except NoScriptError:  # A flush forgot it, and nothing was done: once more, with the script.
-                await self.send(self.sent.popleft(), known=False)
-                continue
+    def data_received(self, data: bytes) -> None:
+        """Settle what was answered. Whatever else the server says, it does not count."""
+        for reply in self._replies.after(data):
             batch = self.sent.popleft()
-            batch.is_answered = True
-            self._settle(batch, told_by(reply, batch.packed))
+            if reply.startswith(FORGOTTEN):  # By a flush, and nothing was done: once more, with the script.
+                self.send(batch, known=False)
+            elif reply.startswith(REFUSAL):
+                self.sent.appendleft(batch)
+                self._transport.abort()
+                return
+            else:
+                batch.is_answered = True
+                self._settle(batch, told_by(reply, batch.packed))
 
-    def _over(self, reading: asyncio.Task[None]) -> None:
-        if not reading.cancelled():
-            reading.exception()  # Looked at, so that nobody reports it: why a connection is gone, changes nothing.
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Tell that it is over; why a connection is gone, changes nothing."""
+        if not self._over.done():
+            self._over.set_result(None)
         self._lost(self)
 
 
@@ -125,3 +138,14 @@ async def connect(url: str) -> AbstractConnection:
         await connection.disconnect(nowait=True)
         raise
     return connection
+
+
+def _transport_of(connection: AbstractConnection) -> asyncio.Transport:
+    """Return what lies below the client's streams, which cost more for each batch than all that we do for it.
+
+    The client is there to read the address, to encrypt and to log in; it has nothing more to say then.
+    """
+    writer = connection._writer  # noqa: SLF001 - there is no other way to it.
+    if writer is None:
+        raise ConnectionResetError
+    return cast(asyncio.Transport, writer.transport)

@@ -22,6 +22,9 @@ Answers = list[list[Any]]
 """Of each thing: which limit or place refuses (from 1, 0 for none), the wait, how far each bucket is used, the ticket
 of places that are held. At the end the numbers of all topics."""
 
+REFUSAL: Final = b"-"
+FORGOTTEN: Final = b"-NOSCRIPT"
+
 SCRIPT: Final = Template("""
 local time = redis.call('TIME')
 local now = (time[1] - $epoch) * 1000000 + time[2]
@@ -192,6 +195,27 @@ def _topics(things: Together) -> dict[tuple[str, ...], bytes]:
 def ticket_of(ticket: str, place: int) -> str:
     """Return what the thing at that place of a command with this ticket holds its places by."""
     return f"{ticket}:{place + 1}"
+
+
+class Replies:
+    """Takes apart what comes from the server (RESP 2): texts, and refusals, which alone begin with a minus here."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def after(self, data: bytes) -> Iterator[bytes]:
+        """Yield each reply that is whole with these bytes."""
+        rest = self._rest + data
+        while True:
+            head, end, behind = rest.partition(b"\r\n")
+            if end and head.startswith(REFUSAL):
+                reply, rest = head, behind
+            elif end and len(behind) >= (size := int(head[1:])) + len(end):
+                reply, rest = behind[:size], behind[size + len(end) :]
+            else:
+                break
+            yield reply
+        self._rest = rest
 
 
 def told_by(reply: bytes, things: Together) -> Iterator[Told]:
