@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
 from msgspec import Struct
 
 from gateway.composition.parts import CannotStart
@@ -18,6 +17,7 @@ from gateway.contract.freezing import freeze
 from gateway.contract.linting import Finding, findings_of
 from gateway.contract.released import OPENAPI, Entry, Snapshot, changelog, current, newest, served_now, snapshots
 from gateway.lifecycle import LifecycleError, load
+from gateway.yaml_text import NotYaml, loaded
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -155,8 +155,8 @@ def _of_file(file: Path, openapi: Path) -> Snapshot:
 def _parsed(file: Path) -> dict[str, Any]:
     text = file.read_text("utf-8")
     try:
-        document = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+        document = json.loads(text) if file.suffix == ".json" else loaded(text)
+    except (ValueError, NotYaml) as error:
         raise CannotStart(f"{file} cannot be read: {error}") from error
     if not isinstance(document, dict) or "paths" not in document:
         raise CannotStart(f"{file} is no contract: it has no `paths`.")

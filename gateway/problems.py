@@ -9,10 +9,10 @@ from typing import Annotated
 from uuid import uuid4
 
 import msgspec
-import yaml
 from msgspec import UNSET, Meta, Struct
 
 from gateway.errors import ApiError, Uncertain
+from gateway.yaml_text import loaded
 from openapi.common.types import Code, Outcome, OwnerQueue, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -55,7 +55,7 @@ Rendered = tuple[int, list[tuple[str, str]], bytes]
 @cache
 def catalogue() -> dict[Code, Entry]:
     """Return every code's entry, in the order of `openapi/problems.yaml`."""
-    raw = yaml.safe_load(files("openapi").joinpath("problems.yaml").read_text("utf-8"))
+    raw = loaded(files("openapi").joinpath("problems.yaml").read_text("utf-8"))
     return msgspec.convert(raw, dict[Code, Entry])
 
 

@@ -8,9 +8,8 @@ from importlib.resources import files
 from posixpath import join, normpath
 from typing import Any
 
-import yaml
-
 from gateway.json_pointer import unescaped
+from gateway.yaml_text import NotYaml, loaded
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PUBLISHED = ("openapi", "info", "security", "tags", "paths", "components")
@@ -28,7 +27,10 @@ def text_of(file: str) -> bytes:
 
 @cache
 def _read(file: str) -> Node:
-    document: Node = _absolute(yaml.safe_load(text_of(file)), file)
+    try:
+        document: Node = _absolute(loaded(text_of(file).decode()), file)
+    except NotYaml as error:
+        raise NotYaml(f"openapi/{file}: {error}") from error
     return document
 
 

@@ -8,11 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from msgspec import Struct
 
 from gateway.contract.compatibility import Change, changes_between
 from gateway.contract.document import Document, digest_of
+from gateway.yaml_text import loaded
 
 OPENAPI: Final = Path(str(files("openapi")))
 RELEASED_ON: Final = "x-released-on"
@@ -74,7 +74,7 @@ def numbers_of(version: str) -> tuple[int, ...]:
 
 def served_now(contract: str, openapi: Path = OPENAPI) -> Snapshot:
     """Return the contract as it stands in the source."""
-    root = None if openapi == OPENAPI else yaml.safe_load((openapi / f"{contract}.yaml").read_text("utf-8"))
+    root = None if openapi == OPENAPI else loaded((openapi / f"{contract}.yaml").read_text("utf-8"))
     return current(Document(contract, root))
 
 

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gateway.settings.contradictions import contradictions
 from gateway.settings.conversion import SettingsError, convert
 from gateway.settings.sections import Settings
+from gateway.yaml_text import NotYaml, loaded
 
 PREFIX = "TIEBEAM__"
 CONFIG_VARIABLE = "TIEBEAM_CONFIG"
@@ -24,10 +23,10 @@ def load(file: str | None = None, environ: Mapping[str, str] | None = None) -> S
     environ = os.environ if environ is None else environ
     path = Path(file or environ.get(CONFIG_VARIABLE) or DEFAULT_FILE)
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        document = loaded(path.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"{path} cannot be read. `tiebeam init DIR` writes a commented one.") from error
-    except yaml.YAMLError as error:
+    except (NotYaml, UnicodeError) as error:
         raise SettingsError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{path} has no settings in it.")
@@ -60,8 +59,8 @@ def overridden(document: dict[str, Any], environ: Mapping[str, str]) -> dict[str
             if not isinstance(target, dict):
                 raise SettingsError(f"The variable {name} names no field: {section} has none.")
         try:
-            target[_key(target, field)] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            target[_key(target, field)] = loaded(text)
+        except NotYaml as error:
             raise SettingsError(f"The value of the variable {name} is no YAML.") from error
     return document
 

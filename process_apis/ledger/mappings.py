@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import jsonschema_rs
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from gateway.errors import Refused
+from gateway.yaml_text import NotYaml, loaded
 from openapi.common.types import Code, LegalEntityCode, Percent, Rate
 from openapi.process.project_onboarding.v1 import ItemCode, Slug
 from openapi.system.erp.v1 import AccountCode, TaxCodeName
@@ -206,8 +206,8 @@ def load_mappings(folder: Path) -> Mappings:
 
 def _load(path: Path, row: type[Row]) -> tuple[Row, ...]:
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        raw = loaded(path.read_text("utf-8"))
+    except (OSError, UnicodeError, NotYaml) as error:
         raise MappingError(f"{path} cannot be read: {error}") from error
     if not isinstance(raw, dict) or set(raw) != {"version", "rows"} or not isinstance(raw["version"], int):
         raise MappingError(f"{path}: a mapping has a `version`, which counts up, and `rows`.")

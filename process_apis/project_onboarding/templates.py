@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 import jsonschema_rs
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
+from gateway.yaml_text import NotYaml, loaded
 from openapi.common.types import DimensionType, LegalEntityCode, Name
 from openapi.process.project_onboarding.v1 import Slug
 from openapi.system.psa.v1 import Hours
@@ -99,8 +99,8 @@ def load_templates(folder: Path) -> Templates:
 
 def _load(path: Path) -> ProjectTemplate:
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        raw = loaded(path.read_text("utf-8"))
+    except (OSError, UnicodeError, NotYaml) as error:
         raise TemplateError(f"{path} cannot be read: {error}") from error
     validator = jsonschema_rs.Draft202012Validator(_schema())
     mistakes = [

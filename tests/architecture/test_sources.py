@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,3 +129,13 @@ def test_every_part_of_the_platform_has_its_layer() -> None:
     }
 
     assert parts - placed == set(), "Give it a line in pyproject.toml: who may import it?"
+
+
+def test_yaml_that_people_write_is_read_in_one_place() -> None:
+    """PyYAML takes the last of two keys without a word: use `gateway.yaml_text.loaded`, which names both lines."""
+    sources = [
+        path for package in ("gateway", "process_apis", "system_apis") for path in (ROOT / package).rglob("*.py")
+    ]
+    bare = [named(path) for path in sources if re.search(r"yaml\.(safe_)?load", path.read_text("utf-8"))]
+
+    assert bare == []

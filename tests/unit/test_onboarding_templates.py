@@ -33,6 +33,7 @@ def test_every_mistake_of_every_file_is_named_with_file_and_field(tmp_path: Path
     (tmp_path / "b.yaml").write_text("code: [")
     (tmp_path / "c.yaml").write_text("- 1")
     (tmp_path / "d.yaml").write_text(PLAIN)
+    (tmp_path / "f.yaml").write_text(PLAIN + "version: 3\n")
     (tmp_path / "e.yaml").write_text(PLAIN + "tasks: [{code: one, name: A, tasks: [{code: one, name: B}]}]\n")
 
     with pytest.raises(TemplateError) as error:
@@ -41,5 +42,6 @@ def test_every_mistake_of_every_file_is_named_with_file_and_field(tmp_path: Path
     said = str(error.value)
     for part in ("a.yaml: code: ", "a.yaml: version: ", "a.yaml: tasks.0: ", "b.yaml cannot be read"):
         assert part in said
+    assert "f.yaml cannot be read: line 5: the key version stands on line 2 already." in said
     for part in ("c.yaml: the document: ", "e.yaml: code: internal is taken", "e.yaml: one names two parts"):
         assert part in said

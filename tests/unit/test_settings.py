@@ -214,6 +214,22 @@ def test_secret_that_cannot_be_read_is_named_by_its_place(write: Writer, url: di
         settings.load(write(document() | {"database": {"url": url}}), {})
 
 
+def test_field_that_stands_twice_is_named_with_file_and_lines(write: Writer, tmp_path: Path) -> None:
+    file = write("environment: sandbox\nhttp: {port: 1}\nhttp: {port: 2}\n")
+
+    with pytest.raises(SettingsError) as caught:
+        settings.load(file, {})
+
+    assert str(caught.value) == f"{tmp_path}/tiebeam.yaml is not YAML: line 3: the key http stands on line 2 already."
+
+
+def test_variable_with_a_key_twice_is_named_without_its_value(write: Writer) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.load(write(document()), {"TIEBEAM__HTTP": "{port: 8080, port: 8081}"})
+
+    assert str(caught.value) == "The value of the variable TIEBEAM__HTTP is no YAML."
+
+
 @pytest.mark.parametrize(("content", "part"), [("a: [", "not YAML"), ("- a", "no settings"), ("", "no settings")])
 def test_file_that_is_no_mapping_is_refused(write: Writer, content: str, part: str) -> None:
     with pytest.raises(SettingsError, match=part):

@@ -25,6 +25,9 @@ BAD = {
     "deep and whole": "[" * 60 + "]" * 60,
     "itself": "policies: &a [*a]",
     "a bomb": BOMB,
+    "a key twice": "policies: []\npolicies: []",
+    "a key twice, deep": "policies:\n- {kind: audit, kind: cache}",
+    "a key twice, quoted": "policies: []\n'policies': []",
 }
 
 
@@ -47,8 +50,10 @@ def test_text_that_is_no_yaml_of_ours_is_told_in_words(text: str) -> None:
         ("- 1.5\n- 2026-11-25\n- null\n- yes", [1.5, date(2026, 11, 25), None, True]),
         ("a: &x [1]\nb: *x", {"a": [1], "b": [1]}),
         ("[" * 40 + "]" * 40, json.loads("[" * 40 + "]" * 40)),
+        ("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}", {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}),
+        ("1: a\n'1': b", {1: "a", "1": "b"}),
     ],
-    ids=["nothing", "values", "an alias", "deep"],
+    ids=["nothing", "values", "an alias", "deep", "something merged", "a number and a text"],
 )
 def test_text_that_is_yaml_is_read(text: str, document: object) -> None:
     assert loaded(text) == document
@@ -73,3 +78,10 @@ def test_row_with_a_value_that_json_has_not_is_a_mistake_in_that_row(row: str) -
         rows_in({"a.yaml": f"policies: [{row}]"})
 
     assert str(mistaken.value).startswith("a.yaml, row 1 (")
+
+
+def test_key_that_stands_twice_is_told_with_both_lines() -> None:
+    with pytest.raises(NotYaml) as refused:
+        loaded("http:\n  port: 1\n  host: a\n  port: 2\n")
+
+    assert str(refused.value) == "line 4: the key port stands on line 2 already."
