@@ -5,15 +5,19 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 PSA ?= tryton
 ONCE ?=
-TESTS := $(RUN) -m coverage run --parallel-mode -m pytest -m "not redmine and not browser and not promtool"
-LIVE := tests/connectors tests/e2e tests/faults tests/policies
+TESTS := pytest -m "not redmine and not browser and not promtool"
+# These play whole systems, and cover nothing that the others do not: coverage would double what they cost.
+WHOLE := tests/contracts tests/e2e tests/faults
 DEBIAN := TIEBEAM_REQUIRE=redmine,browser,promtool $(RUN) -m pytest -m "redmine or browser or promtool"
-# Half of the time of tests on live systems is waiting: two halves of a stage run side by side, and both have to pass.
+# Two halves of a stage run side by side, since much of their time is waiting, and both have to pass.
 beside = $(1) > .beside.log 2>&1 & first=$$!; $(2); second=$$?; \
 	echo "Waiting for the other half …"; wait $$first; code=$$?; cat .beside.log; test $$second = 0 -a $$code = 0
 CHAPTER ?=
 ONLY ?=
 ROUNDS ?=
+
+# The tests start some hundred processes, and each would compile the whole product again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test faults check static bench generate fmt requirements debian clean
@@ -27,8 +31,7 @@ demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONC
 
 test: $(VENV)/.dev ## Pass the tests, on a real Tryton, PostgreSQL and Valkey; with branch coverage
 	@$(RUN) -m coverage erase
-	@$(call beside,$(TESTS) $(LIVE),$(TESTS) $(LIVE:%=--ignore=%))
-	@$(RUN) -m coverage combine -q
+	@$(call beside,$(RUN) -m $(TESTS) $(WHOLE),$(RUN) -m coverage run -m $(TESTS) $(WHOLE:%=--ignore=%))
 	@$(RUN) -m coverage report --fail-under=95
 
 faults: $(VENV)/.dev ## Run the fault campaigns in full
@@ -72,7 +75,7 @@ requirements: $(VENV)/.dev ## Pin requirements/*.in anew, with hashes
 		--generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --quiet; done
 
 clean: ## Remove the environment and what tools left; the caches outside the repository stay
-	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* .beside.log .import_linter_cache .screenshots
+	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .beside.log .import_linter_cache .screenshots
 
 $(VENV)/.runtime: requirements/runtime.txt
 	@echo "Setting up $(VENV) …" >&2
