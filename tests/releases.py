@@ -1,10 +1,12 @@
-"""The releases that this one can follow, by commit: a clone need not have their tags."""
+"""The releases that this one can follow, by commit (a clone need not have their tags), and how programs of one run."""
 
+import os
 import subprocess
+import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 COMMITS: Final = {"0.1.0": "f6b8f855e61c0ac56883a3ae4676b38bad59ca17"}
 LAST: Final = "0.1.0"
@@ -12,8 +14,39 @@ LAST: Final = "0.1.0"
 ROOT: Final = Path(__file__).parents[1]
 
 
-def check_out(release: str, into: Path) -> Path:
-    """Return the folder, with the release's files in it; without the repository's history nothing can be compared."""
+class Release(NamedTuple):
+    """A release, as the files that it has."""
+
+    tree: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return an environment in which its modules go before all others."""
+        return {**os.environ, "PYTHONPATH": str(self.tree)}
+
+    def run(self, *given: object) -> subprocess.CompletedProcess[str]:
+        """Return what Python said, and with what it ended."""
+        return subprocess.run(  # noqa: S603 - ours
+            self.command(*given), cwd=self.tree, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    def do(self, *given: object) -> str:
+        """Return what Python said, which ended well."""
+        done = self.run(*given)
+        assert not done.returncode, f"{given}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    @staticmethod
+    def command(*given: object) -> list[str]:
+        """Return the command that gives Python these arguments."""
+        return [sys.executable, *map(str, given)]
+
+
+THIS: Final = Release(ROOT)
+
+
+def check_out(release: str, into: Path) -> Release:
+    """Return the release, its files in the folder; without the repository's history nothing can be compared."""
     asked = ["git", "archive", "--format=tar", COMMITS[release]]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - git, with options of ours
     assert not done.returncode, (
@@ -23,4 +56,4 @@ def check_out(release: str, into: Path) -> Path:
     into.mkdir(parents=True)
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(into, filter="data")
-    return into
+    return Release(into)

@@ -7,7 +7,7 @@ of all calls of the gateway fail, each in one of the ways of `Lost`; what people
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum, auto
 from functools import partial
@@ -160,10 +160,22 @@ class Systems:
         ]
 
     def made(self) -> dict[str, list[str]]:
-        """Return the key of each customer and project, by the system that has it."""
-        books = {name: psa.projects for name, psa in self.psas.items()}
+        """Return the key of each customer, project, posting and invoice, by the book that has it."""
+        books: dict[str, Iterable[Any]] = {name: psa.projects for name, psa in self.psas.items()}
         books |= {"customers": self.erp.customers, "books": self.erp.projects}
+        books |= {"postings": self.erp.transactions, "invoices": self.erp.invoices}
         return {name: [one.business_key or "" for one in book] for name, book in books.items()}
+
+    def book_on(self, code: str, minutes: list[int], on: date) -> list[str]:
+        """Return the ids of time that somebody has booked on a project, by its code; it is approved."""
+        (found,) = ((psa, one) for psa in self.psas.values() for one in psa.projects if one.code == code)
+        psa, project = found
+        booked = [psa.book_time(project.id, each, on=on, approved=True, description="Loader") for each in minutes]
+        return [entry.id for entry in booked]
+
+    def open_department(self, code: str) -> None:
+        """Let projects be of a department."""
+        self.erp.departments.add(code)
 
     def shown(self) -> list[Shown]:
         """Return every time entry as it is, with what people see beside it, in both PSAs."""
