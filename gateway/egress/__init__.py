@@ -1,15 +1,14 @@
 """Everything around a call to a vendor: pool, deadline, limits, retries of reads, circuit, span, redacted log.
 
 `upstreams.py` makes an `Http` for each connection, `connection.py` is it. The others have one topic each: `terms` what
-an installation decides, `transport` and `decoding` the bytes, `verdict` what became of a call, `retry`, `limits`,
-`circuit`.
+an installation decides, `request` and `response` what is sent and answered, `transport` and `decoding` the bytes,
+`verdict` what became of a call, `retry`, `limits`, `circuit`.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import httpx
-
+from gateway.egress.response import Response
 from gateway.errors import ApiError, Unavailable, Uncertain
 
 
@@ -25,8 +24,8 @@ class Http(Protocol):
         write: bool,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        no_effect: Callable[[httpx.Response], bool] | None = None,
-    ) -> httpx.Response:
+        no_effect: Callable[[Response], bool] | None = None,
+    ) -> Response:
         """Return the answer, read to its end and decoded from gzip; its status is below 500 and not 429.
 
         A read is tried again while the deadline lasts, then raises Unavailable. A write reaches the vendor once: raises

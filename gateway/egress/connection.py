@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
-import httpx
 from msgspec import Struct
 
 from gateway import deadline
 from gateway.egress.circuit import Circuit
 from gateway.egress.limits import Limiter
 from gateway.egress.request import Request, shown
+from gateway.egress.response import Response
 from gateway.egress.retry import pause_s
 from gateway.egress.terms import Patience
 from gateway.egress.verdict import LOST, Answer, Failure, Unreadable, verdict_on, verdict_on_loss
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class Sends(Protocol):
     """What carries bytes: `transport.Transport`."""
 
-    async def send(self, request: Request) -> httpx.Response:
+    async def send(self, request: Request) -> Response:
         """Return the answer; raises what LOST lists, or Unreadable."""
 
 
@@ -51,7 +51,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     request: Request
     write: bool
-    no_effect: Callable[[httpx.Response], bool] | None
+    no_effect: Callable[[Response], bool] | None
     left_s: Callable[[], float]
 
 
@@ -73,8 +73,8 @@ class ConnectionHttp:
         write: bool,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        no_effect: Callable[[httpx.Response], bool] | None = None,
-    ) -> httpx.Response:
+        no_effect: Callable[[Response], bool] | None = None,
+    ) -> Response:
         """Return the answer; raises Unavailable, of writes also Uncertain."""
         fields = {"user-agent": USER_AGENT} | {name.lower(): value for name, value in (headers or {}).items()}
         fields["accept-encoding"] = "gzip"  # Else Tryton 8.2 says gzip of what it did not compress.
@@ -135,7 +135,7 @@ class ConnectionHttp:
         try:
             async with asyncio.timeout(left_s):
                 response = await self._transport.send(asked.request)
-            told = str(response.status_code)
+            told = str(response.status)
             return verdict_on(response, self._tools.now(), asked.no_effect)
         except (*LOST, Unreadable) as error:
             told = "unreadable" if isinstance(error, Unreadable) else "lost"

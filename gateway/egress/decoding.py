@@ -1,24 +1,27 @@
 """Bodies of answers, bounded: as they come over the wire, and once more as they unfold from gzip."""
 
 import zlib
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from typing import Final
+
+from aiohttp import StreamReader
 
 from gateway.egress.verdict import Unreadable
 
 MAGIC: Final = b"\x1f\x8b"
 GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-OF_THE_WIRE: Final = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
-async def whole(parts: AsyncIterable[bytes], most: int) -> bytes:
-    """Return the body; raises Unreadable as soon as it is larger than `most`."""
-    body = bytearray()
-    async for part in parts:
-        body += part
-        if len(body) > most:
+async def whole(stream: StreamReader, most: int) -> bytes:
+    """Return the body, mostly one part; raises Unreadable as soon as it is larger than `most`."""
+    parts: list[bytes] = []
+    size = 0
+    while part := await stream.readany():
+        parts.append(part)
+        size += len(part)
+        if size > most:
             raise _too_large(most)
-    return bytes(body)
+    return b"".join(parts)
 
 
 def plain(headers: Mapping[str, str], body: bytes, most: int) -> bytes:

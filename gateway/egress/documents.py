@@ -5,11 +5,11 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import httpx
 from msgspec import Struct
 
 from gateway.egress.connection import USER_AGENT
 from gateway.egress.request import Request
+from gateway.egress.response import Response
 from gateway.egress.transport import Transport, tls_context
 from gateway.egress.verdict import LOST, Unreadable
 
@@ -57,9 +57,9 @@ class Documents:
             raise DocumentError(f"{error}") from error
         except LOST as error:
             raise DocumentError(f"did not answer: {type(error).__name__}") from error
-        if answer.status_code != OK:
-            raise DocumentError(f"answered with the status {answer.status_code}; only {OK} is taken")
-        return Document(body=answer.content, fresh_s=fresh_s(answer.headers))
+        if answer.status != OK:
+            raise DocumentError(f"answered with the status {answer.status}; only {OK} is taken")
+        return Document(body=answer.content, fresh_s=fresh_s(answer))
 
     async def close(self) -> None:
         """Hang up."""
@@ -74,14 +74,14 @@ class Documents:
         return self._transport
 
 
-def fresh_s(headers: httpx.Headers) -> float | None:
-    """Return how long an answer with these fields may be kept; of two that differ the first counts."""
-    control = headers.get("cache-control", "")
+def fresh_s(answer: Response) -> float | None:
+    """Return how long the answer may be kept; of two that differ the first counts."""
+    control = answer.header(b"cache-control")
     if UNCACHED(control):
         return 0.0
     found = MAX_AGE(control)
     if not found:
         return None
-    age = headers.get("age", "0").strip()
+    age = answer.header(b"age").strip()
     used_s = int(age[:9]) if age.isascii() and age.isdigit() else 0
     return float(max(min(int(found[1][:9]), LONGEST_S) - used_s, 0))

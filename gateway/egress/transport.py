@@ -5,11 +5,11 @@ from functools import cache
 from typing import Final
 
 import aiohttp
-import httpx
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-from gateway.egress.decoding import OF_THE_WIRE, plain, whole
+from gateway.egress.decoding import plain, whole
 from gateway.egress.request import Request
+from gateway.egress.response import Response
 from gateway.egress.verdict import NOT_SENT
 
 KEEP_ALIVE_S: Final = 4.0
@@ -24,7 +24,7 @@ class Transport:
         self._connections, self._connect_s, self._most, self._tls = connections, connect_s, max_answer_bytes, tls
         self._http: aiohttp.ClientSession | None = None
 
-    async def send(self, request: Request) -> httpx.Response:
+    async def send(self, request: Request) -> Response:
         """Return the answer, whatever its status, read and decoded; raises what LOST lists, or Unreadable."""
         if self._http is None:
             self._http = self._session()  # With the first call, because it belongs to the loop that runs then.
@@ -32,10 +32,9 @@ class Transport:
             request.method, request.url, headers=request.headers, data=request.content, allow_redirects=False
         )
         async with asked as answer:
-            body = await whole(answer.content.iter_any(), self._most)
+            body = await whole(answer.content, self._most)
         content = plain(answer.headers, body, self._most)
-        headers = [field for field in answer.raw_headers if field[0].lower() not in OF_THE_WIRE]
-        return httpx.Response(answer.status, headers=headers, content=content)
+        return Response(status=answer.status, content=content, headers=answer.raw_headers)
 
     async def close(self) -> None:
         """Hang up."""

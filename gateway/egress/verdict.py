@@ -4,16 +4,16 @@ aiohttp names exceptions by where they struck (`ClientConnectionError` also for 
 those in NOT_SENT prove that nothing was sent.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import ceil
 from typing import Final
 
 import aiohttp
-import httpx
 from msgspec import Struct
 
+from gateway.egress.response import Response
 from gateway.errors import ApiError, Unavailable, Uncertain
 from openapi.common.types import Code
 
@@ -56,14 +56,14 @@ class Failure(Struct, frozen=True, kw_only=True):
         return Uncertain(code, f"The other system {self.why}; it may have done it all the same.")
 
 
-Answer = httpx.Response | Failure
+Answer = Response | Failure
 
 
-def verdict_on(answer: httpx.Response, now: datetime, no_effect: Callable[[httpx.Response], bool] | None) -> Answer:
+def verdict_on(answer: Response, now: datetime, no_effect: Callable[[Response], bool] | None) -> Answer:
     """Return the answer, or what its status says is wrong with the system rather than with the call."""
-    status = answer.status_code
+    status = answer.status
     if status == TOO_MANY:
-        wait_s = retry_after_s(answer.headers, now)
+        wait_s = retry_after_s(answer.header(b"retry-after"), now)
         # Without a time nobody knows how long, and some systems lock longer for each attempt.
         return Failure(
             code=Code.upstream_rate_limited,
@@ -78,7 +78,7 @@ def verdict_on(answer: httpx.Response, now: datetime, no_effect: Callable[[httpx
             why=f"answered with {status}",
             no_effect=bool(no_effect and no_effect(answer)),
             away=status in AWAY,
-            retry_after_s=retry_after_s(answer.headers, now),
+            retry_after_s=retry_after_s(answer.header(b"retry-after"), now),
         )
     return answer
 
@@ -92,9 +92,9 @@ def verdict_on_loss(error: BaseException, *, patient: bool) -> Failure:
     return Failure(code=Code.upstream_unavailable, why=why, no_effect=no_effect, away=patient, cause=error)
 
 
-def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+def retry_after_s(field: str, now: datetime) -> float | None:
     """Return how long `Retry-After` asks to wait, in either form (RFC 9110 §10.2.3); None where it says nothing."""
-    text = headers.get("retry-after", "").strip()
+    text = field.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])  # More digits are more years than anybody waits.
     try:

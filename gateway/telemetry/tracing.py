@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
-import httpx
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -46,13 +45,22 @@ class Sent(Protocol):
     headers: dict[str, str]
 
 
+class Answered(Protocol):
+    """What a vendor answered: `gateway.egress.response.Response`."""
+
+    @property
+    def status(self) -> int:
+        """Return the status."""
+
+
 Request_contra = TypeVar("Request_contra", bound=Sent, contravariant=True)
+Response_co = TypeVar("Response_co", bound=Answered, covariant=True)
 
 
-class Sends(Protocol[Request_contra]):
+class Sends(Protocol[Request_contra, Response_co]):
     """What carries bytes to a vendor."""
 
-    async def send(self, request: Request_contra) -> httpx.Response:
+    async def send(self, request: Request_contra) -> Response_co:
         """Return the answer."""
 
 
@@ -102,7 +110,9 @@ class Tracing:
         """Return the port with a span for each call to it."""
         return cast(T, _TracedPort(self, port))
 
-    def transport(self, connection: str, transport: Sends[Request_contra]) -> Sends[Request_contra]:
+    def transport(
+        self, connection: str, transport: Sends[Request_contra, Response_co]
+    ) -> Sends[Request_contra, Response_co]:
         """Return the transport with a span for each request, which the vendor is told of."""
         return _TracedTransport(self, connection, transport)
 
@@ -153,17 +163,17 @@ class _TracedPort:
         return traced
 
 
-class _TracedTransport(Generic[Request_contra]):
-    def __init__(self, tracing: Tracing, connection: str, transport: Sends[Request_contra]) -> None:
+class _TracedTransport(Generic[Request_contra, Response_co]):
+    def __init__(self, tracing: Tracing, connection: str, transport: Sends[Request_contra, Response_co]) -> None:
         self._tracing, self._connection, self._transport = tracing, connection, transport
 
-    async def send(self, request: Request_contra) -> httpx.Response:
+    async def send(self, request: Request_contra) -> Response_co:
         """Return the answer."""
         attributes = {"tiebeam.connection": self._connection, "http.request.method": request.method}
         with self._tracing.span(f"HTTP {request.operation}", "client", **attributes) as span:
             request.headers["traceparent"] = _place_of(span).parent
             answer = await self._transport.send(request)
-            span.set_attribute("http.response.status_code", answer.status_code)
+            span.set_attribute("http.response.status_code", answer.status)
             return answer
 
 

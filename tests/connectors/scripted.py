@@ -6,8 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx
-
+from gateway.egress.response import Response
 from gateway.secret import Secret
 from system_apis.connector import Connection
 from system_apis.connectors import tryton
@@ -62,8 +61,8 @@ class ScriptedTryton:
         write: bool,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        no_effect: Callable[[httpx.Response], bool] | None = None,
-    ) -> httpx.Response:
+        no_effect: Callable[[Response], bool] | None = None,
+    ) -> Response:
         """Return what was planned."""
         del method, url, no_effect
         await asyncio.sleep(0)  # Others come in between, as on any network.
@@ -79,8 +78,8 @@ class ScriptedTryton:
         if isinstance(reply, Exception):
             raise reply
         if isinstance(reply, int) and not isinstance(reply, bool):
-            return httpx.Response(reply, text="<!doctype html>")
-        return httpx.Response(200, json={"id": 1, "result": reply})
+            return Response(status=reply, content=b"<!doctype html>")
+        return Response(status=200, content=json.dumps({"id": 1, "result": reply}).encode())
 
     def params(self, operation: str) -> list[Any]:
         """Return what the last call of an operation was sent with."""

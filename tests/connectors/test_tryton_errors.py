@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from gateway.egress.response import Response
 from gateway.errors import ApiError, Refused, Unavailable, Uncertain
 from openapi.common.types import Code
 from system_apis.connectors.tryton.errors import CLASSES, STATUSES, TEXTS, WARNINGS, had_no_effect, result_of
@@ -15,9 +15,13 @@ FAMILIES = {"Refused": Refused, "Unavailable": Unavailable, "Uncertain": Uncerta
 CASES = json.loads((Path(__file__).parent / "tryton/refusals.json").read_text())
 
 
-def answer(case: dict[str, Any]) -> httpx.Response:
+def answer(case: dict[str, Any]) -> Response:
     body = case["body"]
-    return httpx.Response(case["status"], text=body if isinstance(body, str) else json.dumps(body))
+    return Response(status=case["status"], content=(body if isinstance(body, str) else json.dumps(body)).encode())
+
+
+def refusal(error: list[object]) -> Response:
+    return answer({"status": 200, "body": {"id": 1, "error": error}})
 
 
 def texts() -> list[str]:
@@ -64,7 +68,7 @@ def test_text_of_a_caller_does_not_pass_for_one_of_tryton() -> None:
     text = (
         'A value is required for "The VAT Number "1" for party "x" is not valid." and The code on party must be unique.'
     )
-    response = httpx.Response(200, json={"id": 1, "error": ["UserError", [text, "", None]]})
+    response = refusal(["UserError", [text, "", None]])
 
     with pytest.raises(Refused) as refused:
         result_of(response, list[int], write=True)
@@ -75,7 +79,7 @@ def test_text_of_a_caller_does_not_pass_for_one_of_tryton() -> None:
 @pytest.mark.parametrize("error", [[], ["UserError"], ["UserError", []], ["UserError", "text"]])
 def test_refusal_in_a_strange_shape_is_one_all_the_same(error: list[object]) -> None:
     with pytest.raises(ApiError):
-        result_of(httpx.Response(200, json={"id": 1, "error": error}), list[int], write=True)
+        result_of(refusal(error), list[int], write=True)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,7 @@ def test_answer_that_nobody_can_read_leaves_a_write_uncertain(
     family: type[ApiError],
 ) -> None:
     with pytest.raises(family) as raised:
-        result_of(httpx.Response(200, content=content), list[int], write=write)
+        result_of(Response(status=200, content=content), list[int], write=write)
 
     assert raised.value.code is Code.upstream_contract_violation
 
@@ -112,4 +116,4 @@ def test_only_a_lock_that_was_not_given_proves_that_nothing_was_written(
     text: str,
     expected: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
-    assert had_no_effect(httpx.Response(status, text=text)) is expected
+    assert had_no_effect(Response(status=status, content=text.encode())) is expected

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 from msgspec import Struct
 
 from gateway.egress import Http
+from gateway.egress.response import Response
 from gateway.egress.upstreams import Upstreams
 from gateway.errors import Refused, Uncertain, WriteInProgress
 from openapi.common.types import Code
@@ -34,7 +34,7 @@ class LossyHttp:
         self._http = http
         self.lose: dict[str, str] = {}
 
-    async def call(self, method: str, url: str, *, operation: str, **other: Any) -> httpx.Response:  # noqa: ANN401
+    async def call(self, method: str, url: str, *, operation: str, **other: Any) -> Response:  # noqa: ANN401
         """Return the answer, where it comes."""
         where = self.lose.pop(operation, None)
         if where != "before":

@@ -12,13 +12,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import httpx
-
 from gateway import main
 from gateway.composition.parts import Installation
 from gateway.correlation import current_process_id, current_step
 from gateway.egress.connection import ConnectionHttp
 from gateway.egress.limits import Part
+from gateway.egress.response import Response
 from gateway.errors import Uncertain
 from gateway.settings import load
 from gateway.telemetry.logs import start_logging
@@ -93,7 +92,7 @@ class Killer:
         """Hear of every answer; a worker has no place of its own for that."""
         plain = ConnectionHttp.call
 
-        async def call(self: ConnectionHttp, *args: Any, write: bool, **rest: Any) -> httpx.Response:  # noqa: ANN401
+        async def call(self: ConnectionHttp, *args: Any, write: bool, **rest: Any) -> Response:  # noqa: ANN401
             answer = await plain(self, *args, write=write, **rest)
             if write:
                 await killer.answered()

@@ -5,9 +5,9 @@ Its way over the wire is plain: an operation of a port is a path, its arguments 
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from http import HTTPStatus
 from typing import Any, Final, TypeVar, cast
 
-import httpx
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
@@ -104,7 +104,7 @@ class Remote:
         answer = await self._http.call(
             "POST", f"{self._url}/{operation}", operation=operation, write=write, content=content
         )
-        if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
             said = msgspec.json.decode(answer.content, type=Refusal)
             raise Refused(said.code, said.detail)
         try:

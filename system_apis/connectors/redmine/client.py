@@ -18,6 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R", wire.Project, wire.Issue)
 PAGE: Final = 100
 """More at once is cut without a word."""
+SUCCESS: Final = range(200, 300)
 Body = dict[str, Struct]
 
 
@@ -212,8 +213,8 @@ class RedmineClient:
             content=None if body is None else json.encode(body),
             headers=self._headers,
         )
-        if not answer.is_success:
-            raise error_for(answer.status_code, _sentences(answer.content), write=write)
+        if answer.status not in SUCCESS:
+            raise error_for(answer.status, _sentences(answer.content), write=write)
         return answer.content
 
 

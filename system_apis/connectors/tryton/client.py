@@ -6,11 +6,11 @@ Interface: https://docs.tryton.org/latest/server/topics/rpc.html
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias, TypeVar
 
-import httpx
-
 from gateway.egress import Http
+from gateway.egress.response import Response
 from gateway.errors import ApiError, Refused, Uncertain
 from openapi.common.types import Code
 from system_apis.connectors.tryton.errors import had_no_effect, result_of
@@ -132,11 +132,11 @@ class TrytonClient:
 
     async def _sent(
         self, method: str, params: list[Any], *, write: bool, company: int | None, extras: Values
-    ) -> httpx.Response:
+    ) -> Response:
         """Return the answer. 401 says that nothing was run: log in once, send it once more."""
         session = await self._sessions.present()
         answer = await self._in(session, method, params, write=write, company=company, extras=extras)
-        if answer.status_code != httpx.codes.UNAUTHORIZED:
+        if answer.status != HTTPStatus.UNAUTHORIZED:
             return answer
         self._sessions.drop(session)
         session = await self._sessions.present()
@@ -144,7 +144,7 @@ class TrytonClient:
 
     async def _in(
         self, session: Session, method: str, params: list[Any], *, write: bool, company: int | None, extras: Values
-    ) -> httpx.Response:
+    ) -> Response:
         """Return the answer to a call within a session, whose context goes with it."""
         context = {**self._context(session, company), **extras}
         return await self._transmit(method, [*params, context], write=write, authorization=session.authorization)
@@ -155,7 +155,7 @@ class TrytonClient:
 
     async def _transmit(
         self, method: str, params: list[Any], *, write: bool, authorization: str | None = None
-    ) -> httpx.Response:
+    ) -> Response:
         return await self._http.call(
             "POST",
             self._url,

@@ -6,12 +6,13 @@ may stand in it, so that the patterns begin with Tryton's own words.
 
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Final, TypeVar
 
-import httpx
 from msgspec import UNSET
 
 from gateway.egress import unanswered
+from gateway.egress.response import Response
 from gateway.errors import ApiError, Refused, Unavailable
 from openapi.common.types import Code
 from system_apis.connectors.tryton.wire import Answer, decoded
@@ -88,7 +89,7 @@ STATUSES: Final[Mapping[int, tuple[Code, str]]] = {  # Refused before anything w
 }
 NUMBERED: Final = re.compile(r"The number on .+ must be unique\.")
 """Tryton on SQLite gave one number to two that came at once, and took the first: the next try gets another."""
-NOT_WRITTEN: Final = ("could not obtain lock", "could not serialize")
+NOT_WRITTEN: Final = (b"could not obtain lock", b"could not serialize")
 """PostgreSQL's words for two writers at once, which Tryton passes on with 503: nothing of the later one was written."""
 
 
@@ -111,12 +112,10 @@ def error_for(error: Sequence[object], *, write: bool) -> ApiError:
     return Refused(Code.upstream_rejected, "Tryton refused the content. Its log names the field and the reason.")
 
 
-def result_of(response: httpx.Response, into: type[T], *, write: bool) -> T:
+def result_of(response: Response, into: type[T], *, write: bool) -> T:
     """Return what Tryton answered; raises what its refusal means, or the family of an answer that nobody can read."""
-    if response.status_code != httpx.codes.OK:
-        code, detail = STATUSES.get(
-            response.status_code, (Code.upstream_contract_violation, "Tryton refused the call.")
-        )
+    if response.status != HTTPStatus.OK:
+        code, detail = STATUSES.get(response.status, (Code.upstream_contract_violation, "Tryton refused the call."))
         raise Unavailable(code, detail)
     try:
         answer = decoded(response.content, Answer[into])  # type: ignore[valid-type]  # a type that is given at run time
@@ -130,8 +129,6 @@ def result_of(response: httpx.Response, into: type[T], *, write: bool) -> T:
     return answer.result
 
 
-def had_no_effect(response: httpx.Response) -> bool:
+def had_no_effect(response: Response) -> bool:
     """Tell whether an answer of 5xx to a write certainly means that nothing was written."""
-    return response.status_code == httpx.codes.SERVICE_UNAVAILABLE and any(
-        part in response.text for part in NOT_WRITTEN
-    )
+    return response.status == HTTPStatus.SERVICE_UNAVAILABLE and any(part in response.content for part in NOT_WRITTEN)

@@ -4,11 +4,12 @@ import asyncio
 import base64
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-import httpx
 from msgspec import Struct
 
+from gateway.egress.response import Response
 from gateway.errors import Unavailable
 from openapi.common.types import Code
 from system_apis.connectors.tryton.errors import result_of
@@ -33,7 +34,7 @@ class Transmit(Protocol):
 
     def __call__(
         self, method: str, params: list[Any], *, write: bool, authorization: str | None = None
-    ) -> Awaitable[httpx.Response]:
+    ) -> Awaitable[Response]:
         """Return the answer."""
 
 
@@ -74,7 +75,7 @@ class Sessions:
             answer = await self._transmit("common.db.login", params, write=False)
         except Unavailable as error:
             raise self._not_logged_in(error) from error
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
+        if answer.status == HTTPStatus.UNAUTHORIZED:
             raise self._turned_away(Code.upstream_auth_expired)
         user_id, key = result_of(answer, list[Any], write=False)[:2]
         plain = f"{settings.user}:{user_id}:{key}".encode()

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, Required, TypedDict, Unpack
 
-from httpx import AsyncClient, Response
+from httpx import AsyncClient
 
 from gateway.egress import Http
+from gateway.egress.response import Response
 from gateway.errors import Unavailable
 from gateway.secret import Secret
 from openapi.common.types import Code
@@ -54,9 +55,10 @@ class Live:
         """Return what Redmine answers."""
         path, content = url.removeprefix(self.base_url), details.get("content")
         self.calls.append(f"{method} {path}")
-        response = await self._client.request(method, url, content=content, headers=details.get("headers"))
+        answer = await self._client.request(method, url, content=content, headers=details.get("headers"))
+        response = Response(status=answer.status_code, content=answer.content)
         asked = {"method": method, "path": path, "body": None if content is None else json.loads(content)}
-        answered = {"status": response.status_code, "body": _without_keys(response)}
+        answered = {"status": response.status, "body": _without_keys(response)}
         self.exchanges.append({"request": asked, "response": answered})
         return response
 
@@ -84,7 +86,9 @@ class Recorded:
         assert {"method": method, "path": path, "body": content and json.loads(content)} == exchange["request"]
         answer = exchange["response"]
         body = answer["body"]
-        return Response(answer["status"], content=body.encode() if isinstance(body, str) else json.dumps(body).encode())
+        return Response(
+            status=answer["status"], content=body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        )
 
 
 class Cut:
@@ -112,7 +116,7 @@ class Scripted:
         """Return the next answer."""
         self.calls.append(f"{method} {url.removeprefix(REMOTE)}")
         status, body = self._answers.pop(0)
-        return Response(status, content=body if isinstance(body, bytes) else json.dumps(body).encode())
+        return Response(status=status, content=body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def connected(http: Http, base_url: str = REMOTE, api_key: str = "recorded") -> RedminePsa:
@@ -122,7 +126,7 @@ def connected(http: Http, base_url: str = REMOTE, api_key: str = "recorded") -> 
 
 def _without_keys(response: Response) -> object:
     try:
-        body = response.json()
+        body = json.loads(response.content)
     except ValueError:
         return ""  # An empty body, or a page.
     if isinstance(body, dict) and "user" in body:

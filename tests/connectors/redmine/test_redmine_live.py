@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 import pytest
-from httpx import Response
 
 from gateway.egress import Http
+from gateway.egress.response import Response
 from gateway.errors import ApiError, Uncertain
 from openapi.common.types import Code
 from openapi.system.psa.v1 import NewProject, NewTask, Project, ProjectCustomer, Task

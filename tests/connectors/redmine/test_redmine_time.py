@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any, Unpack
 
 import pytest
-from httpx import Response
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, json
 
+from gateway.egress.response import Response
 from gateway.errors import Refused, Unavailable, Uncertain
 from openapi.common.types import Code, Money
 from openapi.system.psa.v1 import (
@@ -367,4 +367,4 @@ class ByPath:
         if not path.startswith("/time_entries"):
             return await self._around.call(method, url, **details)
         status, body = self._entries(path)
-        return Response(status, content=body if isinstance(body, bytes) else json.encode(body))
+        return Response(status=status, content=body if isinstance(body, bytes) else json.encode(body))
