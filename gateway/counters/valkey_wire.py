@@ -16,6 +16,7 @@ from gateway.counters import Places, Question, Told, bucket
 from gateway.counters.memory import PLACE_WAIT_S
 
 SECOND: Final = 1e6
+_made = tuple.__new__  # A third of what Told's own constructor costs, for every request.
 DONE: Final = Told(None, 0.0, (), (), ())
 """What is told where nothing was asked."""
 Answers = list[list[Any]]
@@ -234,9 +235,14 @@ def told_by(reply: bytes, things: Together) -> Iterator[Told]:
 
 def _told(question: Question, answer: Sequence[Any], generations: tuple[int, ...]) -> Told:
     """Return the answer in words."""
-    which, limits = answer[0], len(question.limits)
-    used = tuple([each / SECOND for each in answer[2 : 2 + limits]])
+    which = answer[0]
     if which:
-        return bucket.told(question, used, generations, which - 1, answer[1] / SECOND)
-    left = tuple(map(bucket.left_of, bucket.paces_of(question), used))
-    return Told(None, 0.0, left, used, generations, answer[-1] if question.places else None)
+        used_s = [each / SECOND for each in answer[2 : 2 + len(question.limits)]]
+        return bucket.told(question, used_s, generations, which - 1, answer[1] / SECOND)
+    used, left = [], []
+    for (_, _, _, rate, burst, _), each in zip(bucket.paces_of(question), answer[2:], strict=False):
+        taken = each / SECOND
+        used.append(taken)
+        left.append(int(burst - (taken - bucket.SLACK_S) * rate) if taken > bucket.SLACK_S else int(burst))
+    ticket = answer[-1] if question.places else None
+    return _made(Told, (None, 0.0, tuple(left), tuple(used), generations, ticket))
