@@ -40,6 +40,7 @@ class Store:
         self.engine, self.now = engine, clock
         self.metrics = metrics or Metrics()
         """What is counted of what is written, such as failures."""
+        self._once_committed: dict[AsyncConnection, list[Callable[[], None]]] = {}
         self.event_types = event_types
         """What business events may be of; None: of any type."""
         self.writer = uuid4().hex
@@ -49,7 +50,17 @@ class Store:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction: committed at the end, rolled back by an exception. On SQLite it writes alone."""
         async with self.engine.begin() as connection:
-            yield connection
+            acts = self._once_committed[connection] = list[Callable[[], None]]()
+            try:
+                yield connection
+            finally:
+                del self._once_committed[connection]
+        for act in acts:
+            act()
+
+    def once_committed(self, connection: AsyncConnection, act: Callable[[], None]) -> None:
+        """Do something small in memory once the transaction, one of `begin`, has been committed; else never."""
+        self._once_committed[connection].append(act)
 
     async def close(self) -> None:
         """Give the connections back."""

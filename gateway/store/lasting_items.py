@@ -16,9 +16,7 @@ from gateway.store.work_items import (
     UNRESOLVED_STATES,
     NewItem,
     WorkItem,
-    count_failure,
     open_all,
-    opened,
     resolved,
     said_now,
     tb_work_item,
@@ -34,10 +32,8 @@ async def report(connection: AsyncConnection, store: Store, process: Process, it
         if item.trace_key in known:
             await _say_again(connection, store, known[item.trace_key], process.kind, item)
     new = [item for item in items if item.trace_key not in known]
-    for item in new:
-        count_failure(store, process.kind, item)
     if new:
-        await open_all(connection, [opened(store, process, item, lasting=True) for item in new])
+        await open_all(connection, store, process, new, lasting=True)
 
 
 async def _say_again(connection: AsyncConnection, store: Store, known: WorkItem, kind: str, item: NewItem) -> None:

@@ -1,10 +1,10 @@
 """Exceptions that wait for somebody: what was refused, where, what it costs, until when, and whose queue it is in."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final, Self
 
@@ -191,27 +191,36 @@ def _owners() -> dict[Code, OwnerQueue]:
 
 async def open_item(connection: AsyncConnection, store: Store, process: Process, new: NewItem) -> str:
     """Return the id of the one item for this step and key; it is opened, or opened again, or found open."""
-    count_failure(store, process.kind, new)
-    return (await open_all(connection, [opened(store, process, new)]))[0]
+    return (await open_all(connection, store, process, [new]))[0]
 
 
-def count_failure(store: Store, kind: str, new: NewItem) -> None:
-    """Count what was refused or parked, for who watches the process that found it."""
-    store.metrics.count(FAILED, process=kind, system=new.system or OURS, code=new.code.value)
-
-
-async def open_all(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the ids of the items that the rows of `opened` say, each opened, opened again, or found open."""
-    opening = insert_into(connection, tb_work_item).values(rows)
+async def open_all(
+    connection: AsyncConnection, store: Store, process: Process, items: Sequence[NewItem], *, lasting: bool = False
+) -> list[str]:
+    """Return the ids of the items, each opened, opened again, or found open. Each is counted as a failure once."""
+    new = [_opened(store, process, one, lasting=lasting) for one in items]
+    opening = insert_into(connection, tb_work_item).values(new)
     said = {name: opening.excluded[name] for name in _SAID}
     again = {"state": ItemState.open.value, "attempts": tb_work_item.c.attempts + 1, "resolved_at": None}
     again |= {"resolution": None, "resolved_by": None, "assignee": None}
     where = ("process_id", "step", "trace_key")
-    met = opening.on_conflict_do_update(index_elements=where, set_=said | again).returning(tb_work_item.c.id)
-    return [str(one) for one in (await connection.execute(met)).scalars()]
+    met = opening.on_conflict_do_update(index_elements=where, set_=said | again)
+    columns = tb_work_item.c
+    told = await connection.execute(met.returning(columns.id, columns.step, columns.trace_key, columns.attempts))
+    found = {(row.step, row.trace_key): row for row in told}
+    rows = [found[one.step, one.trace_key] for one in items]
+    for one, row in zip(items, rows, strict=True):
+        if row.attempts == 1:
+            store.once_committed(connection, partial(_count_failure, store, process.kind, one))
+    return [str(row.id) for row in rows]
 
 
-def opened(store: Store, process: Process, new: NewItem, *, lasting: bool = False) -> dict[str, Any]:
+def _count_failure(store: Store, kind: str, new: NewItem) -> None:
+    """Count what was refused or parked, for who watches the process that found it."""
+    store.metrics.count(FAILED, process=kind, system=new.system or OURS, code=new.code.value)
+
+
+def _opened(store: Store, process: Process, new: NewItem, *, lasting: bool) -> dict[str, Any]:
     """Return the row of an item that is opened now."""
     now, amount = store.now(), new.amount_at_risk or process.amount
     return said_now(store, process.kind, new) | {

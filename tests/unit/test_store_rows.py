@@ -34,6 +34,7 @@ from gateway.store.observations import Subject, observe
 from gateway.store.pages import Window
 from gateway.store.processes import Process, tb_process_instance
 from gateway.store.work_items import ItemState, NewItem, Resolution
+from gateway.telemetry.metrics import FAILED
 from openapi.common.types import Code, Money, OwnerQueue
 from tests.fakes.clock import Clock
 
@@ -164,6 +165,31 @@ async def test_an_item_is_one_for_its_step_and_key_and_says_whose_it_is(store: S
 async def test_a_code_without_an_owner_goes_to_integration() -> None:
     assert work_items.owner_of(Code.rate_limited) is OwnerQueue.Integration
     assert work_items.owner_of(Code.upstream_timeout_uncertain) is OwnerQueue.Finance_Ops
+
+
+async def test_an_item_counts_as_one_failure_once_it_is_committed(store: Store) -> None:
+    process = await put(store, "one")
+    new = NewItem(step="create", trace_key="deal_1", code=Code.dimension_invalid_combination, detail="Mend it.")
+
+    async def broken_off() -> None:
+        async with store.begin() as connection:
+            await work_items.open_item(connection, store, process, new)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await broken_off()
+    async with store.begin() as connection:
+        await work_items.open_item(connection, store, process, new)
+        under_way = store.metrics.total(FAILED)
+    committed = store.metrics.total(FAILED, process="toy", code="dimension.invalid_combination")
+    again = await opened(store, process)
+    items = [replace(new, trace_key=key) for key in ("deal_3", "deal_1", "deal_2")]
+    async with store.begin() as connection:
+        ids = await work_items.open_all(connection, store, process, items)
+
+    assert (under_way, committed) == (0, 1)
+    assert ids[1] == again, "Each has its own, in the order that was asked for."
+    assert store.metrics.total(FAILED) == 3
 
 
 async def test_an_item_is_assigned_resolved_and_opened_again(store: Store) -> None:
