@@ -35,7 +35,7 @@ class Clocks(NamedTuple):
     def settings(self) -> dict[str, object]:
         """Return them as settings; a first probe comes when "not there" proves something."""
         probes = [self.settle_s + 0.3, self.settle_s]
-        return {**QUICK, "probes_s": probes, "write_lease_s": self.write_lease_s, "worker_lease_s": 1.5}
+        return {**QUICK, "probes_s": probes, "write_lease_s": self.write_lease_s, "worker_lease_s": 3.0}
 
 
 class Servers(NamedTuple):

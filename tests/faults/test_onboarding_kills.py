@@ -38,7 +38,7 @@ FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 EVERY = 31
 """Of so many cells one is in the sample."""
 GUARD = ("between_intent_and_act", "between_act_and_record")
-CLOCKS = {**QUICK, "write_lease_s": 1.5, "worker_lease_s": 1.5}  # What a dead worker holds is waited for that long.
+CLOCKS = {**QUICK, "write_lease_s": 1.5, "worker_lease_s": 3.0}  # What a dead worker holds is waited for that long.
 
 pytestmark = [pytest.mark.live, pytest.mark.campaign]
 

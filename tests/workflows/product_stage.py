@@ -29,7 +29,7 @@ QUICK = DurableSettings(
     retry_attempts=2,
     retry_interval_s=0.02,
     probes_s=(0.02, 0.05),
-    write_deadline_s=20.0,
+    write_deadline_s=120.0,
     poll_interval_s=0.02,
     sweep_interval_s=0.05,
     unavailable_resume_s=0.2,
@@ -67,7 +67,7 @@ class ProductStage:
         worker = Worker(
             url=self.url,
             store=self.store,
-            writes=Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=20.0)),
+            writes=Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=120.0)),
             workflows=self.workflows,
             resources=self.resources(),
             settings=QUICK,

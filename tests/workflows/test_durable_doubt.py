@@ -196,7 +196,7 @@ async def test_what_the_engine_has_lost_becomes_a_work_item(stage: Stage) -> Non
 
 async def test_a_read_that_takes_too_long_counts_as_unavailable(stage: Stage) -> None:
     stage.desk.plan("check", *["hang"] * 3)
-    async with stage.working(step_timeout_s=0.05, unavailable_resume_s=600):
+    async with stage.working(step_timeout_s=0.5, unavailable_resume_s=600):
         parked = await stage.rest(await stage.ask())
 
     assert (parked.current_step, parked.parked_code) == ("decide_colour", "upstream.unavailable")
