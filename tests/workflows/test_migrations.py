@@ -1,5 +1,9 @@
 """The one history of the one database: up from nothing on both, and nothing differs from what the code declares."""
 
+import re
+from pathlib import Path
+from typing import Final
+
 import pytest
 from alembic import command
 from alembic.util import CommandError
@@ -10,6 +14,10 @@ from gateway.durable.migrate import migrate, pending
 from gateway.store import migrate as ours
 from gateway.store.migrate import config
 from tests.servers_postgres import Postgres
+
+UPGRADE: Final = Path(__file__).parents[2] / "docs" / "operations" / "upgrade.md"
+BEFOREHAND: Final = re.findall(r"^CREATE INDEX[^;]+", UPGRADE.read_text("utf-8"), re.MULTILINE)
+"""What may be built before an upgrade, so that it holds up nothing."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -105,6 +113,33 @@ def test_what_the_first_release_said_of_its_tables_stays_and_is_gone_on_from(emp
     assert (version, pending(empty)) == (ours.head(), [])
     assert said(empty, ours.FORMER_VERSION_TABLE) == ["0014_keys_by_issuer"]
     assert said(empty, ours.VERSION_TABLE) == [ours.head()]
+
+
+def test_indexes_that_were_built_beforehand_are_those_of_the_migration(postgres_server: Postgres) -> None:
+    by_hand, by_migration = postgres_server.database(), postgres_server.database()
+    database = sync_engine(by_hand)
+    with database.begin() as connection:
+        command.upgrade(config(connection), "0016_policy_candidates")
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in BEFOREHAND:
+            connection.execute(text(statement))
+    database.dispose()
+
+    for url in (by_hand, by_migration):
+        migrate(url)
+
+    assert indexes(by_hand) == indexes(by_migration)
+    assert len(BEFOREHAND) == 3
+
+
+def indexes(url: str) -> set[str]:
+    """Return how each index was made."""
+    database = sync_engine(url)
+    try:
+        with database.connect() as connection:
+            return set(connection.execute(text("SELECT indexdef FROM pg_indexes WHERE tablename LIKE 'tb%'")).scalars())
+    finally:
+        database.dispose()
 
 
 def test_version_that_nobody_knows_is_no_later_one(empty: str) -> None:
