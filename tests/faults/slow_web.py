@@ -1,5 +1,7 @@
 """The product's server, that drains, before an application that answers as late as its path says: `/0.5`.
 
+`/begun` answers at once how many calls there were that take time.
+
 `python -m tests.faults.slow_web PORT DRAIN_S`.
 """
 
@@ -12,7 +14,9 @@ from gateway.draining import Draining, Server
 from gateway.edge.answers import App, Scope, Send
 from gateway.edge.limits import Receive
 
-BODY = b"late"
+BEGUN = "/begun"
+begun: list[float] = []
+"""How late each call is answered that takes time."""
 
 
 async def late(scope: Scope, receive: Receive, send: Send) -> None:
@@ -22,10 +26,13 @@ async def late(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
             await send({"type": f"lifespan.{what}.complete"})
         return
-    await asyncio.sleep(float(scope["path"][1:]))
-    headers = [(b"content-length", b"%d" % len(BODY))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": BODY})
+    seconds = 0.0 if scope["path"] == BEGUN else float(scope["path"][1:])
+    if seconds:
+        begun.append(seconds)
+        await asyncio.sleep(seconds)
+    body = b"%d" % len(begun)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
 
 
 def application() -> App:
