@@ -17,6 +17,7 @@ from gateway.edge.pressure import MOST, Pressure
 from gateway.edge.shadow import Shadow
 from gateway.edge.standing import Standing
 from gateway.edge.strangers import Strangers
+from gateway.identity import Identity
 from gateway.policy.call import Answer, Call
 from gateway.policy.kinds.base import Kit
 from gateway.policy.kinds.cache import note_write
@@ -82,6 +83,10 @@ class Edge:
     def policies(self) -> PolicySet:
         """Return the set at work."""
         return self.governed.policies
+
+    async def identity(self, call: Call) -> Identity:
+        """Return whose token came with a call of a page, counted as on any path; raises Refused and Unavailable."""
+        return await self._strangers.identity(call, self.governed.tries)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is no HTTP goes through."""

@@ -14,6 +14,7 @@ from gateway.errors import Refused
 from gateway.lifecycle import Course, course_of
 from gateway.policy.call import Answer, Call, Proceed
 from gateway.policy.kinds.base import Kit
+from gateway.policy.kinds.rate_limit import RateLimit
 from gateway.policy.operation import UNMATCHED, Operation
 from gateway.policy.plan import PolicySet, Roots
 from openapi.common.types import Code
@@ -57,6 +58,11 @@ class Governed:
             for way in self._ways.values():
                 way.beside = shadow.beside(way.plan)
         self._targets: dict[tuple[str, bytes], tuple[str, Way]] = {}
+
+    @property
+    def tries(self) -> RateLimit | None:
+        """Return the row for what strangers try where no operation is."""
+        return self._ways[UNMATCHED.place].tries
 
     def way(self, call: Call) -> Callable[[Call], Answer | Awaitable[Answer]]:
         """Return where a call goes whose path nobody has looked at yet; raises Refused where it is malformed."""

@@ -57,7 +57,7 @@ class Way:
         """What strangers are told of the version's life."""
         first = [row.policy for row in plan.chosen()]
         self._audit = next((policy for policy in first if isinstance(policy, Audit)), None)
-        self._tries = next((one for one in first if isinstance(one, RateLimit) and one.per == "address"), None)
+        self.tries = next((one for one in first if isinstance(one, RateLimit) and one.per == "address"), None)
         self._admissions: dict[bytes, Admission] = {}
         self._decided: dict[tuple[str, frozenset[str], Caller], Admission] = {}
 
@@ -127,7 +127,7 @@ class Way:
         )
 
     async def _of_a_stranger(self, call: Call) -> Answer:
-        identity = await self._strangers.identity(call, self._tries)
+        identity = await self._strangers.identity(call, self.tries)
         return await self._asked(call, identity, self._known(call, identity))
 
     def _known(self, call: Call, identity: Identity) -> Admission:

@@ -13,28 +13,26 @@ from litestar import Request, Response
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
+from gateway.caller import Client
 from gateway.contract import Api
-from gateway.counters import CountersAway, Limit, Question
-from gateway.counters.memory import MemoryCounters
+from gateway.counters import CountersAway, Question
 from gateway.edge import Edge, operations_of
 from gateway.edge.admission import refusal_of
 from gateway.edge.governed import PAGE
 from gateway.edge.standing import DENIALS
-from gateway.edge.strangers import used_up
 from gateway.identity import Identity
 from gateway.identity.denials import UNKNOWN
 from gateway.identity.verifier import not_accepted
 from gateway.lifecycle import Version
 from gateway.lifecycle.addresses import base_of, page_of
+from gateway.lifecycle.succession import ends_for
 from gateway.policy.call import Call
-from gateway.policy.kinds.authenticate import ACCESS_TOKEN, bearer_token
+from gateway.policy.kinds.authenticate import ACCESS_TOKEN
 from gateway.policy.kinds.base import Kit
 from gateway.portal.routes import Lives
 
 PATH: Final = "/.well-known/api-catalog"
 MEDIA_TYPE: Final = 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'
-LOOKS: Final = Question(limits=(Limit("tokens for the catalog", rate=20.0, burst=20.0),))
-"""So many tokens a second that it does not know this process verifies here, whoever sends them."""
 
 Links = dict[str, Any]
 
@@ -51,14 +49,15 @@ class Catalog:
     def document(self, edge: Edge, identity: Identity | None) -> bytes:
         """Return the set of links that the caller sees; without one, what everybody does."""
         now, versions = self._lives.now(), self._lives.read()
-        client_id = identity.caller.client_id if identity else None
+        client = identity.caller.client if identity else None
         shown = {
             api.base: api
             for api in self._apis
-            if _lasts(versions[api.contract], client_id, now) and (not identity or self._is_open(api, edge, identity))
+            if _lasts(versions[api.contract], client, now) and (not identity or self._is_open(api, edge, identity))
         }
+        members = {"anchor": self.address, "item": [self._link(base) for base in shown]}
         links = [self._links(api, versions, shown) for api in shown.values()]
-        return msgspec.json.encode({"linkset": links})
+        return msgspec.json.encode({"linkset": [members, *links] if links else []})
 
     def _is_open(self, api: Api, edge: Edge, identity: Identity) -> bool:
         """Tell whether the caller may use an operation, and sees a legal entity that the connection serves."""
@@ -105,11 +104,10 @@ class Catalog:
 
 def catalog_route(catalog: Catalog, edge_of: Callable[[], Edge]) -> HTTPRouteHandler:
     """Return the catalog's route; the edge answers HEAD by it too."""
-    looks = MemoryCounters()
 
     async def show(request: Request[Any, Any, Any]) -> Response[bytes]:
         edge = edge_of()
-        identity = await _identity(Call(PAGE, request.scope, _no_body), edge.kit, looks)  # type: ignore[arg-type]  # ASGI.
+        identity = await _identity(Call(PAGE, request.scope, _no_body), edge)  # type: ignore[arg-type]  # ASGI.
         content = catalog.document(edge, identity)
         etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         headers = {
@@ -126,19 +124,13 @@ def catalog_route(catalog: Catalog, edge_of: Callable[[], Edge]) -> HTTPRouteHan
     return HTTPRouteHandler(PATH, http_method=HttpMethod.GET, name="api-catalog")(show)
 
 
-async def _identity(call: Call, kit: Kit, looks: MemoryCounters) -> Identity | None:
+async def _identity(call: Call, edge: Edge) -> Identity | None:
     """Return who asks, None where no token came; raises Refused for one that is not accepted, and Unavailable."""
     if not call.all(b"authorization") and not ACCESS_TOKEN(call.query):
         return None
-    token = bearer_token(call)
-    identity = kit.verifier.remembered(token)
-    if identity is None:
-        told = looks.ask_now(LOOKS)
-        if told.refused_by is not None:
-            raise used_up(told.wait_s, LOOKS.limits[0].bucket)
-    await _follow_denials(kit)
-    identity = identity or await kit.verifier.verify(token)
-    if kit.verifier.is_denied(identity):
+    identity = await edge.identity(call)
+    await _follow_denials(edge.kit)
+    if edge.kit.verifier.is_denied(identity):
         raise not_accepted()
     return identity
 
@@ -157,7 +149,7 @@ async def _no_body(_call: Call) -> bytes:
     return b""
 
 
-def _lasts(version: Version, client_id: str | None, now: datetime) -> bool:
+def _lasts(version: Version, client: Client | None, now: datetime) -> bool:
     """Tell whether the version still answers: to everybody, or to a client that was given longer."""
-    given = (each for each in version.extensions if each.client_id == client_id)
-    return version.sunset_at is None or now < version.sunset_at or any(now < each.until for each in given)
+    ends_at = ends_for(version, client)
+    return ends_at is None or now < ends_at
