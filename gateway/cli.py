@@ -11,12 +11,14 @@ from gateway import settings as config
 from gateway.cli_backup import backup, restore
 from gateway.cli_contracts import diff, freeze, lint
 from gateway.cli_lifecycle import lifecycle
-from gateway.cli_options import CONFIG, InOrder, explained, settings_of
+from gateway.cli_options import CONFIG, ENDS, InOrder, explained, settings_of
 from gateway.cli_policies import denials, explain, policies
+from gateway.cli_work_items import work_items
+from gateway.commands_tokens import Claims, development_token
 from gateway.shipped import shipped
 
 
-@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=InOrder, epilog=ENDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tiebeam")
 def main() -> None:
     """The API gateway between CRM, PSA and ERP.
@@ -133,40 +135,11 @@ def token(  # One argument an option.
 
     The key lies in the data directory; production settings refuse its issuer.
     """
-    claims = commands.Claims(client=client, scopes=scopes, entities=entities, customers=customers, projects=projects)
-    explained(lambda: click.echo(commands.development_token(settings_of(config), claims, minutes * 60)))
+    claims = Claims(client=client, scopes=scopes, entities=entities, customers=customers, projects=projects)
+    explained(lambda: click.echo(development_token(settings_of(config), claims, minutes * 60)))
 
 
-@main.group("work-items", cls=InOrder)
-def work_items() -> None:
-    """List, assign and resume what waits for somebody."""
-
-
-@work_items.command("list")
-@CONFIG
-@click.option("--owner", help="Only the items of this queue, such as 'Finance Ops'.")
-@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
-def list_items(config: str | None, *, owner: str | None, everything: bool) -> None:
-    """List the work items, the newest first."""
-    explained(lambda: click.echo(commands.work_item_list(settings_of(config), owner=owner, everything=everything)))
-
-
-@work_items.command("assign")
-@CONFIG
-@click.argument("work_item_id")
-@click.argument("assignee")
-def assign_item(config: str | None, work_item_id: str, assignee: str) -> None:
-    """Say who works an item."""
-    explained(lambda: click.echo(commands.assign_work_item(settings_of(config), work_item_id, assignee)))
-
-
-@work_items.command("resume")
-@CONFIG
-@click.argument("work_item_id")
-@click.option("--decision", default="{}", help="The decision as JSON; the process's `resume` operation has its fields.")
-def resume_item(config: str | None, work_item_id: str, decision: str) -> None:
-    """Let the process go on from where it is parked."""
-    explained(lambda: click.echo(commands.resume_work_item(settings_of(config), work_item_id, decision)))
+main.add_command(work_items)
 
 
 @main.group("audit", cls=InOrder)

@@ -17,8 +17,16 @@ CONFIG = click.option(
 )
 
 
+ENDS = "Ends with 0, with 1 where something does not hold and was said, or with 2 where it was called wrongly."
+
+
 class InOrder(click.Group):
-    """Lists its commands in the order in which they are first needed."""
+    """Lists its commands in the order in which they are first needed; each says how it ends."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Take the command in."""
+        cmd.epilog = cmd.epilog or ENDS
+        super().add_command(cmd, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names as they stand in the file."""

@@ -7,7 +7,7 @@ import click
 
 from gateway import commands_policies, commands_shadow
 from gateway.cli_options import CONFIG, InOrder, explained, settings_of
-from gateway.commands import Claims
+from gateway.commands_tokens import Claims
 from gateway.store.denials import DenialKind, NewDenial
 
 

@@ -8,51 +8,30 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
-import msgspec
 import yaml
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
-from msgspec import Struct, structs
 from sqlalchemy.exc import OperationalError
 
-from gateway import main, token_minting
-from gateway.caller import INSTALLATION
+from gateway import main
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import policies_for
 from gateway.composition.watching import watched
 from gateway.draining import Draining, Server
-from gateway.durable import AnotherWorker, LeaseLost, resume
+from gateway.durable import AnotherWorker, LeaseLost
 from gateway.durable import migrate as database
 from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
-from gateway.platform import metrics
 from gateway.policy.plan import row_shown, rows_shown
 from gateway.settings import Settings, hand_on, load
-from gateway.store import work_items
 from gateway.store.database import is_sqlite
 from gateway.store.migrate import head
-from gateway.store.pages import Window
-from gateway.store.work_items import ItemState, WorkItem
 from gateway.supervisor import Supervisor
 from gateway.telemetry.logs import start_logging
-from openapi.common.types import OwnerQueue
-from process_apis import WORKFLOWS
 
 T = TypeVar("T")
 YOUNG: Final = 10_000
 """Objects more than were let go of, until the collector looks at the young ones."""
-SHOWN: Final = 100
-"""Work items in one listing."""
-
-
-class Claims(Struct, frozen=True, kw_only=True):
-    """What a development token is to say; an empty tuple limits nothing."""
-
-    client: str
-    scopes: tuple[str, ...] = ()
-    entities: tuple[str, ...] = ()
-    customers: tuple[str, ...] = ()
-    projects: tuple[str, ...] = ()
 
 
 def migrate(settings: Settings) -> str:
@@ -168,89 +147,6 @@ def plans(settings: Settings, operation: str | None) -> str:
     if not wanted:
         raise CannotStart(f"No operation's name holds {operation!r}; `tiebeam plan` lists all.")
     return yaml.safe_dump(json.loads(json.dumps(wanted)), sort_keys=False).rstrip()
-
-
-def development_token(settings: Settings, claims: Claims, seconds: int) -> str:
-    """Return a signed token of the development issuer; raises CannotStart where there is none."""
-    issuer = next((one for one in settings.issuers if one.development), None)
-    if issuer is None:
-        raise CannotStart("No issuer in the settings is for development; tokens come from your identity provider.")
-    grant = structs.replace(grant_of(settings, claims), lifetime_s=seconds)
-    return token_minting.mint(settings.data, grant, issuer=issuer.issuer, audience=issuer.audience)
-
-
-def grant_of(settings: Settings, claims: Claims) -> token_minting.Grant:
-    """Return what a token of the claims grants: every scope and legal entity where they name none."""
-    return token_minting.Grant(
-        client_id=claims.client,
-        scopes=claims.scopes or all_scopes(settings),
-        legal_entities=claims.entities or "*",
-        customers=claims.customers or None,
-        projects=claims.projects or None,
-    )
-
-
-def all_scopes(settings: Settings) -> tuple[str, ...]:
-    """Return every scope that an operation asks for, and those with which one shows or allows more."""
-    parts = main.parts(main.read(settings), Part.whole)
-    operations = [operation for api in main.apis_of(parts) for operation in api.operations]
-    named = {scope for each in operations for scope in (*each.scopes, *each.further_scopes)}
-    return tuple(sorted(named | metrics.OPERATION.scopes))
-
-
-def work_item_list(settings: Settings, *, owner: str | None, everything: bool) -> str:
-    """Return a line for each work item, the newest first."""
-    queue = _queue(owner)
-
-    async def listed(parts: Parts) -> list[WorkItem]:
-        states: list[ItemState | None] = list(ItemState) if everything else [None]
-        found = [
-            await work_items.list_all(parts.store, INSTALLATION, Window(limit=SHOWN), state=state, owner_queue=queue)
-            for state in states
-        ]
-        return sorted((item for page in found for item in page.items), key=lambda item: item.id, reverse=True)
-
-    items = with_parts(settings, listed)
-    return "\n".join(map(_line, items)) if items else "Nothing waits for anybody."
-
-
-def _queue(owner: str | None) -> OwnerQueue | None:
-    try:
-        return OwnerQueue(owner) if owner else None
-    except ValueError as error:
-        raise CannotStart(f"There is no queue {owner!r}; there are {', '.join(OwnerQueue)}.") from error
-
-
-def _line(item: WorkItem) -> str:
-    money = f"{item.amount_at_risk.amount} {item.amount_at_risk.currency}" if item.amount_at_risk else "-"
-    until = f"{item.deadline:%Y-%m-%d %H:%M}" if item.deadline else "-"
-    who = item.assignee or item.owner_queue
-    return f"{item.id}  {item.state:<13} {until:<16}  {money:>16}  {who:<20}  {item.code}  {item.step}: {item.detail}"
-
-
-def assign_work_item(settings: Settings, work_item_id: str, assignee: str) -> str:
-    """Return the item's line, now the assignee's."""
-
-    async def assigned(parts: Parts) -> WorkItem:
-        return await work_items.assign(parts.store, INSTALLATION, work_item_id, assignee)
-
-    return _line(with_parts(settings, assigned))
-
-
-def resume_work_item(settings: Settings, work_item_id: str, decision: str) -> str:
-    """Return a sentence that says where the process goes on."""
-    try:
-        corrections = msgspec.json.decode(decision, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise CannotStart(f'The decision is no JSON object, such as {{"note": "Opened."}}: {error}') from error
-
-    async def resumed(parts: Parts) -> str:
-        item = await work_items.get(parts.store, INSTALLATION, work_item_id)
-        workflow = WORKFLOWS[item.process_kind]
-        process = await resume(parts.store, parts.engine, workflow, INSTALLATION, item.process_id, corrections)
-        return f"{process.id} goes on at {item.step}."
-
-    return with_parts(settings, resumed)
 
 
 def with_parts(settings: Settings, act: Callable[[Parts], Coroutine[Any, Any, T]], part: Part = Part.whole) -> T:

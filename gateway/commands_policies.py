@@ -11,7 +11,8 @@ from msgspec import Struct, structs
 
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
-from gateway.commands import Claims, grant_of, with_parts
+from gateway.commands import with_parts
+from gateway.commands_tokens import Claims, grant_of
 from gateway.composition.issuers import denials_of, verifier_of
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import compiler_of, edge_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from examples.demo.stage import installation, serving
-from gateway import commands, main
+from gateway import commands, commands_tokens, main
 from gateway.edge import Edge
 from gateway.egress.limits import Part
 from gateway.settings import load
@@ -47,7 +47,7 @@ def served(folder: Path) -> Iterator[Served]:
     lift_quotas(config)
     with serving(config, folder / "gateway.log", [sys.executable, "-m", "tests.contracts.served"]) as url:
         settings = load(str(config))
-        token = commands.development_token(settings, commands.Claims(client="crm"), 3600)
+        token = commands_tokens.development_token(settings, commands_tokens.Claims(client="crm"), 3600)
         yield Served(url, token, settings.database_url, settings.path("policies"))
 
 

@@ -10,7 +10,7 @@ import httpx
 from msgspec import structs
 
 from examples.demo.stage import installation
-from gateway import commands, main
+from gateway import commands_tokens, main
 from gateway.composition.parts import Installation, Parts
 from gateway.durable import migrate
 from gateway.edge.answers import App
@@ -31,7 +31,7 @@ class Product:
 
     def __init__(self, settings: Settings, parts: Parts, edge: App, upstream: ScriptedServer | None = None) -> None:
         self.settings, self.parts, self.edge = settings, parts, edge
-        self.scopes = tuple(scope for scope in commands.all_scopes(settings) if scope not in FURTHER)
+        self.scopes = tuple(scope for scope in commands_tokens.all_scopes(settings) if scope not in FURTHER)
         self._upstream = upstream
 
     @property
@@ -42,8 +42,8 @@ class Product:
 
     def client(self, client: str = "crm", **limits: tuple[str, ...]) -> httpx.AsyncClient:
         """Return a client whose token is limited like that."""
-        claims = commands.Claims(client=client, **({"scopes": self.scopes} | limits))
-        token = commands.development_token(self.settings, claims, 3600)
+        claims = commands_tokens.Claims(client=client, **({"scopes": self.scopes} | limits))
+        token = commands_tokens.development_token(self.settings, claims, 3600)
         return self.stranger({"Authorization": f"Bearer {token}"})
 
     def stranger(self, headers: dict[str, str] | None = None) -> httpx.AsyncClient:

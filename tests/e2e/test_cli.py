@@ -87,7 +87,8 @@ def test_help_says_what_the_command_does_in_whole_sentences(command: list[str]) 
 
 
 def test_help_lists_commands_in_the_order_of_their_use() -> None:
-    listed = [line.split()[0] for line in tiebeam("--help").output.partition("Commands:")[2].splitlines() if line]
+    commands_of_help = tiebeam("--help").output.partition("Commands:\n")[2].partition("\n\n")[0]
+    listed = [line.split()[0] for line in commands_of_help.splitlines()]
 
     of_their_use = "init migrate serve worker check plan explain token work-items audit backup restore"
     of_their_use += " policies denials lifecycle diff lint freeze"

@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 from sqlalchemy import func, select
 
-from gateway import commands, main
+from gateway import commands, commands_tokens, main
 from gateway.caller import INSTALLATION
 from gateway.durable import Process, Window, get_process, list_processes, list_steps
 from gateway.durable.engine import Status
@@ -53,7 +53,7 @@ class Mortal:
         commands.prepare(settings)
         self._parts = main.parts(main.read(settings), Part.web)
         self.store = self._parts.store
-        token = commands.development_token(settings, commands.Claims(client="crm"), 86_400)
+        token = commands_tokens.development_token(settings, commands_tokens.Claims(client="crm"), 86_400)
         self._http = httpx.AsyncClient(
             transport=httpx.ASGITransport(main.web(self._parts)),
             base_url="http://gateway",

@@ -19,7 +19,7 @@ import yaml
 from sqlalchemy import func, select
 
 from examples.demo.stage import installation, serving
-from gateway import commands, main
+from gateway import commands, commands_tokens, main
 from gateway.egress.limits import Part
 from gateway.settings import Settings, load
 from gateway.store import idempotency_records
@@ -69,7 +69,7 @@ async def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         settings = load(str(config))
         commands.prepare(settings)
         store = Store(create_engine(settings.database_url))
-        token = commands.development_token(settings, commands.Claims(client="crm"), 86_400)
+        token = commands_tokens.development_token(settings, commands_tokens.Claims(client="crm"), 86_400)
         yield Gateway(config, settings, store, token)
         await store.close()
 
