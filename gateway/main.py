@@ -13,13 +13,15 @@ from gateway import lifecycle, ownership
 from gateway.composition import clocks
 from gateway.composition.connections import landscape_of, ports_of
 from gateway.composition.issuers import resources_of, verifier_of
+from gateway.composition.operations import endpoints_of
 from gateway.composition.ownership import owned_in
 from gateway.composition.pages import pages_of
 from gateway.composition.parts import CannotStart, Installation, Parts
 from gateway.composition.policies import edge_of
 from gateway.composition.usage import usage_of
 from gateway.composition.watching import migrated, reviews_in
-from gateway.contract import Api, ContractError, Mount, PerRequest, bind, build_application, check_released
+from gateway.contract import Api, ContractError, Mount, PerRequest, Request, bind, build_application, check_released
+from gateway.contract.media_types import header_values
 from gateway.counters import Counters
 from gateway.counters.local import LocalCounters
 from gateway.counters.valkey import ValkeyCounters
@@ -120,7 +122,7 @@ def parts(installation: Installation, part: Part, *, write_moments: WriteMoments
 
 
 def web(built: Parts, draining: Draining | None = None) -> App:
-    """Return the web process's application: the edge, and behind it the framework that only routes."""
+    """Return the web process's application: the edge, and behind it operations, and pages that the framework routes."""
     draining = draining or Draining()
     apis, settings = apis_of(built), built.installation.settings
     resources = resources_of(settings, apis)
@@ -130,9 +132,8 @@ def web(built: Parts, draining: Draining | None = None) -> App:
     verifier = verifier_of(settings, built.store)
     usage = usage_of(built)
     begin = [verifier.start, built.in_force.start, usage.start]
-    application = cast("App", build_application(apis, pages, begin=begin, end=[usage.close, verifier.close]))
-    served = built.tracing.operation(application) if built.tracing else application
-    edge = edge_of(built, apis, served, verifier, resources)
+    served = cast("App", build_application(pages=pages, begin=begin, end=[usage.close, verifier.close]))
+    edge = edge_of(built, apis, served, verifier, resources=resources, endpoints=endpoints_of(built, apis))
     return draining.before(built.tracing.edge(edge) if built.tracing else edge)
 
 
@@ -206,8 +207,13 @@ def _provided(built: Parts, cursors: Cursors) -> dict[str, object]:
         "policies": built.in_force,
         "news": built.news,
         "owned": owned_in(built, schedules_of(built)),
-        "bearer": PerRequest(lambda request: request.headers["authorization"][len("Bearer ") :].strip(" ")),
+        "bearer": PerRequest(_bearer_of),
     }
+
+
+def _bearer_of(request: Request) -> str:
+    """Return the token that the edge has accepted."""
+    return header_values(request.scope, b"authorization")[0][len("Bearer ") :].strip(" ")
 
 
 def schedules_of(built: Parts) -> list[Schedule]:

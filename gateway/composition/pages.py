@@ -1,4 +1,4 @@
-"""What the web process serves beside operations: pages for developers, what programs look up, health, metrics."""
+"""What the web process serves beside operations: pages for developers, what programs look up, health."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,10 +7,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway import health, portal
 from gateway.composition.parts import Parts
-from gateway.composition.watching import monitors_of
 from gateway.contract import Api
 from gateway.lifecycle import living
-from gateway.platform import metrics
 
 
 def pages_of(
@@ -26,5 +24,4 @@ def pages_of(
         *portal.metadata_routes(resources),
         portal.catalog_route(catalog, lambda: built.in_force.edge),
         *health.routes(checks),
-        metrics.route(built.upstreams.metrics, monitors_of(built)),
     ]

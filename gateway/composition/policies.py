@@ -1,10 +1,11 @@
 """The installation's policies, and the edge that they hold at: those of the files, and sets loaded while it runs."""
 
+from collections.abc import Mapping
 from functools import cache
 
 from gateway import portal
 from gateway.composition.parts import CannotStart, Parts
-from gateway.contract import Api
+from gateway.contract import Api, Endpoint
 from gateway.contract.retirable import names_in
 from gateway.edge import Edge, kit_of, operations_of
 from gateway.edge.answers import App
@@ -57,9 +58,15 @@ def _served(built: Parts, apis: tuple[Api, ...]) -> Served:
 
 
 def edge_of(
-    built: Parts, apis: tuple[Api, ...], served: App, verifier: Verifier, resources: portal.Resources | None = None
+    built: Parts,
+    apis: tuple[Api, ...],
+    pages: App,
+    verifier: Verifier,
+    *,
+    resources: portal.Resources | None = None,
+    endpoints: Mapping[str, Endpoint] | None = None,
 ) -> Edge:
-    """Return the edge before what is served, under the policies of the files until another set is in force."""
+    """Return the edge before pages and operations, under the policies of the files until another set is in force."""
     kit = kit_of(
         verifier=verifier,
         counters=built.counters,
@@ -70,9 +77,10 @@ def edge_of(
     )
     http = built.installation.settings.http
     edge = Edge(
-        served,
+        pages,
         policies_for(built, apis),
         kit,
+        endpoints=endpoints,
         trusted_proxies=http.trusted_proxies,
         most_under_way=http.most_under_way,
         reload=built.in_force.follow,

@@ -9,11 +9,14 @@ from gateway.contract.model import (
     DECISION_ID,
     Api,
     ContractError,
+    Endpoint,
     Mount,
     Operation,
     PerRequest,
 )
 from gateway.contract.release_check import check_released
+from gateway.contract.reply import Reply
+from gateway.contract.request import Request
 
 __all__ = [
     "CALLER",
@@ -22,9 +25,12 @@ __all__ = [
     "Api",
     "ContractError",
     "Document",
+    "Endpoint",
     "Mount",
     "Operation",
     "PerRequest",
+    "Reply",
+    "Request",
     "bind",
     "build_application",
     "check_released",

@@ -29,14 +29,16 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Whether the body's `version` is the entity tag."""
     locate: Locate | None
     """What makes `Location` of the body."""
+    fields: tuple[tuple[bytes, bytes], ...]
+    """Header fields that say the same each time."""
 
     def reply(self, value: Any) -> Reply:  # noqa: ANN401 - of the answer's own type.
         """Return the response that carries the value."""
-        headers = [("content-type", JSON)] if self.kind is not NoneType else []
+        headers = [*self.fields]
         if self.tagged:
-            headers.append(("etag", entity_tag(str(value.version))))
+            headers.append((b"etag", entity_tag(str(value.version)).encode("latin-1")))
         if self.locate:
-            headers.append(("location", self.locate(value)))
+            headers.append((b"location", self.locate(value).encode("latin-1")))
         return Reply(self.status, headers, b"" if value is None else msgspec.json.encode(value))
 
 
@@ -50,7 +52,13 @@ def compiled(document: Document, status: str, response: Node, paths: Mapping[str
     if tagged and "version" not in fields:
         raise NoType("it has an ETag, and its body no `version`")
     link = response.get("links", {}).get("location")
-    return Answer(status=int(status), kind=kind, tagged=tagged, locate=_locate(link, paths, fields) if link else None)
+    return Answer(
+        status=int(status),
+        kind=kind,
+        tagged=tagged,
+        locate=_locate(link, paths, fields) if link else None,
+        fields=() if kind is NoneType else ((b"content-type", JSON.encode()),),
+    )
 
 
 def _locate(link: Node, paths: Mapping[str, str], fields: tuple[str, ...]) -> Locate:

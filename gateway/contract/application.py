@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Response
+from litestar import Request as FrameworkRequest
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
@@ -11,15 +12,16 @@ from litestar.types import ASGIApp
 
 from gateway import problems
 from gateway.contract.model import Api, Operation
+from gateway.contract.request import Request
 from gateway.contract.scope import context_in
 from gateway.errors import Refused
 from openapi.common.types import Code
 
-AnyRequest = Request[Any, Any, Any]
+AnyRequest = FrameworkRequest[Any, Any, Any]
 
 
 def build_application(
-    apis: Sequence[Api],
+    apis: Sequence[Api] = (),
     pages: Sequence[HTTPRouteHandler] = (),
     *,
     begin: Sequence[Callable[[], Awaitable[None]]] = (),
@@ -27,6 +29,7 @@ def build_application(
 ) -> Litestar:
     """Return the application that serves the APIs, and the pages beside them.
 
+    The edge calls operations by itself, and needs it for pages only; APIs are given by who serves them without an edge.
     `begin` is called in the process that serves, before the first request; `end` after the last one.
     """
     return Litestar(
@@ -42,7 +45,7 @@ def build_application(
 
 def _route(operation: Operation) -> HTTPRouteHandler:
     async def endpoint(request: AnyRequest) -> ASGIApp:
-        return await operation.endpoint(request)
+        return await operation.endpoint(Request(request.scope, request.receive))
 
     route = HTTPRouteHandler(
         operation.path.replace("}", ":str}"),

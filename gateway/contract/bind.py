@@ -14,7 +14,7 @@ from gateway.contract.endpoint import Binding
 from gateway.contract.generated import NoType, named_type
 from gateway.contract.media_types import JSON
 from gateway.contract.model import Api, ContractError, Method, Mount, Operation, PerRequest
-from gateway.contract.parameters import EDGE_HEADERS, Parameter
+from gateway.contract.parameters import EDGE_HEADERS, Parameter, Parameters
 from gateway.contract.parameters import compiled as compiled_parameter
 from gateway.contract.scope import caller_in, correlation_id_in
 from gateway.contract.staleness import stale_at
@@ -67,7 +67,7 @@ class _Binder:
     def _operation(self, path: str, method: str, node: Node) -> Operation | None:
         name = str(node.get("operationId", f"{method} {path}"))
         faults = list(document_faults.faults_of(self._document, path, node, catalogue()))
-        binding = self._binding(name, node, faults)
+        binding = self._binding(name, self._mount.base + path, node, faults)
         self._note(faults, name)
         if faults or binding is None:
             return None
@@ -84,8 +84,8 @@ class _Binder:
             public=binding.public,
             problems=tuple(Code(code) for code in node["x-problems"]),
             statuses=binding.statuses,
-            query=tuple(each.name for each in binding.parameters if each.place == "query"),
-            headers=tuple(each.name.lower() for each in binding.parameters if each.place == "header"),
+            query=tuple(each.name for each in binding.parameters.all if each.place == "query"),
+            headers=tuple(each.name.lower() for each in binding.parameters.all if each.place == "header"),
             max_body=binding.body.max_bytes if binding.body else 0,
             idempotency_key=any(_is_edges(self._document, each) for each in node["parameters"]),
             cacheable=method == "get",
@@ -93,7 +93,7 @@ class _Binder:
             endpoint=binding,
         )
 
-    def _binding(self, name: str, node: Node, faults: list[str]) -> Binding | None:
+    def _binding(self, name: str, path: str, node: Node, faults: list[str]) -> Binding | None:
         parameters = self._parameters(node, faults)
         body = self._body(node, faults)
         answers = self._answers(node, faults)
@@ -105,15 +105,17 @@ class _Binder:
         provided = {**OF_EACH_CALL, **self._mount.provided}
         arguments = arguments_of(parameters, body)
         faults += signature.faults_of(function, arguments, frozenset(provided), frozenset(answers))
+        named = {each: provided[each] for each in inspect.signature(function).parameters if each in provided}
         return Binding(
             name=f"{self._mount.contract}:{name}",
             function=function,
             scopes=tuple(sorted(document_faults.scopes_of(node) or ())),
             public=bool(node.get("x-public", False)),
-            parameters=parameters,
+            parameters=Parameters(path, parameters),
             body=body,
             answers=answers,
-            provided={each: provided[each] for each in inspect.signature(function).parameters if each in provided},
+            provided={each: value for each, value in named.items() if not isinstance(value, PerRequest)},
+            per_request={each: value.make for each, value in named.items() if isinstance(value, PerRequest)},
             statuses=frozenset(int(status) for status in node["responses"]),
         )
 

@@ -87,9 +87,8 @@ class BodyReader:
 
 async def read_bounded(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
     """Return the body; one that says or turns out to be larger than `limit` is refused, and not read to its end."""
-    too_large = Refused(Code.request_too_large, f"Send at most {limit} bytes at once.")
     if any(not length.isdecimal() or int(length) > limit for length in header_values(scope, b"content-length")):
-        raise too_large
+        raise _too_large(limit)
     chunks, size, more = [], 0, True
     while more:
         message = await receive()
@@ -98,9 +97,13 @@ async def read_bounded(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
-            raise too_large
+            raise _too_large(limit)
         more = message.get("more_body", False)
     return b"".join(chunks)
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(Code.request_too_large, f"Send at most {limit} bytes at once.")
 
 
 async def unwanted(scope: HTTPScope, receive: Receive) -> list[Violation]:

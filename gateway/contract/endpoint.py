@@ -1,19 +1,17 @@
-"""What runs between the router and a function: parameters and body in, answer or problem out."""
+"""What runs between whoever found the operation and its function: parameters and body in, answer or problem out."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
-from litestar import Request
 from msgspec import Struct
 
 from gateway import problems
 from gateway.contract.answers import Answer
 from gateway.contract.body import BodyReader, unwanted
 from gateway.contract.media_types import accepts_json, header_values
-from gateway.contract.model import PerRequest
-from gateway.contract.parameters import Parameter, Values, read_all
+from gateway.contract.parameters import Parameters, Values
 from gateway.contract.reply import Reply
+from gateway.contract.request import Request
 from gateway.contract.scope import caller_in, context_in
 from gateway.contract.violations import malformed
 from gateway.errors import Refused
@@ -23,8 +21,6 @@ _log = logging.getLogger(__name__)
 
 IF_MATCH = "#header/If-Match"
 
-AnyRequest = Request[Any, Any, Any]
-
 
 class Binding(Struct, frozen=True, kw_only=True):
     """One operation and its function, ready to be called."""
@@ -33,14 +29,16 @@ class Binding(Struct, frozen=True, kw_only=True):
     function: Callable[..., Awaitable[object]]
     scopes: tuple[str, ...]
     public: bool
-    parameters: Sequence[Parameter]
+    parameters: Parameters
     body: BodyReader | None
     answers: Mapping[type, Answer]
     provided: Mapping[str, object]
-    """What the function names besides the contract's parameters."""
+    """What the function names besides the contract's parameters, the same for each request."""
+    per_request: Mapping[str, Callable[[Request], object]]
+    """What makes the others, which differ from request to request."""
     statuses: frozenset[int]
 
-    async def __call__(self, request: AnyRequest) -> Reply:
+    async def __call__(self, request: Request) -> Reply:
         """Return the answer, whatever happens."""
         try:
             value = await self._called(request)
@@ -48,20 +46,21 @@ class Binding(Struct, frozen=True, kw_only=True):
         except Exception as error:  # noqa: BLE001 - here whatever was raised becomes an answer.
             return self._problem(request, error)
 
-    async def _called(self, request: AnyRequest) -> object:
+    async def _called(self, request: Request) -> object:
         scope = request.scope
         if not self.public:
             caller_in(scope)  # The edge has asked; whoever serves this without it has made a mistake.
         if not accepts_json(header_values(scope, b"accept")):
             raise Refused(Code.request_not_acceptable, "Send Accept: application/json, or leave it out.")
         arguments = await self._arguments(request)
-        for name, value in self.provided.items():
-            arguments[name] = value.make(request) if isinstance(value, PerRequest) else value
+        arguments |= self.provided
+        for name, make in self.per_request.items():
+            arguments[name] = make(request)
         return await self.function(**arguments)
 
-    async def _arguments(self, request: AnyRequest) -> Values:
+    async def _arguments(self, request: Request) -> Values:
         """Return the contract's arguments; what is wrong with parameters and body is told in one answer."""
-        arguments, violations = read_all(self.parameters, request.scope, request.scope["path_params"])
+        arguments, violations = self.parameters.read(request.scope)
         try:
             if self.body:
                 arguments["body"] = await self.body.read(request.scope, request.receive)
@@ -77,8 +76,8 @@ class Binding(Struct, frozen=True, kw_only=True):
             raise malformed(violations)
         return arguments
 
-    def _problem(self, request: AnyRequest, error: Exception) -> Reply:
+    def _problem(self, request: Request, error: Exception) -> Reply:
         status, headers, body = problems.render(error, context_in(request.scope, self.scopes))
         if status not in self.statuses:
             _log.error("%s answered %d, which its contract does not list.", self.name, status)
-        return Reply(status, headers, body)
+        return Reply(status, [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers], body)

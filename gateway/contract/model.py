@@ -1,19 +1,19 @@
-"""What a contract becomes: a mounted API and its operations, as plain data for the edge, the portal and the router."""
+"""What a contract becomes: a mounted API and its operations, as plain data for the edge, the portal and routers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
-from litestar import Request
 from msgspec import Struct
 
 from gateway.contract.document import Document
 from gateway.contract.reply import Reply
+from gateway.contract.request import Request
 from gateway.lifecycle.addresses import base_of
 from openapi.common.types import Code
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Reply]]
+Endpoint = Callable[[Request], Awaitable[Reply]]
 
 CALLER = "tiebeam.caller"
 CORRELATION_ID = "tiebeam.correlation_id"
@@ -30,7 +30,7 @@ class ContractError(Exception):
 class PerRequest(Struct, frozen=True):
     """A provided value that differs from request to request."""
 
-    make: Callable[[Request[Any, Any, Any]], object]
+    make: Callable[[Request], object]
 
 
 class Mount(Struct, frozen=True, kw_only=True):

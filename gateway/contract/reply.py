@@ -6,21 +6,19 @@ from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receiv
 
 
 class Reply:
-    """Status, header fields and body, as an ASGI application. Whoever sends it on says how long it is."""
+    """Status, header fields and body: taken over as they are, or sent as an ASGI application.
 
-    __slots__ = ("_body", "_headers", "_status")
+    Whoever sends it says how long it is.
+    """
 
-    def __init__(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
-        self._status, self._body = status, body
-        self._headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
-        start: HTTPResponseStartEvent = {
-            "type": "http.response.start",
-            "status": self._status,
-            "headers": self._headers,
-        }
-        body: HTTPResponseBodyEvent = {"type": "http.response.body", "body": self._body, "more_body": False}
+        start: HTTPResponseStartEvent = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        body: HTTPResponseBodyEvent = {"type": "http.response.body", "body": self.body, "more_body": False}
         await send(start)
         await send(body)

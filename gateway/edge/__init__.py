@@ -5,7 +5,7 @@ out, with what `admission` decided once for the caller; `answers` sends. What a 
 `gateway.policy.kinds`.
 """
 
-from gateway.edge.application import Edge, operations_of
+from gateway.edge.application import Edge, operations_of, places_of
 from gateway.edge.kit import kit_of
 
-__all__ = ["Edge", "kit_of", "operations_of"]
+__all__ = ["Edge", "kit_of", "operations_of", "places_of"]

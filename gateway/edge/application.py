@@ -1,15 +1,16 @@
 """The edge itself: reads a request within bounds, finds its plan, carries it out, and sends what comes of it."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Final
 
-from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID, RESOURCE_METADATA, Api
+from gateway.contract.model import CALLER, CORRELATION_ID, DECISION_ID, RESOURCE_METADATA, Api, Endpoint
+from gateway.contract.model import Operation as Bound
 from gateway.deadline import deadline
 from gateway.edge.address import Addresses
-from gateway.edge.answers import App, Scope, Send, collect, send_answer
+from gateway.edge.answers import App, Scope, Send, answered, collect, send_answer
 from gateway.edge.governed import PAGE, Governed
 from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, has_no_body, read_body
 from gateway.edge.paths import normal
@@ -25,15 +26,14 @@ from gateway.policy.operation import Operation
 from gateway.policy.plan import PolicySet
 from gateway.trace import correlation_id_of, current_correlation_id, current_trace, trace_of
 
-OPERATION: Final = "tiebeam.operation"
-"""Key of `scope["state"]`, beside those of `gateway.contract.model`."""
 ANSWERED_WITHIN_S: Final = 25.0
 """No caller waits longer for other systems: however many of them an operation asks, they share it."""
 
 
 class Edge:
-    """The ASGI application to serve. Give it policies for every operation that `app` routes, and for UNMATCHED.
+    """The ASGI application to serve. Give it policies for every operation that is served, and for UNMATCHED.
 
+    `endpoints` answer operations, each by its place; `app` answers everything else.
     `reload` is called when another set of policies went live; it ends with `use`. `governed` is the set at work,
     `shadow` the candidate that is tried beside it, if there is one.
     """
@@ -41,18 +41,19 @@ class Edge:
     governed: Governed
     shadow: Shadow | None = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what each process has of its own, given by name.
         self,
         app: App,
         policies: PolicySet,
         kit: Kit,
         *,
+        endpoints: Mapping[str, Endpoint] | None = None,
         trusted_proxies: Sequence[str] = (),
         most_under_way: int = MOST,
         reload: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._app, self.kit, self.clock = app, kit, clock
+        self._app, self._endpoints, self.kit, self.clock = app, endpoints or {}, kit, clock
         self._standing = Standing(kit.verifier, reload or _nothing_to_reload)
         self._strangers = Strangers(kit, self._standing, Addresses(trusted_proxies).of, clock)
         self._pressure = Pressure(most_under_way)
@@ -112,16 +113,20 @@ class Edge:
         await send_answer(send, answer, with_body=scope["method"] != "HEAD")
 
     async def _serve(self, call: Call) -> Answer:
-        """Return the framework's answer, and tell the caches of a write. Pages are answered under any pressure.
+        """Return the operation's answer, or the framework's, and tell the caches of a write.
 
-        Whether the process lives is asked most when it has much to do.
+        Pages are answered under any pressure: whether the process lives is asked most when it has much to do.
         """
         if not call.path:
             call.path = normal(call.scope["raw_path"])
         current_trace.set(trace_of(call.all(b"traceparent")))
         body = await call.body()  # Before a place is taken: who sends slowly keeps nobody else from one.
         with nullcontext() if call.operation is PAGE else self._pressure.place(), deadline(ANSWERED_WITHIN_S):
-            answer = await collect(self._app, _told(call, self.kit), body)
+            endpoint = self._endpoints.get(call.operation.place)
+            if endpoint:
+                answer = await answered(endpoint, _told(call, self.kit), body)
+            else:
+                answer = await collect(self._app, _told(call, self.kit), body)
         if not call.operation.is_safe:
             await note_write(call, self.kit, answer.status)
         return answer
@@ -133,22 +138,28 @@ async def _nothing_to_reload() -> None:
 
 def operations_of(apis: Iterable[Api]) -> list[Operation]:
     """Return what policies need to know of each operation that is served."""
-    return [
-        Operation(
-            name=operation.name,
-            method=operation.method,
-            path=operation.path,
-            connection=operation.connection,
-            scopes=frozenset(operation.scopes),
-            further_scopes=frozenset(operation.further_scopes),
-            public=operation.public,
-            takes_idempotency_key=operation.idempotency_key,
-            max_body_bytes=operation.max_body,
-            stale_at=operation.stale_at,
-        )
-        for api in apis
-        for operation in api.operations
-    ]
+    return [_known(operation) for api in apis for operation in api.operations]
+
+
+def places_of(apis: Iterable[Api]) -> dict[str, tuple[str, Endpoint]]:
+    """Return each operation's name and what answers it, by its place."""
+    bound = (operation for api in apis for operation in api.operations)
+    return {_known(operation).place: (operation.name, operation.endpoint) for operation in bound}
+
+
+def _known(operation: Bound) -> Operation:
+    return Operation(
+        name=operation.name,
+        method=operation.method,
+        path=operation.path,
+        connection=operation.connection,
+        scopes=frozenset(operation.scopes),
+        further_scopes=frozenset(operation.further_scopes),
+        public=operation.public,
+        takes_idempotency_key=operation.idempotency_key,
+        max_body_bytes=operation.max_body,
+        stale_at=operation.stale_at,
+    )
 
 
 def _not_to_be_kept(call: Call, answer: Answer) -> Answer:
@@ -171,8 +182,6 @@ def _told(call: Call, kit: Kit) -> Scope:
         DECISION_ID: lambda: call.decision_id,
         RESOURCE_METADATA: kit.resource_metadata,
     }
-    if call.operation is not PAGE:
-        state[OPERATION] = call.operation.name
     if call.known_caller:
         state[CALLER] = call.known_caller
     method = "GET" if call.scope["method"] == "HEAD" else call.scope["method"]

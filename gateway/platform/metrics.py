@@ -4,12 +4,9 @@ It has no contract, since what it answers is no JSON. The edge governs it like a
 quotas, the audit. A worker shows the same on its own listener, to whoever can reach that.
 """
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response
-from litestar.enums import HttpMethod
-from litestar.handlers import HTTPRouteHandler
-
+from gateway.contract import Endpoint, Reply, Request
 from gateway.listener import Answer, Page
 from gateway.platform.monitors import Monitors
 from gateway.policy.operation import Operation
@@ -32,11 +29,12 @@ def page(metrics: Metrics, monitors: Monitors) -> Page:
     return shown
 
 
-def route(metrics: Metrics, monitors: Monitors) -> HTTPRouteHandler:
-    """Return the page as the web process serves it."""
+def endpoint(metrics: Metrics, monitors: Monitors) -> Endpoint:
+    """Return the page as the web process serves it: an operation like those that have a contract."""
     answered = page(metrics, monitors)
 
-    async def show(request: Request[Any, Any, Any]) -> Response[bytes]:  # noqa: ARG001 - the router's signature.
-        return Response((await answered()).content, headers={"content-type": CONTENT_TYPE})
+    async def show(_request: Request) -> Reply:
+        answer = await answered()
+        return Reply(answer.status, [(b"content-type", answer.media_type.encode())], answer.content)
 
-    return HTTPRouteHandler(OPERATION.path, http_method=HttpMethod.GET, name="metrics")(show)
+    return show

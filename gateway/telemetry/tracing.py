@@ -30,11 +30,20 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 T = TypeVar("T")
 
 KINDS: Final = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER, "client": SpanKind.CLIENT}
-OPERATION: Final = "tiebeam.operation"
-"""Where the edge tells the application which operation it is."""
 ERROR: Final = 500
 
 _edge_place: ContextVar[Trace | None] = ContextVar("edge_place", default=None)
+
+
+class Reply(Protocol):
+    """What answers a request: `gateway.contract.Reply`."""
+
+    status: int
+
+
+Request = TypeVar("Request")
+Replied = TypeVar("Replied", bound=Reply)
+Endpoint = Callable[[Request], Awaitable[Replied]]
 
 
 class Sent(Protocol):
@@ -92,17 +101,15 @@ class Tracing:
 
         return traced
 
-    def operation(self, app: Asgi) -> Asgi:
-        """Return the application inside the edge with a span for each operation that the edge has named."""
+    def operation(self, name: str, endpoint: Endpoint[Request, Replied]) -> Endpoint[Request, Replied]:
+        """Return what answers the operation, with a span of its name for each request."""
 
-        async def traced(scope: Scope, receive: Receive, send: Send) -> None:
-            name = scope.get("state", {}).get(OPERATION)
-            if name is None:
-                await app(scope, receive, send)
-                return
+        async def traced(request: Request) -> Replied:
             current_trace.set(_edge_place.get())  # The edge notes a place of its own, which is no span.
             with self.span(name) as span:
-                await app(scope, receive, _noting(send, span))
+                reply = await endpoint(request)
+                _note(span, reply.status)
+                return reply
 
         return traced
 
@@ -180,12 +187,16 @@ class _TracedTransport(Generic[Request_contra, Response_co]):
 def _noting(send: Send, span: Span) -> Send:
     async def noting(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            span.set_attribute("http.response.status_code", message["status"])
-            if message["status"] >= ERROR:
-                span.set_status(Status(StatusCode.ERROR))
+            _note(span, message["status"])
         await send(message)
 
     return noting
+
+
+def _note(span: Span, status: int) -> None:
+    span.set_attribute("http.response.status_code", status)
+    if status >= ERROR:
+        span.set_status(Status(StatusCode.ERROR))
 
 
 def _caller_of(scope: Scope) -> Context:

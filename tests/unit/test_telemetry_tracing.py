@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from gateway.contract import Reply
 from gateway.correlation import belonging
 from gateway.egress.limits import Part
 from gateway.egress.upstreams import Upstreams
@@ -94,16 +95,16 @@ async def answered(send: Send, status: int = 200) -> None:
 async def test_spans_from_the_caller_to_the_vendor_are_one_trace(
     tracing: Tracing, exported: InMemorySpanExporter, port: Port, server: ScriptedServer
 ) -> None:
-    async def application(_scope: Scope, _receive: Receive, send: Send) -> None:
+    async def endpoint(_request: None) -> Reply:
         with span("check_customer"):
             await port.find_customer("/c")
-        await answered(send)
+        return Reply(200, [], b"")
 
     async def edge(scope: Scope, receive: Receive, send: Send) -> None:
         current_trace.set(trace_of([value for name, value in scope["headers"] if name == b"traceparent"]))
-        await inner({**scope, "state": {"tiebeam.operation": "system/erp/v1:find_customer"}}, receive, send)
+        await (await operation(None))(scope, receive, send)  # type: ignore[arg-type]  # ASGI, as the framework has it.
 
-    inner = tracing.operation(application)
+    operation = tracing.operation("system/erp/v1:find_customer", endpoint)
     await tracing.edge(edge)(REQUEST, nothing_more, forget)
 
     names = ["edge POST", "system/erp/v1:find_customer", "check_customer", "port find_customer", "HTTP find_customer"]
@@ -148,10 +149,21 @@ async def test_answer_of_500_marks_the_edges_span(tracing: Tracing, exported: In
     async def failing(_scope: Scope, _receive: Receive, send: Send) -> None:
         await answered(send, 500)
 
-    await tracing.edge(tracing.operation(failing))(REQUEST, nothing_more, forget)
+    await tracing.edge(failing)(REQUEST, nothing_more, forget)
 
     (only,) = exported.get_finished_spans()
     assert not only.status.is_ok
+    assert only.attributes == {"http.response.status_code": 500}
+
+
+async def test_answer_of_500_marks_the_operations_span(tracing: Tracing, exported: InMemorySpanExporter) -> None:
+    async def failing(_request: None) -> Reply:
+        return Reply(500, [], b"")
+
+    await tracing.operation("system/erp/v1:find_customer", failing)(None)
+
+    (only,) = exported.get_finished_spans()
+    assert (only.name, only.status.is_ok) == ("system/erp/v1:find_customer", False)
     assert only.attributes == {"http.response.status_code": 500}
 
 
