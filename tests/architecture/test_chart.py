@@ -34,7 +34,11 @@ VARIANTS: Final[dict[str, Object]] = {
     "files of its own": values(
         "embedded", policies={"existingConfigMap": "policies"}, templates={"files": {"one.yaml": "code: one\n"}}
     ),
-    "scraped, embedded": values("embedded", monitoring={"scrape": True, "token": {"secret": "metrics", "key": "t"}}),
+    "scraped, embedded": values(
+        "embedded",
+        monitoring={"scrape": True, "token": {"secret": "metrics", "key": "t"}},
+        networkPolicy__monitoring=[{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
+    ),
 }
 SECRETS: Final = {
     "database-url": "postgresql://tiebeam@127.0.0.1:9/tiebeam",
@@ -140,6 +144,15 @@ def test_nothing_comes_in_or_goes_out_but_what_is_named() -> None:
     assert all(rule["to"] for rule in policy["spec"]["egress"])
 
 
+def test_nobody_comes_in_where_nobody_is_named() -> None:
+    """Kubernetes takes an empty list of peers for everybody."""
+    changed = values("service", networkPolicy__callers=[], networkPolicy__monitoring=[], monitoring__scrape=False)
+    (policy,) = of_kind(rendered(changed), "NetworkPolicy")
+
+    assert not policy["spec"]["ingress"]
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
 def test_rules_and_dashboard_are_the_files_beside_the_templates() -> None:
     found = rendered(values("service"))
     (rules,) = of_kind(found, "PrometheusRule")
@@ -183,6 +196,7 @@ def test_pods_are_made_anew_when_the_installation_changes() -> None:
         ("service", {"mappings": {"files": {"items.yaml": "rows: []"}}}, "/mappings"),
         ("service", {"web__resources__limits": {"gpu": 1}}, "gpu"),
         ("service", {"monitoring__token": None}, "metrics:read"),
+        ("service", {"networkPolicy__monitoring": []}, "networkPolicy.monitoring"),
         ("service", {"ownership": {}}, "ownership"),
         ("embedded", {"web__replicas": 2}, "/web/replicas"),
         ("embedded", {"worker__replicas": 2}, "/worker/replicas"),

@@ -39,6 +39,12 @@ def test_settings_and_data_lie_where_the_chart_mounts_them() -> None:
     assert "/var/lib/tiebeam" in made
 
 
+def test_base_of_every_stage_is_the_one_that_a_build_may_pin() -> None:
+    bases = [base.split()[0] for stage in (BUILD, FINAL) for base in of(stage, "FROM")]
+
+    assert bases == ["${PYTHON}", "${PYTHON}"]
+
+
 def test_everything_is_installed_with_hashes_and_nothing_is_compiled() -> None:
     installed = [part for line in of(BUILD, "RUN") for part in line.split("&&") if "pip install" in part]
     fetched = [part for part in installed if "--no-index" not in part]

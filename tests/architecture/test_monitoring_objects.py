@@ -12,6 +12,7 @@ import pytest
 from tests.chart import CHART, Object, of_kind, pod, rendered, values
 
 KINDS: Final = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+SCRAPERS: Final = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
 TOKEN: Final = {"secret": "metrics", "key": "token"}
 ALL: Final = {"scrape": True, "rules": True, "dashboard": False, "token": TOKEN}
 ASKING: Final = (CHART / "files" / "alerts.yaml").read_text("utf-8")
@@ -50,7 +51,7 @@ def made(profile: str, kind: str) -> Object:
 @cache
 def all_of(profile: str) -> list[Object]:
     """Return everything that the chart makes where it is asked for all."""
-    return rendered(values(profile, monitoring=ALL))
+    return rendered(values(profile, monitoring=ALL, networkPolicy__monitoring=SCRAPERS))
 
 
 @pytest.mark.parametrize("profile", ["service", "embedded"])
