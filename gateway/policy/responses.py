@@ -135,8 +135,12 @@ class Responses:
             self.bytes -= self._sizes.pop(key)
 
 
-def bytes_of(key: object) -> int:
+def bytes_of(key: tuple[object, ...]) -> int:
     """Return how much text a key holds; what many keys have in common is counted in each."""
-    if isinstance(key, str | bytes):
-        return len(key)
-    return sum(bytes_of(part) for part in key) if isinstance(key, tuple) else 0
+    size = 0
+    for part in key:
+        if isinstance(part, str | bytes):
+            size += len(part)
+        elif part and isinstance(part, tuple):
+            size += bytes_of(part)
+    return size

@@ -22,6 +22,7 @@ OF_ONE_ANSWER: Final = frozenset(
     | {b"traceparent", b"tracestate", b"x-correlation-id"}
 )
 """Fields that tell of one exchange; they are made anew for each."""
+NEVER_KEPT: Final = OF_ONE_HOP | OF_ONE_ANSWER
 BY_THE_TOKEN: Final = frozenset({b"*", b"authorization", b"cookie"})
 """What hangs on these is nobody else's, and not even the same caller's under its next token."""
 FOREVER: Final = float("inf")
@@ -54,13 +55,18 @@ def terms_of(answer: Answer, *, shared: bool) -> Terms | None:
     fresh_s = _fresh_s(answer, said)
     if fresh_s <= 0:
         return None
-    named = [*_names(said.get(b"no-cache") or b""), *_names(said.get(b"private") or b"")]
+    named = [
+        name
+        for field in (said.get(b"no-cache"), said.get(b"private"), _joined(answer, b"connection"))
+        if field
+        for name in _names(field)
+    ]
     return Terms(
         fresh_s=fresh_s,
         age_s=seconds_of(answer.header(b"age")) or 0,
         may_be_stale=not said.keys() & {b"must-revalidate", b"proxy-revalidate", b"s-maxage"},
         vary=tuple(sorted(vary)),
-        dropped=OF_ONE_HOP | OF_ONE_ANSWER | {*_names(_joined(answer, b"connection")), *named},
+        dropped=NEVER_KEPT.union(named) if named else NEVER_KEPT,
     )
 
 

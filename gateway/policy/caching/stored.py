@@ -36,14 +36,16 @@ class Stored:
     )
 
     def __init__(self, fields: Fields, body: bytes, *, view: str, terms: Terms, call: Call, begun_at: float) -> None:
-        own = tuple(field for field in fields if field[0] not in terms.dropped)
-        if not any(name == b"etag" for name, _ in own):
-            own = (*own, (b"etag", tag_of(view, body)))
+        own = [field for field in fields if field[0] not in terms.dropped]
+        named = dict(own[::-1])  # The first of a name counts.
+        tag = named.get(b"etag")
+        if tag is None:
+            tag = tag_of(view, body)
+            own.append((b"etag", tag))
         self.fields: Fields = (*own, TO_CALLERS)
         self.unchanged: Fields = tuple(field for field in self.fields if field[0] in OF_UNCHANGED)
         self.body, self.view, self.begun_at = body, view, begun_at - terms.age_s
-        self.tag = next(value for name, value in own if name == b"etag")
-        self.last_modified = next((value for name, value in own if name == b"last-modified"), None)
+        self.tag, self.last_modified = tag, named.get(b"last-modified")
         self.fresh_s, self.may_be_stale = terms.fresh_s, terms.may_be_stale
         self.vary = terms.vary
         self.values = values_of(call, terms.vary)
