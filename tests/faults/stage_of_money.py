@@ -31,11 +31,13 @@ class Clocks(NamedTuple):
     write_lease_s: float
     settle_s: float
     """Longer than Tryton is at a call that nobody waits for any more: or else it is sent twice."""
+    worker_lease_s: float = 3.0
+    """Where workers are to be taken for dead soon; one that lives loses it where the machine stalls for so long."""
 
     def settings(self) -> dict[str, object]:
         """Return them as settings; a first probe comes when "not there" proves something."""
         probes = [self.settle_s + 0.3, self.settle_s]
-        return {**QUICK, "probes_s": probes, "write_lease_s": self.write_lease_s, "worker_lease_s": 3.0}
+        return {**QUICK, "probes_s": probes, "write_lease_s": self.write_lease_s, "worker_lease_s": self.worker_lease_s}
 
 
 class Servers(NamedTuple):

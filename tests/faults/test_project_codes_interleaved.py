@@ -118,21 +118,23 @@ class Interleaved(RuleBasedStateMachine):
 
         async def going() -> None:
             if place not in self.under:
-                self.cancelled.discard(place)
                 self.under[place] = Under(self.onboard(self.questions[place]))
                 await self.under[place].stood()
             for _ in range(calls):
                 await self.under[place].go()
 
-        self.run(going())
-        self.forget_ended()
+        if place not in self.cancelled:
+            self.run(going())
+            self.forget_ended()
 
-    @rule(place=PLACES)
-    def fail(self, place: int) -> None:
-        """Let the call come to nothing at which an onboarding stands: it parks."""
+    @rule(place=PLACES, cancelled=st.booleans())
+    def fail(self, place: int, *, cancelled: bool) -> None:
+        """Let the call come to nothing at which an onboarding stands: it parks, and may be cancelled."""
         if place in self.under:
             self.run(self.under[place].go(away=True))
             self.forget_ended()
+            if cancelled:
+                self.cancel(place)
 
     @rule(place=PLACES)
     def die(self, place: int) -> None:
@@ -146,6 +148,11 @@ class Interleaved(RuleBasedStateMachine):
         if place not in self.under:
             self.run(self.undo(self.questions[place]))
             self.cancelled.add(place)
+
+    @rule(place=PLACES)
+    def ask_again(self, place: int) -> None:
+        """Ask for an onboarding once more that was cancelled."""
+        self.cancelled.discard(place)
 
     @rule(place=PLACES, code=WANTED)
     def decide(self, place: int, code: str | None) -> None:

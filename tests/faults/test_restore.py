@@ -29,7 +29,7 @@ from tests.servers_postgres import programs
 FULL = os.environ.get("TIEBEAM_CAMPAIGN") == "full"
 ROUNDS = 12 if FULL else 1
 SEED = 20_261_126
-CLOCKS = Clocks(write_lease_s=8.0, settle_s=2.0)
+CLOCKS = Clocks(write_lease_s=8.0, settle_s=2.0, worker_lease_s=20.0)  # No worker dies here but by kill -9.
 pytestmark = [pytest.mark.live, pytest.mark.campaign]
 Document = dict[str, Any]
 
