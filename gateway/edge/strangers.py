@@ -59,7 +59,8 @@ class Strangers:
         While an address is shut out, only so many signatures are checked for it, no key is fetched, nothing makes the
         wait longer, and what is refused names the decision that stands in the audit for all of it.
         """
-        limit = row.limit_for(self._address_of(call)) if row else None
+        call.address = self._address_of(call)
+        limit = row.limit_for(call.address) if row else None
         try:
             return await self._identity(bearer_token(call), limit)
         except Refused:

@@ -44,6 +44,7 @@ TABLE: Final = Table(
     Column("sequence", Integer, nullable=False),
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("address", String(50)),
     UniqueConstraint("writer", "sequence", name="uq_tb_audit_writer_sequence"),
     Index("ix_tb_audit_at", "at"),
     Index("ix_tb_audit_client_id_at", "client_id", "at"),
@@ -70,9 +71,16 @@ class Entry(Struct, frozen=True, kw_only=True):
     code: str | None
     outcome: str
     correlation_id: str
+    address: str | None = None
+    """Where a stranger's call came from: the network address that its tries are charged to."""
 
 
-ORDER: Final = (*Entry.__struct_fields__, "at", "writer", "sequence", "prev_hash")
+LATER: Final = "address"
+"""What rows did not have at first: it stands last, and one that has it not is hashed as it was then."""
+ORDER: Final = (
+    *(name for name in Entry.__struct_fields__ if name != LATER),
+    *("at", "writer", "sequence", "prev_hash", LATER),
+)
 """What a row's hash is made of, in this order for ever."""
 LENGTHS: Final = {name: column.type.length or 0 for name, column in TABLE.c.items() if isinstance(column.type, String)}
 
@@ -185,7 +193,9 @@ class Auditor:
 
 def hash_of(content: Iterable[object]) -> str:
     """Return what binds a row to everything in it and to the row before; `content` is in ORDER."""
-    return hashlib.sha256(msgspec.json.encode(tuple(content))).hexdigest()
+    *first, later = content
+    bound = first if later is None else [*first, later]
+    return hashlib.sha256(msgspec.json.encode(bound)).hexdigest()
 
 
 def _row(entry: Entry) -> dict[str, Any]:

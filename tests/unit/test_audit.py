@@ -1,9 +1,11 @@
 """What is written down, in which order, and what becomes of it while the database is away."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
@@ -11,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.errors import Unavailable
 from gateway.store import audit
-from gateway.store.audit import GENESIS, TABLE, Auditor
+from gateway.store.audit import GENESIS, ORDER, TABLE, Auditor, hash_of
 from gateway.store.database import Store
 from openapi.common.types import Code
 from tests.audit_books import REFUSAL, audit_store, written
@@ -236,3 +238,29 @@ async def test_memory_is_bounded_and_what_is_beyond_is_logged(
 
     assert [row[0] for row in await rows_of(store)] == ["a", "b"]
     assert [record.audit["id"] for record in caplog.records if "will not be" in record.message] == ["c"]
+
+
+async def test_row_without_an_address_is_bound_as_it_was_before_there_were_any(store: Store) -> None:
+    await written(Auditor(store), "1")
+    async with store.begin() as connection:
+        row = (await connection.execute(select(TABLE))).mappings().one()
+    before = (
+        *("1", "crm", "ana", "system/erp/v1:create_customer@books", "POST", "/system/books/erp/v1/customers", 403),
+        *("auth.scope_missing", "none", "opp-4711", row["at"], row["writer"], 1, GENESIS),
+    )
+
+    assert row["address"] is None
+    assert row["hash"] == hashlib.sha256(msgspec.json.encode(before)).hexdigest()
+
+
+async def test_address_is_bound_with_its_row(store: Store) -> None:
+    auditor = Auditor(store)
+    for one, address in (("1", None), ("2", "192.0.2.1"), ("3", None)):
+        await auditor.record(replace(REFUSAL, id=one, address=address))
+    async with store.begin() as connection:
+        rows = (await connection.execute(select(*(TABLE.c[name] for name in ORDER), TABLE.c.hash))).all()
+
+    assert [row.address for row in sorted(rows, key=lambda row: row.sequence)] == [None, "192.0.2.1", None]
+    assert all(hash_of(row[:-1]) == row.hash for row in rows)
+    assert not any(hash_of((*row[:-2], "192.0.2.9")) == row.hash for row in rows)
+    assert [hash_of((*row[:-2], None)) == row.hash for row in rows if row.address] == [False]

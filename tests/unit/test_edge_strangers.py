@@ -282,6 +282,16 @@ async def test_tries_are_written_down_under_their_decisions(limited: World) -> N
     assert [f"urn:tiebeam:decision:{row['id']}" for row in rows] == [reply.json["instance"] for reply in replies]
 
 
+async def test_strangers_are_written_down_with_the_address_that_is_charged_and_nobody_else_is(limited: World) -> None:
+    await tried(limited, 1)
+    await limited.send("GET", STATUS, token=None, client="2001:db8:0:1::1")
+    await limited.send("GET", STATUS, token=limited.token(scopes=[]), client="192.0.2.77")
+
+    async with limited.store.begin() as connection:
+        rows = (await connection.execute(select(TABLE.c.status, TABLE.c.address).order_by(TABLE.c.sequence))).all()
+    assert [tuple(row) for row in rows] == [(401, ATTACKER), (401, "2001:db8:0:1::/64"), (403, None)]
+
+
 async def test_tries_of_an_address_that_is_shut_out_name_the_decision_that_shut_it_out(limited: World) -> None:
     replies = await tried(limited, 4)
     for method, path in (("PUT", STATUS), ("GET", "/system")):

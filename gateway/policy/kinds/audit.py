@@ -45,6 +45,7 @@ def _entry(call: Call, answer: Answer) -> Entry:
         code=problem.code,
         outcome=problem.outcome if answer.status >= REFUSED else "applied",
         correlation_id=call.correlation_id,
+        address=None if caller else call.address,
     )
 
 
