@@ -32,7 +32,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prod
 
 def apis(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the links of each API, which the catalog's own lead to (RFC 9727 §3.1)."""
-    members, *links = document["linkset"]
+    members, *links = list[dict[str, Any]](document["linkset"])
     assert members["anchor"].endswith(PATH)
     assert [one["href"] for one in members["item"]] == [one["anchor"] for one in links]
     return links
@@ -154,7 +154,7 @@ async def test_flood_of_forged_tokens_shuts_its_own_address_out(served: Product)
         before = (await known.get(PATH)).status_code
         answers = [await stranger.get(PATH, headers={"Authorization": f"Bearer forged{n}"}) for n in range(TRIES + 5)]
         others = [await who.get(PATH) for who in (known, new)]
-        elsewhere = httpx.ASGITransport(served.edge, client=("192.0.2.1", 1))  # type: ignore[arg-type]  # ASGI, as the edge types it.
+        elsewhere = httpx.ASGITransport(served.edge, client=("192.0.2.1", 1))
         async with httpx.AsyncClient(transport=elsewhere, base_url="http://gateway") as another:
             theirs = await another.get(PATH, headers={"Authorization": "Bearer forged"})
 
