@@ -155,8 +155,7 @@ async def test_literal_segment_beats_a_parameter(world: World) -> None:
     await world.send("GET", "/process/status/v1/project-statuses/newest")
     await world.send("GET", "/process/status/v1/project-statuses/oldest")
 
-    names = [seen.state["tiebeam.operation"] for seen in world.framework.seen]
-    assert names == ["process/status/v1:get_newest", "process/status/v1:get_project_status"]
+    assert list(world.kit.auditor.reads) == ["process/status/v1:get_newest", "process/status/v1:get_project_status"]
 
 
 async def test_framework_is_told_who_calls_and_what_for(world: World) -> None:
