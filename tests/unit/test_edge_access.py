@@ -125,6 +125,22 @@ async def test_refusals_and_writes_are_written_down_and_reads_counted(here: Worl
     assert here.kit.auditor.reads == {"process/status/v1:get_project_status": 2}
 
 
+async def test_failure_before_anybody_is_waited_for_is_written_down(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_question: object) -> None:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(world.counters, "ask_now", fails)
+    reply = await world.send("GET", STATUS)
+
+    async with world.store.begin() as connection:
+        row = (await connection.execute(select(TABLE))).mappings().one()
+    assert (reply.status, reply.code, row["status"], row["code"]) == (500, "internal", 500, "internal")
+    assert "a bug of ours" not in reply.body.decode()
+    assert "RuntimeError" in caplog.text
+
+
 async def test_strangers_are_written_down_too(world: World) -> None:
     await world.send("GET", "/system/guess/erp/v1/customers", token=None)
 
