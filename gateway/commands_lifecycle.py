@@ -153,9 +153,9 @@ def _version_row(found: Found, name: str, version: Version) -> tuple[str, ...]:
 
 
 def _use_row(found: Found, thing: UsedThing, ambiguous: Container[str]) -> tuple[str, ...]:
-    used, known = thing.used, found.consumers.named(thing.used.client_id, thing.used.issuer)
+    used, known = thing.used, found.consumers.find(thing.used.client_id, thing.used.issuer)
     operation = f":{used.operation}" if used.operation else ""
-    client = f"{used.client_id} of {used.issuer}" if used.issuer and used.client_id in ambiguous else used.client_id
+    client = f"{used.client_id} of {used.issuer}" if used.client_id in ambiguous else used.client_id
     field = f" {used.place} {used.pointer}" if used.pointer else ""
     return (
         _moment(thing.sunset_at),

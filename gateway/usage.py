@@ -15,7 +15,7 @@ from gateway.lifecycle.document import FieldRetirement
 from gateway.store import usage
 from gateway.store.database import Store
 from gateway.store.tallies import Key, Tallies
-from gateway.store.usage import UsedPlace, call_key, field_key, tb_client_usage
+from gateway.store.usage import UsedPlace, call_key, field_key, tb_usage
 from gateway.telemetry.metrics import DEPRECATED_CALLS, USAGE_BEYOND, series
 from openapi.common.types import Code
 
@@ -38,7 +38,7 @@ class Usage:
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
-        self._tallies = Tallies(store, tb_client_usage)
+        self._tallies = Tallies(store, tb_usage)
         self.count = self._tallies.count
         """Count a call under its `usage.call_key`."""
         self.flush = self._tallies.flush

@@ -23,7 +23,7 @@ from gateway.store import audit, idempotency_records
 from gateway.store.database import Store, create_engine
 from gateway.store.denials import Denial
 from gateway.store.tallies import tb_flush
-from gateway.store.usage import tb_client_usage, tb_usage
+from gateway.store.usage import tb_usage
 from gateway.token_minting import Grant, ensure_development_key, mint
 from tests.fakes.clock import Clock
 
@@ -245,6 +245,6 @@ async def open_edge_store(url: str, clock: Clock) -> Store:
     """Return a store that has the edge's tables."""
     store = Store(create_engine(url), clock)
     async with store.begin() as connection:
-        for table in (audit.TABLE, idempotency_records.TABLE, tb_usage, tb_client_usage, tb_flush):
+        for table in (audit.TABLE, idempotency_records.TABLE, tb_usage, tb_flush):
             await connection.run_sync(table.create, checkfirst=True)
     return store

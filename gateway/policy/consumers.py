@@ -31,17 +31,6 @@ class Consumers:
         found = self.matching(client_id, issuer)
         return found[-1] if found else None
 
-    def named(self, client_id: str, issuer: str = "") -> KnownConsumer | None:
-        """Return the same; where no issuer is told, the row that is closest to the client's name."""
-        if issuer:
-            return self.find(client_id, issuer)
-        ranked = [
-            (by_client, place, one)
-            for place, one in enumerate(self.known)
-            if (by_client := closeness([one.policy.client_id], client_id)) is not None
-        ]
-        return max(ranked, key=lambda found: found[:2])[-1] if ranked else None
-
     def matching(self, client_id: str, issuer: str) -> tuple[KnownConsumer, ...]:
         """Return every row that is for the client; the last one holds, and stands in the others' place."""
         ranked = [

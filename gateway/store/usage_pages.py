@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, case, literal, select, tuple_
 
 from gateway.store.database import Store
-from gateway.store.usage import ALL, KEY, Used, UsedPlace
+from gateway.store.usage import KEY, Used, UsedPlace, tb_usage
 
 Urgency = tuple[str, str]
 """Text that sorts what ends first in front."""
@@ -55,7 +55,7 @@ async def page(
     ranks = sorted({STAYS, *(each.urgency for each in endings)})
     rank = _rank(endings, ranks)
     conditions = [*_wanted(wanted, rank, ranks.index(STAYS)), *_behind(after, rank, ranks)]
-    asked = select(ALL).where(*conditions).order_by(rank, *_key()).limit(limit + 1)
+    asked = select(tb_usage).where(*conditions).order_by(rank, *_key()).limit(limit + 1)
     async with store.begin() as connection:
         return [Used.of(row) for row in await connection.execute(asked)]
 
@@ -71,17 +71,17 @@ def _fits(ending: Ending) -> ColumnElement[bool]:
     asked |= {
         name: value for name in ("client_id", "issuer", "operation") if (value := getattr(ending, name)) is not None
     }
-    return and_(*(ALL.c[name] == value for name, value in asked.items()))
+    return and_(*(tb_usage.c[name] == value for name, value in asked.items()))
 
 
 def _wanted(wanted: Wanted, rank: ColumnElement[int], stays: int) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [ALL.c.contract.in_(wanted.contracts)]
+    conditions: list[ColumnElement[bool]] = [tb_usage.c.contract.in_(wanted.contracts)]
     if wanted.client_id is not None:
-        conditions.append(ALL.c.client_id == wanted.client_id)
+        conditions.append(tb_usage.c.client_id == wanted.client_id)
     if wanted.going is not None:
         conditions.append(rank != stays if wanted.going else rank == stays)
     if wanted.since is not None:
-        conditions.append(ALL.c.last_seen >= wanted.since)
+        conditions.append(tb_usage.c.last_seen >= wanted.since)
     return conditions
 
 
@@ -95,4 +95,4 @@ def _behind(after: After | None, rank: ColumnElement[int], ranks: Sequence[Urgen
 
 
 def _key() -> list[ColumnElement[Any]]:
-    return [ALL.c[name] for name in KEY]
+    return [tb_usage.c[name] for name in KEY]

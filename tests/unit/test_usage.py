@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -242,23 +241,6 @@ async def test_clients_of_one_name_are_two_where_two_issuers_vouch_for_them(stor
     assert (known, unwritten) == ([True, False], False)
 
 
-async def test_what_was_counted_before_issuers_were_may_be_of_either(store: Watched, clock: Clock) -> None:
-    await _count_as_before(store, "crm", "app")
-    clock.forward(60)
-    counted = Usage(store)
-    counted.count(call_key(CRM, PLACE))
-    await counted.flush()
-
-    known = [await counted.look(Client(issuer, "crm"), V1, BEFORE) for issuer in (ONE, OTHER)]
-    listed = [(one.issuer, one.client_id, one.count) for one in await usage.listing(store, contracts=[V1])]
-    calling = await usage.calling(store, contracts=[V1, V2], since=NOW)
-
-    assert known == [True, True]
-    assert listed == [("", "app", 7), ("", "crm", 7), (ONE, "crm", 1)]
-    assert calling[V1].clients == 2, "The one without an issuer is the other one's, most likely."
-    assert (calling[V1].last_seen, V2 in calling) == (NOW + timedelta(seconds=60), False)
-
-
 async def test_who_has_not_called_since_calls_no_more(store: Watched, clock: Clock) -> None:
     counted = Usage(store)
     for key in (call_key(CRM, PLACE), call_key(SHOP, PLACE), call_key(APP, f"{V2}:place_hold")):
@@ -275,7 +257,6 @@ async def test_who_has_not_called_since_calls_no_more(store: Watched, clock: Clo
 
 
 async def test_uses_that_did_not_come_again_are_forgotten(store: Watched, clock: Clock) -> None:
-    await _count_as_before(store, "old")
     counted = Usage(store)
     for key in (call_key(CRM, PLACE), call_key(SHOP, PLACE)):
         counted.count(key)
@@ -289,12 +270,4 @@ async def test_uses_that_did_not_come_again_are_forgotten(store: Watched, clock:
     await usage.prune(store, 99.0)
     left = {one.client_id for one in await usage.listing(store, contracts=[V1])}
 
-    assert (kept, left) == ({"crm", "old", "shop"}, {"shop"})
-
-
-async def _count_as_before(store: Store, *client_ids: str) -> None:
-    """Write what release 0.2.0 would have."""
-    row = {"contract": V1, "operation": "place_hold", "place": "", "pointer": "", "count": 7}
-    async with store.begin() as connection:
-        rows = [row | {"client_id": name, "first_seen": NOW, "last_seen": NOW} for name in client_ids]
-        await connection.execute(insert(usage.tb_usage), rows)
+    assert (kept, left) == ({"crm", "shop"}, {"shop"})

@@ -17,7 +17,7 @@ from gateway.lifecycle import Version, reporting
 from gateway.lifecycle.document import Extension, FieldRetirement, Retirement
 from gateway.lifecycle.reporting import UsedThing
 from gateway.store.database import Store
-from gateway.store.usage import Used, UsedPlace, tb_client_usage, tb_usage
+from gateway.store.usage import Used, UsedPlace, tb_usage
 from gateway.store.usage_pages import After, Wanted, page
 from tests.fakes.clock import Clock
 
@@ -37,7 +37,7 @@ ALL: Final = [
         count=1, first_seen=NOW, last_seen=NOW + timedelta(seconds=len(operation)),
     )
     for issuer, client_id, contract, operation in product(
-        (ONE, OTHER, ""), ("crm", "Shop"), (V1, V2, STATUS), ("place_hold", "lift_hold", "")
+        (ONE, OTHER), ("crm", "Shop"), (V1, V2, STATUS), ("place_hold", "lift_hold", "")
     )
     for place, pointer in ((UsedPlace.call, ""), (UsedPlace.request, "/note"), (UsedPlace.query, "state"))
 ]  # fmt: skip
@@ -62,12 +62,9 @@ def lives(draw: st.DrawFn) -> Version:
 
 
 async def filled(store: Store) -> None:
-    """Write all uses: those whose issuer is not known as the last release did."""
-    new = [row for row in map(_row, ALL) if row["issuer"]]
-    old = [{name: value for name, value in row.items() if name != "issuer"} for row in map(_row, ALL)]
+    """Write all uses."""
     async with store.begin() as connection:
-        await connection.execute(insert(tb_client_usage), new)
-        await connection.execute(insert(tb_usage), old[-len(ALL) // 3 :])
+        await connection.execute(insert(tb_usage), [_row(used) for used in ALL])
 
 
 async def paged(store: Store, versions: dict[str, Version], wanted: Wanted, limit: int) -> list[UsedThing]:
@@ -98,8 +95,7 @@ def test_pages_hold_every_use_once_in_the_order_of_the_report(
     async def played() -> list[UsedThing]:
         store = Store(create_async_engine("sqlite+aiosqlite:///:memory:"), Clock())
         async with store.begin() as connection:
-            for table in (tb_client_usage, tb_usage):
-                await connection.run_sync(table.create)
+            await connection.run_sync(tb_usage.create)
         await filled(store)
         wanted = Wanted(contracts=[V1, V2], going=going, client_id=client_id)
         found = await paged(store, versions, wanted, limit)

@@ -91,9 +91,9 @@ def test_an_extension_may_be_of_one_issuers_client_alone() -> None:
     late = Extension(client_id="crm", issuer=ONE, until=LATEST, reason="May")
     extended = msgspec.structs.replace(GOES, extensions=(late,))
 
-    ends = [_end(extended, _used(issuer=issuer))[1] for issuer in (ONE, OTHER, "")]
+    ends = [_end(extended, _used(issuer=issuer))[1] for issuer in (ONE, OTHER)]
 
-    assert ends == [LATEST, LATER, LATER], "Whose client was counted before issuers were, nobody knows."
+    assert ends == [LATEST, LATER]
 
 
 def test_an_operation_may_end_before_its_version() -> None:
@@ -186,22 +186,19 @@ def test_what_changes_next_is_told(changed: dict[str, object], following: dateti
 @pytest.mark.parametrize(
     ("client_id", "issuer", "owner"),
     [
-        ("crm", "", "Sales"),
         ("crm", "https://one.example", "Sales"),
         ("crm", "https://other.example", "Others"),
-        ("partner-x", "", "Partners"),
-        ("nobody", "", None),
+        ("partner-x", "https://one.example", "Partners"),
+        ("nobody", "https://one.example", None),
     ],
 )
-def test_whoever_answers_for_a_client_is_told_also_without_its_issuer(
-    client_id: str, issuer: str, owner: str | None
-) -> None:
+def test_whoever_answers_for_a_client_is_found_by_its_issuer(client_id: str, issuer: str, owner: str | None) -> None:
     rows = [
         {"kind": "consumer", "client_id": "crm", "owner": "Sales", "issuers": ["https://one.example"]},
         {"kind": "consumer", "client_id": "partner-*", "owner": "Partners"},
         {"kind": "consumer", "client_id": "c*m", "owner": "Others"},
     ]
 
-    found = Consumers(policies_of("05-consumers.yaml", rows)).named(client_id, issuer)
+    found = Consumers(policies_of("05-consumers.yaml", rows)).find(client_id, issuer)
 
     assert (found.policy.owner if found else None) == owner

@@ -138,10 +138,10 @@ def _field(retiring: FieldRetirement) -> RetiringField:
 
 
 def _usage(thing: UsedThing, consumers: Consumers) -> Usage:
-    used, known = thing.used, consumers.named(thing.used.client_id, thing.used.issuer)
+    used, known = thing.used, consumers.find(thing.used.client_id, thing.used.issuer)
     return Usage(
         client_id=used.client_id,
-        issuer=used.issuer or None,
+        issuer=used.issuer,
         owner=known.policy.owner if known else None,
         tier=known.policy.tier if known else None,
         contract=used.contract,

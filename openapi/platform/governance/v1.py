@@ -356,7 +356,12 @@ class RetiringField(Struct, frozen=True, kw_only=True):
 
 class Usage(Struct, frozen=True, kw_only=True):
     client_id: str
-    issuer: Annotated[str, Meta(description="Who vouches for the client: another issuer's of that name is another one. Null for what was counted before release 0.3, of whichever.")] | None
+    issuer: Annotated[
+        str,
+        Meta(
+            description="Who vouches for the client: another issuer's of that name is another one."
+        ),
+    ]
     owner: Annotated[str, Meta(description="Who answers for the client; null where no row knows it any more.")] | None
     tier: str | None
     contract: ContractVersion

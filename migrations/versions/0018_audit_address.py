@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019_audit_address"
-down_revision = "0018_usage_by_issuer"
+revision = "0018_audit_address"
+down_revision = "0017_monitors"
 branch_labels = None
 depends_on = None
 
