@@ -52,11 +52,12 @@ class Firm:
             system.away = True
 
     async def open(self) -> None:
-        """Onboard the project."""
+        """Onboard the project; the run that begins with the worker has ended, and meets nothing that is away."""
         body = orders.statement_of_work("0065", orders.HARBOUR, "Data platform", "DATA")
         done = await self.rested(await self.create("/process/project-onboarding/v1/onboardings", body))
         assert done["state"] == "active", done
         self.project = done["project"]
+        await self.until(f"{TRANSFER}/runs", lambda listed: {run["state"] for run in listed["items"]} == {"completed"})
         (self._psa_project,) = (
             one["external_id"] for one in done["cross_references"] if one["connection"] == "delivery"
         )
@@ -83,14 +84,7 @@ class Firm:
         """Return what stands at the path once it is so."""
         give_up = time.monotonic() + PATIENT_S
         while not reached(found := await self.get(path)):
-            assert time.monotonic() < give_up, [
-                found["state"],
-                *(
-                    (s["name"], s["state"], s["code"], s["detail"])
-                    for s in found.get("steps", ())
-                    if s["state"] != "done"
-                ),
-            ]
+            assert time.monotonic() < give_up, found
             await asyncio.sleep(0.02)
         return found
 
