@@ -115,6 +115,8 @@ class Callers:
         sent: Document = {"json": body, "headers": {"Idempotency-Key": f'"{uuid.uuid4()}"'}}
         answer = await self.call("POST", path, via=first, **sent)
         for other in others:
+            if other not in self._webs:
+                continue  # It was left while another one answered.
             again = await self.call("POST", path, via=other, **sent)
             same = again.content == answer.content and again.headers.get("Idempotency-Replayed") == "true"
             if not same:
