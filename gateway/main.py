@@ -19,7 +19,7 @@ from gateway.composition.pages import pages_of
 from gateway.composition.parts import CannotStart, Installation, Parts
 from gateway.composition.policies import edge_of
 from gateway.composition.usage import usage_of
-from gateway.composition.watching import migrated, reviews_in
+from gateway.composition.watching import database_of, reviews_in
 from gateway.contract import Api, ContractError, Mount, PerRequest, Request, bind, build_application, check_released
 from gateway.contract.media_types import header_values
 from gateway.counters import Counters
@@ -126,7 +126,7 @@ def web(built: Parts, draining: Draining | None = None) -> App:
     draining = draining or Draining()
     apis, settings = apis_of(built), built.installation.settings
     resources = resources_of(settings, apis)
-    checks: dict[str, Callable[[], Any]] = {"database": partial(migrated, built), "accepting": draining.accepts}
+    checks: dict[str, Callable[[], Any]] = {"database": database_of(built).holds, "accepting": draining.accepts}
     pages = pages_of(built, apis, resources, checks)
     reviews_in(built, owned_in(built, schedules_of(built)))
     verifier = verifier_of(settings, built.store)

@@ -1,6 +1,5 @@
 """How operators see a process: whether it is ready, and its metrics, with what is read from the database for them."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -8,7 +7,7 @@ from contextlib import asynccontextmanager
 import process_apis
 from gateway import health
 from gateway.composition.parts import CannotStart, Parts
-from gateway.durable import Worker, migrate
+from gateway.durable import Readiness, Worker
 from gateway.listener import listening
 from gateway.ownership import APIS, KINDS, OwnedThing
 from gateway.platform import metrics as metrics_page
@@ -17,9 +16,9 @@ from gateway.platform.monitors import Monitors, Reader
 from gateway.telemetry.metrics import REVIEWS_OVERDUE, Figures, series
 
 
-async def migrated(built: Parts) -> bool:
-    """Tell whether the database is there, and has what this release needs."""
-    return not await asyncio.to_thread(migrate.pending, built.installation.settings.database_url)
+def database_of(built: Parts) -> Readiness:
+    """Return what tells whether the database is there, and has what this release needs."""
+    return Readiness(built.installation.settings.database_url)
 
 
 def monitors_of(built: Parts) -> Monitors:
@@ -49,7 +48,7 @@ async def watched(built: Parts, worker: Worker) -> AsyncIterator[None]:
     if place.port is None:
         yield
         return
-    pages = health.pages({"database": lambda: migrated(built), "worker": worker.works})
+    pages = health.pages({"database": database_of(built).holds, "worker": worker.works})
     pages["/metrics"] = metrics_page.page(built.upstreams.metrics, monitors_of(built))
     try:
         async with listening(place.host, place.port, pages):

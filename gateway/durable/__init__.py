@@ -8,6 +8,7 @@ from gateway.durable.decisions import cancel, resume
 from gateway.durable.engine import Engine
 from gateway.durable.moments import MOMENTS, Moments, undisturbed
 from gateway.durable.process import enqueue, wait_until_resting
+from gateway.durable.readiness import Readiness
 from gateway.durable.run import Leave, process_id
 from gateway.durable.schedules import Schedule
 from gateway.durable.settings import DurableSettings
@@ -36,6 +37,7 @@ __all__ = [
     "Moments",
     "Process",
     "ProcessStep",
+    "Readiness",
     "Schedule",
     "State",
     "StepState",
