@@ -1,8 +1,10 @@
 """Logs as one JSON object a line, each with what the work belongs to, and without secrets.
 
-A line is written before whoever tells it goes on, so that none is lost with the process.
+A line is written before whoever tells it goes on. Notes alone, which are told often, wait for the end of the event
+loop's turn and leave together: who is killed in between loses those of one turn.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -42,6 +44,9 @@ SUSPECT: Final = re.compile(r"[=:]|eyJ|(?i:bearer|basic|digest|session)\s").sear
 PLAIN: Final = re.compile(r"[\w./-]*").fullmatch
 """What most fields are, names and numbers and paths: of what SUSPECT looks for they can only have the second."""
 
+TOGETHER: Final = 100
+"""So many lines do not wait any longer."""
+
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 _BLANK: Final = vars(logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"}))
 _OF_EVERY_RECORD: Final = frozenset(_BLANK) | {"message", "asctime", "taskName"}
@@ -66,22 +71,48 @@ def note(log: logging.Logger, message: str, fields: Mapping[str, object]) -> Non
 
 
 class JsonLines(logging.Handler):
-    """Writes each record as one line, at once; what `extra` names becomes a field."""
+    """Writes each record as one line, in the order in which they are told; what `extra` names becomes a field."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
-        self._stream = stream
-
-    def createLock(self) -> None:  # noqa: N802 - logging's name.
-        """Do without a lock: the stream has its own, and a line is one write."""
-        self.lock = None
+        self._stream, self._lines = stream, list[bytes]()
+        self._written_by: asyncio.AbstractEventLoop | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the line."""
+        """Write the line, a note with others of this turn."""
         try:
-            self._stream.write(line_of(record))
-            self._stream.flush()
+            self._lines.append(line_of(record))
+            if not isinstance(record, Note) or len(self._lines) >= TOGETHER or not self._is_written_soon(record):
+                self.flush()
         except Exception:  # noqa: BLE001 - as every handler does: nobody fails because a line cannot be written.
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write what waits; logging asks for it too, when the process ends."""
+        self.acquire()
+        try:
+            lines, self._lines, self._written_by = self._lines, [], None
+            if lines:
+                self._stream.write(b"".join(lines))
+                self._stream.flush()
+        finally:
+            self.release()
+
+    def _is_written_soon(self, record: logging.LogRecord) -> bool:
+        """Tell whether a loop runs here that will write what waits; it is asked once a turn."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        if loop is not self._written_by:
+            self._written_by = loop
+            loop.call_soon(self._write, record)
+        return True
+
+    def _write(self, record: logging.LogRecord) -> None:
+        try:
+            self.flush()
+        except Exception:  # noqa: BLE001 - as above.
             self.handleError(record)
 
 

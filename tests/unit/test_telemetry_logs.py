@@ -1,5 +1,6 @@
 """What a line of the log tells, and what it never does."""
 
+import asyncio
 import io
 import json
 import logging
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.correlation import belonging
 from gateway.secret import Secret
-from gateway.telemetry.logs import JsonLines, Note, line_of, redacted, start_logging
+from gateway.telemetry.logs import TOGETHER, JsonLines, Note, line_of, redacted, start_logging
 from gateway.trace import Trace
 from tests.egress_world import BOOKS, upstreams
 from tests.scripted_server import scripted_server
@@ -158,6 +159,87 @@ def test_line_that_cannot_be_written_fails_nobody(capsys: pytest.CaptureFixture[
             raise OSError(28, "No space left on device")
 
     JsonLines(Full()).handle(Note("tiebeam", "told", {}))
+
+    assert "No space left on device" in capsys.readouterr().err
+
+
+class Written(io.BytesIO):
+    """Keeps what each write held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[list[str]] = []
+
+    def write(self, lines: Any) -> int:  # noqa: ANN401 - whatever has bytes.
+        self.writes.append([json.loads(line)["message"] for line in bytes(lines).splitlines()])
+        return len(lines)
+
+
+def told(level: str, message: str) -> logging.LogRecord:
+    return logging.makeLogRecord({"levelname": level, "msg": message})
+
+
+async def test_notes_of_one_turn_are_written_together() -> None:
+    stream = Written()
+    log = JsonLines(stream)
+
+    for message in ("first", "second"):
+        log.handle(Note("tiebeam", message, {}))
+    before = stream.writes[:]
+    await asyncio.sleep(0)
+    log.handle(Note("tiebeam", "third", {}))
+    await asyncio.sleep(0)
+
+    assert before == []
+    assert stream.writes == [["first", "second"], ["third"]]
+
+
+async def test_any_other_line_takes_the_notes_before_it_along() -> None:
+    stream = Written()
+    log = JsonLines(stream)
+
+    log.handle(Note("tiebeam", "first", {}))
+    log.handle(told("ERROR", "second"))
+    await asyncio.sleep(0)
+
+    assert stream.writes == [["first", "second"]]
+
+
+async def test_notes_do_not_wait_where_there_are_many_or_the_process_ends() -> None:
+    stream = Written()
+    log = JsonLines(stream)
+
+    for number in range(TOGETHER + 1):
+        log.handle(Note("tiebeam", str(number), {}))
+    log.flush()  # As `logging.shutdown` does.
+
+    assert [len(lines) for lines in stream.writes] == [TOGETHER, 1]
+
+
+def test_note_of_a_loop_that_ended_goes_with_the_next_one() -> None:
+    stream = Written()
+    log = JsonLines(stream)
+    ended = asyncio.new_event_loop()
+    ended.call_soon(log.handle, Note("tiebeam", "first", {}))
+    ended.call_soon(ended.stop)
+    ended.run_forever()
+    ended.close()
+
+    async def go_on() -> None:
+        log.handle(Note("tiebeam", "second", {}))
+
+    asyncio.run(go_on())
+
+    assert stream.writes == [["first", "second"]]
+
+
+async def test_notes_that_cannot_be_written_fail_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(io.BytesIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    JsonLines(Full()).handle(Note("tiebeam", "told", {}))
+    await asyncio.sleep(0)
 
     assert "No space left on device" in capsys.readouterr().err
 
