@@ -1,6 +1,5 @@
 """One connection's `Http`: each call queues, is sent, is judged, and is made again where that is safe."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from gateway import deadline
+from gateway.egress.alarm import Alarm
 from gateway.egress.circuit import Circuit
 from gateway.egress.limits import Limiter
 from gateway.egress.request import Request, shown
@@ -63,6 +63,7 @@ class ConnectionHttp:
     ) -> None:
         self._name, self._patience = name, patience
         self._transport, self._limiter, self._circuit, self._tools = transport, limiter, circuit, tools
+        self._alarm = Alarm()
 
     async def call(
         self,
@@ -133,7 +134,7 @@ class ConnectionHttp:
         _belong(asked.request)
         began, told = self._tools.clock(), "cancelled"
         try:
-            async with asyncio.timeout(left_s):
+            with self._alarm.within(left_s):
                 response = await self._transport.send(asked.request)
             told = str(response.status)
             return verdict_on(response, self._tools.now(), asked.no_effect)
