@@ -77,16 +77,16 @@ requirements: $(VENV)/.dev ## Pin requirements/*.in anew, with hashes
 clean: ## Remove the environment and what tools left; the caches outside the repository stay
 	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .beside.log .import_linter_cache .screenshots
 
-$(VENV)/.runtime: requirements/runtime.txt
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt
 	@echo "Setting up $(VENV) …" >&2
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	@$(PIP) --require-hashes -r requirements/runtime.txt
+	@$(PIP) --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "Installing what tests and checks need …" >&2
 	@$(PIP) --require-hashes -r requirements/dev.txt
-	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
