@@ -85,7 +85,8 @@ def keep_serving(scene: Scene) -> None:
     say(f"Tryton       {scene.tryton['base_url']}  databases erp and psa, user admin, {scene.tryton['admin_password']}")
     if scene.redmine:
         say(f"Redmine      {scene.redmine['base_url']}  user {scene.redmine['user']}, {scene.redmine['password']}")
-    say(f"Commands     tiebeam work-items list --config {scene.config}")
+    say(f"Commands     . .venv/bin/activate; export TIEBEAM_CONFIG={scene.config.resolve()}")
+    say("             then `tiebeam work-items list --all`, or TOKEN=$(tiebeam token) for curl")
     say(f"Token        {scene.token}")
     progress("Serving; end with Ctrl-C.")
     with_interrupt = threading.Event()

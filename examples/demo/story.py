@@ -78,7 +78,7 @@ def a_late_refusal(stage: Stage) -> bool:
     item = stage.crm.call("GET", f"/platform/operations/v1/work-items/{parked['work_items'][0]}").json()
     money = item["amount_at_risk"]
     say(f"Work item for {item['owner_queue']}: {item['code']}, {money['amount']} {money['currency']} at risk.")
-    say(f"   {item['detail']}  Until {item['deadline']}.")
+    say(f"   {item['detail']}  Until {item['deadline'][:16]}Z.")
     open_department(stage.finance, "DATA", "Data and analytics")
     say("Finance opens the department in Tryton, at her own desk, and resumes the work item.")
     path = f"/platform/operations/v1/work-items/{item['id']}/resume"

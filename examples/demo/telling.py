@@ -39,7 +39,7 @@ def step(name: str, state: str, system: str | None, external_id: str | None, sec
     mark, colour = marks.get(state, ("·", "dim"))
     where = f"{system}{f' #{external_id}' if external_id else ''}" if system else ""
     took = f"{seconds:.2f} s" if seconds is not None else ""
-    print(f"     {paint(mark, colour)} {name:<28} {state:<9} {where:<18} {took:>7}")
+    print(f"     {paint(mark, colour)} {name:<30} {state:<9} {where:<16} {took:>7}")
 
 
 def progress(text: str) -> None:
@@ -51,8 +51,16 @@ def verdict(name: str, expected: object, found: object) -> bool:
     """Show whether what a system's own books say is what was computed by hand."""
     equal = expected == found
     mark = paint("✓", "green") if equal else paint("✗", "red")
-    print(f"     {mark} {name}: {found!r}" + ("" if equal else f"  expected {expected!r}"))
+    print(f"     {mark} {name}: {plain(found)}" + ("" if equal else f"  expected {plain(expected)}"))
     return equal
+
+
+def plain(value: object) -> str:
+    """Return what was found as people write it: fields apart by commas, records by semicolons."""
+    if not isinstance(value, list | tuple):
+        return "none" if value is None else str(value)
+    records = any(isinstance(one, tuple) for one in value)
+    return ("; " if records else ", ").join(plain(one) for one in value) or "none"
 
 
 def summary(outcomes: Mapping[str, bool], *, well: str, ill: str) -> bool:
