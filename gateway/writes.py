@@ -100,17 +100,16 @@ class Writes:
         fence: Fence | None = None,
         agree: Agree[T] | None = None,
         settle_s: float,
-        deadline_s: float | None = None,
         serial: str | None = None,
     ) -> T:
         """Return the document that carries the key, there once, whoever else asks and whatever gets lost.
 
         One round. `serial` names a slot, through which one write goes at a time over all processes: for systems that
         refuse whoever comes second. Raises WriteInProgress while another has the lease, or the slot; Uncertain while
-        "not there" proves nothing (Overdue once that has lasted for `deadline_s`), Refused(process_payload_conflict)
-        where the key was sent with another payload, Refused(upstream_conflict_stale) where the document is not what
-        was wanted, and what `look`, `fence` and `act` raise. After Refused and Unavailable nothing of this call has
-        had an effect.
+        "not there" proves nothing (Overdue once that has lasted for the settings' `deadline_s`),
+        Refused(process_payload_conflict) where the key was sent with another payload, Refused(upstream_conflict_stale)
+        where the document is not what was wanted, and what `look`, `fence` and `act` raise. After Refused and
+        Unavailable nothing of this call has had an effect.
         """
         return await self._single(
             key,
@@ -123,7 +122,6 @@ class Writes:
             agree=None if agree is None else lambda _key, found: agree(found),
             fence=fence,
             settle_s=settle_s,
-            deadline_s=deadline_s,
             serial=serial,
         )
 
@@ -138,7 +136,6 @@ class Writes:
         payload: Struct | None = None,
         fence: Fence | None = None,
         settle_s: float,
-        deadline_s: float | None = None,
         serial: str | None = None,
     ) -> T:
         """Return the object in its target state. `look` alone decides: it returns the object only once it is there.
@@ -157,7 +154,6 @@ class Writes:
             agree=None,
             fence=fence,
             settle_s=settle_s,
-            deadline_s=deadline_s,
             serial=serial,
         )
 
@@ -173,7 +169,6 @@ class Writes:
         agree: Callable[[P, T], list[Difference]] | None = None,
         makes: bool = True,
         settle_s: float,
-        deadline_s: float | None = None,
         serial: str | None = None,
     ) -> dict[str, T | Refused]:
         """Return what came of each item, by key: the document, there once, or why that one was refused.
@@ -204,7 +199,6 @@ class Writes:
             agree=None if agree is None else lambda key, found: agree(payloads[key], found),
             fence=fence,
             settle_s=settle_s,
-            deadline_s=deadline_s,
             serial=serial,
         )
 
@@ -224,9 +218,8 @@ class Writes:
             raise answer
         return answer
 
-    async def _carry_out(self, *, deadline_s: float | None, fence: Fence | None, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - the rest of it
-        latest_s = self._settings.deadline_s if deadline_s is None else deadline_s
-        write = Write[Any](deadline_s=latest_s, fence=_both(self._fence, fence), **asked)
+    async def _carry_out(self, *, fence: Fence | None, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - the rest of it
+        write = Write[Any](deadline_s=self._settings.deadline_s, fence=_both(self._fence, fence), **asked)
         try:
             answers = await self._rounds.carry_out(write)
         except (Refused, Unavailable):

@@ -88,7 +88,6 @@ class _Binder:
             headers=tuple(each.name.lower() for each in binding.parameters.all if each.place == "header"),
             max_body=binding.body.max_bytes if binding.body else 0,
             idempotency_key=any(_is_edges(self._document, each) for each in node["parameters"]),
-            cacheable=method == "get",
             stale_at=stale_at(self._document, node) if method == "get" else (),
             endpoint=binding,
         )

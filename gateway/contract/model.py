@@ -78,8 +78,6 @@ class Operation(Struct, frozen=True, kw_only=True):
     """Bytes; 0 where the operation takes no body."""
     idempotency_key: bool
     """Whether the contract wants `Idempotency-Key`, which is the edge's."""
-    cacheable: bool
-    """A GET: what it answers may be kept, if a policy says so."""
     stale_at: tuple[str, ...]
     """Where its answer says that it is out of date: `stale`, `items/*/stale`, or nowhere."""
     endpoint: Endpoint

@@ -47,7 +47,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Since when it is unknown."""
 
     @classmethod
-    def failed(cls, kind: Kind, error: ApiError, *, at: int, wait_s: float = 0.0) -> Self:
+    def failed(cls, kind: Kind, error: ApiError, *, at: int) -> Self:
         """Return the outcome that says what the error says."""
         refusal = Refusal(
             code=error.code,
@@ -57,7 +57,7 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
             process_id=error.process_id,
         )
         since = error.since if isinstance(error, Uncertain) else None
-        return cls(kind=kind, at=at, refusal=refusal, wait_s=wait_s, since=since)
+        return cls(kind=kind, at=at, refusal=refusal, since=since)
 
     @classmethod
     def broke(cls, *, at: int) -> Self:

@@ -32,7 +32,6 @@ class Routes:
     """Every operation by its path and method."""
 
     def __init__(self, plans: Mapping[str, Plan]) -> None:
-        self.unmatched = plans[UNMATCHED.place]
         self._root = Node()
         for plan in plans.values():
             if plan.operation is not UNMATCHED:

@@ -25,8 +25,8 @@ def test_contract_and_module_that_fit_are_joined() -> None:
         f"{CONTRACT}:{name}" for name in ("list_things", "create_thing", "delete_thing", "get_open")
     ]
     listed, created, deleted, opened = api.operations
-    assert (listed.scopes, listed.cacheable, listed.max_body) == (("all:read", "things:read"), True, 0)
-    assert (created.idempotency_key, created.max_body, created.cacheable) == (True, 2000, False)
+    assert (listed.scopes, listed.max_body) == (("all:read", "things:read"), 0)
+    assert (created.idempotency_key, created.max_body) == (True, 2000)
     assert (deleted.path, deleted.headers) == ("/process/sample-things/v1/things/{thing_id}", ("if-match",))
     assert (opened.public, opened.scopes) == (True, ())
 

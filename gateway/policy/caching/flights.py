@@ -26,7 +26,7 @@ class Flight:
     """One read under way. Nothing is made for it before somebody waits."""
 
     def __init__(self, leave: Callable[[], None]) -> None:
-        self._leave, self._landed = leave, None
+        self._leave = leave
         self._waiting: asyncio.Future[Landed] | None = None
 
     def land(self, landed: Landed) -> None:
