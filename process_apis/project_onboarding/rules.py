@@ -111,6 +111,18 @@ def usable_lines(application: Application) -> Violations:
             yield _violation(Code.contract_line_missing, f"{pointer}/value", detail)
 
 
+def one_price(application: Application) -> Violations:
+    """Yield each rate beside which another one stands for the same work: nobody could say which of them time costs."""
+    priced = set[tuple[str, str]]()
+    for place, line in enumerate(application.body.lines):
+        by_time = line.billing_method is BillingMethod.time_and_materials
+        for rate_place, rate in enumerate((by_time and line.rates) or ()):
+            if (rate.role, rate.unit) in priced:
+                detail = f"Give {rate.role} one rate by the {rate.unit}, in one line."
+                yield _violation(Code.contract_line_missing, f"/lines/{place}/rates/{rate_place}", detail)
+            priced.add((rate.role, rate.unit))
+
+
 def whole_splits(application: Application) -> Violations:
     """Yield where the payers do not pay exactly everything, or one of them stands there twice."""
     splits = application.body.splits or []
@@ -130,8 +142,8 @@ def summing_schedules(application: Application) -> Violations:
         if line.billing_method in WITH_SCHEDULE and not line.schedule:
             detail = f"A line billed as {line.billing_method} needs a schedule."
             yield _violation(Code.schedule_total_mismatch, pointer, detail)
-        elif line.schedule and not line.value and line.billing_method not in WITH_VALUE:
-            detail = "Only a line with a value is billed by a schedule."
+        elif line.schedule and line.billing_method not in WITH_VALUE:  # It would be billed twice, or for nothing.
+            detail = f"A line billed as {line.billing_method} has no schedule: that is for lines with a price."
             yield _violation(Code.schedule_total_mismatch, pointer, detail)
         elif line.schedule and line.value:
             planned = total(amount_of(part.amount) for part in line.schedule)
@@ -224,6 +236,7 @@ RULES: Final[tuple[Rule, ...]] = (  # The most relevant first: its code is the a
     fitting_template,
     required_fields,
     usable_lines,
+    one_price,
     whole_splits,
     summing_schedules,
     fitting_dates,

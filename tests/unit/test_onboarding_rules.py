@@ -18,6 +18,10 @@ BACK_AND_FORTH = [
     {"due_on": "2027-02-28", "amount": euros("-1.00")},
 ]
 OUTSIDE = [{"due_on": "2027-06-30", "amount": euros("48000.00")}]
+WHOLE = [{"due_on": "2027-01-31", "amount": euros("48000.00")}]
+PRICE = {"role": "consultant", "unit": "hour", "rate": "120.00"}
+DEARER = PRICE | {"rate": "180.00"}
+BY_THE_DAY = PRICE | {"unit": "day", "rate": "900.00"}
 SHORT = [{"due_on": "2027-01-31", "amount": euros("47999.99"), "milestone": "Design accepted"}]
 
 
@@ -65,6 +69,23 @@ def broken(application: Application) -> list[tuple[Code, str]]:
             "#/lines/0/schedule/1/amount/amount",
         ),
         ({"lines": [by_the_hour(schedule=SHORT)]}, "schedule.total_mismatch", "#/lines/0/schedule"),
+        (
+            {"lines": [by_the_hour(value=euros("48000.00"), schedule=WHOLE)]},
+            "schedule.total_mismatch",
+            "#/lines/0/schedule",
+        ),
+        (
+            {"lines": [fixed_price(billing_method="non_billable", schedule=WHOLE)]},
+            "schedule.total_mismatch",
+            "#/lines/0/schedule",
+        ),
+        ({"lines": [by_the_hour(rates=[PRICE, DEARER])]}, "contract.line_missing", "#/lines/0/rates/1"),
+        (
+            {"lines": [by_the_hour(number=1, rates=[PRICE]), by_the_hour(number=2, rates=[BY_THE_DAY, DEARER])]},
+            "contract.line_missing",
+            "#/lines/1/rates/1",
+        ),
+        ({"lines": [by_the_hour(number=1, rates=[PRICE]), fixed_price(number=2, rates=[DEARER])]}, None, None),
         ({"splits": [{"account": "4711", "percent": "99.9999"}]}, "contract.split_mismatch", "#/splits"),
         ({"splits": [{"account": "4711", "percent": "50"}] * 2}, "contract.split_mismatch", "#/splits/1/account"),
         ({"lines": [fixed_price(schedule=SHORT)]}, "schedule.total_mismatch", "#/lines/0/schedule"),
