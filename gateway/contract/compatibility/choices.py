@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from gateway.contract.compatibility.nodes import text_of
-from gateway.contract.compatibility.notes import Comparing, Place
+from gateway.contract.compatibility.notes import Comparing, Place, Side
 from gateway.contract.compatibility.shapes import CHOICES, WORDS, Shape, plain
 
 JUDGED: Final = frozenset({*CHOICES, "discriminator"})
@@ -43,8 +43,8 @@ def _keywords(schemas: Comparing, old: Shape, new: Shape, place: Place) -> None:
     if None not in {_keyword(old), _keyword(new)} and _keyword(old) != _keyword(new):
         schemas.notes.at(place, "keyword_changed", new.pointer, what=_keyword(old))
     before, after = old.below("discriminator"), new.below("discriminator")
-    maps = (dict(each.get("mapping") or {}) for each in (before, after))
-    moved = _moved(*maps)
+    maps = [dict(each.get("mapping") or {}) for each in (before, after)]
+    moved = _moved(*maps) or (_renamed(*maps) if place.side is Side.request else _renamed(*reversed(maps)))
     if before.get("propertyName") != after.get("propertyName") or moved:
         schemas.notes.at(place, "keyword_changed", new.pointer, what="discriminator")
 
@@ -54,13 +54,18 @@ def _moved(before: dict[str, str], after: dict[str, str]) -> bool:
     return any(before[name] != after[name] for name in before.keys() & after.keys())
 
 
+def _renamed(needed: dict[str, str], known: dict[str, str]) -> bool:
+    """Tell whether a name is needed that is not known, of a form that has another name there."""
+    return any(needed[name] in known.values() for name in needed.keys() - known.keys())
+
+
 def _paired(old: list[Shape], new: list[Shape]) -> Iterator[Pair]:
     """Yield what was with what is: what says the same, then what bears one name, then what looks alike."""
     before, after = list(old), list(new)
     for feature in FEATURES:
         for one in list(before):
             same = [other for other in after if feature(other) is not None and feature(other) == feature(one)]
-            if len(same) == 1:
+            if len(same) == 1 or (same and feature is _text):  # Which of those that say the same is all one.
                 before.remove(one)
                 after.remove(same[0])
                 yield one, same[0]

@@ -2,12 +2,18 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gateway.json_pointer import escaped, unescaped
 
 Node = Mapping[str, Any]
 
+NAMES: Final = frozenset(
+    {"properties", "patternProperties", "dependentSchemas", "dependentRequired", "$defs", "mapping", "parameters"}
+)
+"""What has names for its keys: something may be called `title`, and is no title."""
+VALUES: Final = frozenset({"enum", "const", "default"})
+"""What holds values, not schemas."""
 ABSENT: object = object()
 """What stands where nothing does; a null is something."""
 
@@ -74,7 +80,10 @@ def _expanded(spot: Spot, leaving_out: frozenset[str], above: frozenset[str]) ->
         return [_expanded(each, leaving_out, above) for each in spot.each()]
     if not isinstance(spot.node, Mapping):
         return None if spot.node is ABSENT else spot.node
-    found = {key: _expanded(each, leaving_out, above) for key, each in _kept(spot, leaving_out)}
+    found = {
+        key: _expanded(each, frozenset() if key in VALUES else leaving_out, above)
+        for key, each in _kept(spot, leaving_out)
+    }
     if "$ref" not in spot.node:
         return found
     target = spot.referred()
@@ -84,7 +93,8 @@ def _expanded(spot: Spot, leaving_out: frozenset[str], above: frozenset[str]) ->
 
 
 def _kept(spot: Spot, leaving_out: frozenset[str]) -> Iterator[tuple[str, Spot]]:
-    return ((key, each) for key, each in spot.items().items() if key != "$ref" and key not in leaving_out)
+    left_out = frozenset() if spot.pointer.rsplit("/", 1)[-1] in NAMES else leaving_out
+    return ((key, each) for key, each in spot.items().items() if key != "$ref" and key not in left_out)
 
 
 def _merged(target: Any, beside: dict[str, Any]) -> Any:  # noqa: ANN401 - any node

@@ -29,11 +29,13 @@ def compare(schemas: Comparing, old: Shape, new: Shape, place: Place) -> None:
 def _added(schemas: Comparing, old: Shape, new: Shape, field: Place, name: str) -> None:
     schema, others = new.properties[name], _others_of(old)
     matter = "property.added"
-    if field.side is Side.request and name in new.required:
+    if field.side is Side.request and name in new.required - old.required:
         matter = "property.required_added"
     elif field.side is Side.answer and others.node is False:
         matter = "property.added_to_closed"
     schemas.notes.at(field, matter, schema.pointer)
+    if name in old.required - new.required:
+        schemas.notes.at(field, "property.became_optional", schema.pointer, what=name)
     if isinstance(others.node, dict):  # Before, it was one of the others, with their schema.
         schemas.compare(others, schema, field)
 

@@ -1,6 +1,6 @@
 """What is sent in path, query and headers."""
 
-from typing import Final
+from typing import Any, Final
 
 from gateway.contract.compatibility import media
 from gateway.contract.compatibility.kinds import Kind
@@ -10,7 +10,10 @@ from gateway.contract.compatibility.schemas import Schemas
 from gateway.contract.compatibility.served import Served
 from gateway.contract.compatibility.shapes import WORDS
 
-JUDGED: Final = frozenset({"name", "in", "required", "schema", "content", "$ref", *WORDS})
+WRITTEN: Final = ("style", "explode", "allowReserved", "allowEmptyValue")
+JUDGED: Final = frozenset({"name", "in", "required", "schema", "content", "$ref", *WRITTEN, *WORDS})
+STYLES: Final = {"query": "form", "cookie": "form"}
+"""How a value is written where nothing is said; `simple` anywhere else."""
 Key = tuple[str, str]
 
 
@@ -54,6 +57,20 @@ def _compare(schemas: Schemas, place: Place, old: Spot, new: Spot) -> None:
     if bool(old.get("required")) != bool(new.get("required")):
         kind = Kind.parameter_required if new.get("required") else Kind.parameter_optional
         notes.add(kind, place.operation, new.pointer, place=place)
+    if old.at("content").is_there != new.at("content").is_there:
+        notes.at(place, "keyword_changed", new.at("content").pointer, what="content")
+        return
     schemas.compare(old.at("schema"), new.at("schema"), place)
     media.compare(schemas, place, old.at("content"), new.at("content"))
+    before, after = _written(old), _written(new)
+    for key in before:
+        if before[key] != after[key]:
+            notes.at(place, "keyword_changed", new.at(key).pointer, what=key)
     media.rest(notes, place, old, new, JUDGED)
+
+
+def _written(parameter: Spot) -> dict[str, Any]:
+    """Return how its value is written, also where that is not said."""
+    style = parameter.get("style", STYLES.get(parameter.node["in"], "simple"))
+    flags = {key: bool(parameter.get(key)) for key in ("allowReserved", "allowEmptyValue")}
+    return {"style": style, "explode": parameter.get("explode", style == "form"), **flags}

@@ -34,9 +34,10 @@ class Schemas:
             self.notes.at(place, "words_changed", new.pointer)
         if null and old.null != new.null:
             self.notes.at(place, "null.added" if new.null else "null.removed", new.pointer)
-        if choices.compare(self, old, new, place):
+        if self._anything(old, new, place) or choices.compare(self, old, new, place):
             return
-        if not self._kinds(old, new, place) or old.says_nothing or new.says_nothing:
+        if not self._kinds(old, new, place):
+            self._unjudged(old, new, place)
             return
         self._values(old, new, place)
         self._default(old, new, place)
@@ -48,6 +49,17 @@ class Schemas:
                 below = place.items() if key == "items" else place.inside("(name)")
                 self.compare(old.below(key), new.below(key), below)
         self._unjudged(old, new, place)
+
+    def _anything(self, old: Shape, new: Shape, place: Place) -> bool:
+        """Note down where any value is taken, or was; tell whether there is nothing else to compare."""
+        if not old.says_nothing and not new.says_nothing:
+            return False
+        if old.kinds != new.kinds:
+            self._kinds(old, new, place)
+        elif not (old.says_nothing and new.says_nothing):
+            matter = "rule.narrowed" if old.says_nothing else "rule.widened"
+            self.notes.at(place, matter, new.pointer, what="anything " + ("before" if old.says_nothing else "now"))
+        return True
 
     def _kinds(self, old: Shape, new: Shape, place: Place) -> bool:
         """Note down other kinds of values; tell whether any kind is left, so that there is more to compare."""
@@ -66,8 +78,8 @@ class Schemas:
                 matter = "value.added" if after is None else "value.removed"
                 self.notes.at(place, matter, new.pointer, what="any other value than the listed ones")
             return
-        gone = [value for value in before if value not in after]
-        come = [value for value in after if value not in before]
+        gone = [value for value in before if _typed(value) not in map(_typed, after)]
+        come = [value for value in after if _typed(value) not in map(_typed, before)]
         for matter, values in (("value.removed", gone), ("value.added", come)):
             if values:
                 self.notes.at(place, matter, new.pointer, what=", ".join(f"`{value}`" for value in values))
@@ -81,9 +93,15 @@ class Schemas:
         self.notes.at(place, "default.added" if added else "default.changed", new.pointer, **told)
 
     def _unjudged(self, old: Shape, new: Shape, place: Place) -> None:
-        for key in sorted({*old.keywords, *new.keywords} - JUDGED):
+        judged = JUDGED if old.choices else JUDGED - choices.JUDGED  # Nobody has looked at them where none was taken.
+        for key in sorted({*old.keywords, *new.keywords} - judged):
             if text_of(old.below(key), WORDS) != text_of(new.below(key), WORDS):
                 self.notes.at(place, "keyword_changed", new.pointer, what=key.split(" of ")[0])
+
+
+def _typed(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - any JSON
+    """Return the value so that `true` is not 1, as it is for Python."""
+    return isinstance(value, bool), value
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON

@@ -7,6 +7,8 @@ from gateway.contract.compatibility.nodes import ABSENT, Spot, text_of
 
 WORDS: Final = frozenset({"title", "description", "example", "examples", "deprecated", "$comment", "externalDocs"})
 """Keywords that change nothing for a program."""
+FLAGS: Final = frozenset({"readOnly", "writeOnly"})
+"""Keywords that say nothing where they say no."""
 KINDS: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 CHOICES: Final = ("oneOf", "anyOf")
 ALONE: Final = frozenset({"additionalProperties", "unevaluatedProperties", "patternProperties"})
@@ -60,9 +62,10 @@ class Shape:
     @property
     def values(self) -> list[Any] | None:
         """Return the values it lists, null left out; None where it lists none."""
-        if "const" in self.keywords:
-            return [one for one in [self.keywords["const"].node] if one is not None]
-        return [one for one in self.keywords["enum"].node if one is not None] if "enum" in self.keywords else None
+        said = self._said_values()
+        if not said:
+            return None
+        return [one for one in said[0] if one is not None and all(one in others for others in said)]
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -77,7 +80,9 @@ class Shape:
     def said_kinds(self) -> str:
         """Return its kinds in words."""
         found = self.kinds - ({"integer"} if "number" in self.kinds else set())
-        return " or ".join(sorted(found)) if found != KINDS - {"integer"} else "anything"
+        if found == KINDS - {"integer"}:
+            return "anything"
+        return " or ".join(sorted(found)) or ("null" if self.null else "nothing")
 
     @property
     def null(self) -> bool:
@@ -85,10 +90,14 @@ class Shape:
         if self._takes_null:
             return True
         listed = self._listed_kinds()
-        if "enum" in self.keywords or "const" in self.keywords:
-            written = self.keywords["enum"].node if "enum" in self.keywords else [self.keywords["const"].node]
-            return None in written and (listed is None or "null" in listed)
+        if said := self._said_values():
+            return all(None in values for values in said) and (listed is None or "null" in listed)
         return "null" in listed if listed is not None else not self.choices
+
+    def _said_values(self) -> list[list[Any]]:
+        """Return the values as each keyword lists them."""
+        constant = [[self.keywords["const"].node]] if "const" in self.keywords else []
+        return [*constant, self.keywords["enum"].node] if "enum" in self.keywords else constant
 
     def _listed_kinds(self) -> frozenset[str] | None:
         if "type" not in self.keywords:
@@ -108,6 +117,8 @@ class Shape:
                     self._collect(target, above | {target.pointer})
             elif key in WORDS:
                 self.words.setdefault(key, below.node)
+            elif key in FLAGS and below.node is False:
+                continue
             elif key == "allOf" and all(map(_can_be_merged, below.each())):
                 for part in below.each():
                     self._collect(part, above)
@@ -133,9 +144,12 @@ class Shape:
         if len(found) != 1:
             return
         forms = self.keywords[found[0]].each()
-        left = [form for form in forms if form.resolved().get("type") != "null"]
+        left = [form for form in forms if not _is_null(form.resolved())]
         self._takes_null |= len(left) < len(forms) and "type" not in self.keywords
-        if len(left) == 1 and "type" not in self.keywords:
+        if not left and "type" not in self.keywords:
+            del self.keywords[found[0]]
+            self.keywords["type"] = forms[0]._replace(node="null")
+        elif len(left) == 1 and "type" not in self.keywords:
             words = dict(self.words)
             del self.keywords[found[0]]
             self.form = left[0]
@@ -144,6 +158,11 @@ class Shape:
             self._split_choices()
         else:
             self.choices = [Shape(form) for form in left]
+
+
+def _is_null(form: Spot) -> bool:
+    """Tell whether the form is null and nothing else, however that is written."""
+    return form.get("type") == "null" or form.get("enum") == [None] or form.get("const", ABSENT) is None
 
 
 def plain(spot: Spot) -> Spot:

@@ -11,6 +11,10 @@ ID, STATE, NOTE, TRIES = (field(f"Hold.{name}") for name in ("id", "state", "not
 EVENTS, LIFTED, ORIGIN, FACTS = (field(f"Hold.{name}") for name in ("events", "lifted", "origin", "facts"))
 REQUIRED, PROPERTIES = "components schemas Hold required", "components schemas Hold properties"
 TEXT = {"type": "string"}
+ANY = field("Hold.any")
+"""A field that the base does not have: a pair puts it into both."""
+TOLD = {"propertyName": "kind", "mapping": {"day": "#/components/schemas/ByDay", "hand": "#/components/schemas/ByHand"}}
+WAITING = {**PROBLEM, "headers": {"Retry-After": {"schema": TEXT}}}
 
 STATUSES: Final[list[Pair]] = [
     pair("another success", BREAKS, Kind.status_removed, move(f"{POST} 202", "201")),
@@ -84,6 +88,22 @@ STATUSES: Final[list[Pair]] = [
         Kind.answer_words_changed,
         put(f"{GET} 200 content application/json example", {"a": 1}),
     ),
+    pair(
+        "a header of a refusal is gone",
+        BREAKS,
+        Kind.header_removed,
+        put(f"{POST} 409", PROBLEM),
+        first=(put(f"{POST} 409", WAITING),),
+    ),
+    pair("a range of successes", BREAKS, Kind.status_removed, move(f"{GET} 200", "2XX")),
+    pair("a range of refusals", SAFE, Kind.refusal_added, move(f"{POST} 409", "4XX")),
+    pair("a header is deprecated", SAFE, Kind.answer_words_changed, put(f"{GET} 200 headers ETag deprecated", True)),
+    pair(
+        "a header as JSON",
+        BREAKS,
+        Kind.answer_type_widened,
+        put(f"{GET} 200 headers ETag", {"required": True, "content": {"application/json": {"schema": TEXT}}}),
+    ),
 ]
 
 FIELDS: Final[list[Pair]] = [
@@ -148,6 +168,14 @@ FIELDS: Final[list[Pair]] = [
         put(field("Hold.scope"), {"allOf": [ref("Held"), {"properties": {"by": TEXT}}]}),
     ),
     pair("only to write", BREAKS, Kind.answer_keyword_changed, put(f"{NOTE} writeOnly", True)),
+    pair(
+        "a field is listed that was always there, and may be away now",
+        BREAKS,
+        Kind.answer_property_optional,
+        put(field("Held.by"), TEXT),
+        take("components schemas Held required", "by"),
+        first=(add("components schemas Held required", "by"),),
+    ),
 ]
 
 VALUES: Final[list[Pair]] = [
@@ -226,5 +254,71 @@ VALUES: Final[list[Pair]] = [
     ),
     pair(
         "a condition", BREAKS, Kind.answer_keyword_changed, put("components schemas Hold if", {"required": ["tries"]})
+    ),
+    pair(
+        "anything without a rule", BREAKS, Kind.answer_rule_widened, put(ANY, {}), first=(put(ANY, {"pattern": "a"}),)
+    ),
+    pair(
+        "a rule where it was anything",
+        SAFE,
+        Kind.answer_rule_narrowed,
+        put(ANY, {"pattern": "a"}),
+        first=(put(ANY, {}),),
+    ),
+    pair(
+        "forms where it was anything",
+        SAFE,
+        Kind.answer_rule_narrowed,
+        put(ANY, {"oneOf": [ref("ByDay"), ref("ByHand")]}),
+        first=(put(ANY, {}),),
+    ),
+    pair(
+        "anything instead of forms",
+        BREAKS,
+        Kind.answer_rule_widened,
+        put(ANY, {}),
+        first=(put(ANY, {"oneOf": [ref("ByDay"), ref("ByHand")]}),),
+    ),
+    pair(
+        "null too, as a constant",
+        BREAKS,
+        Kind.answer_null_added,
+        put(LIFTED, {"anyOf": [ref("Lifted"), {"const": None}]}),
+        first=(put(LIFTED, ref("Lifted")),),
+    ),
+    pair(
+        "null never, of listed values",
+        SAFE,
+        Kind.answer_null_removed,
+        put(f"{NOTE} enum", ["a"]),
+        first=(put(f"{NOTE} enum", ["a", None]),),
+    ),
+    pair(
+        "greater numbers",
+        BREAKS,
+        Kind.answer_rule_changed,
+        put(f"{TRIES} format", "int64"),
+        first=(put(f"{TRIES} format", "int32"),),
+    ),
+    pair(
+        "no default is said",
+        SAFE,
+        Kind.answer_default_changed,
+        drop(f"{TRIES} default"),
+        first=(put(f"{TRIES} default", 0),),
+    ),
+    pair(
+        "not told apart by a field any more",
+        BREAKS,
+        Kind.answer_keyword_changed,
+        drop(f"{ORIGIN} discriminator"),
+        first=(put(f"{ORIGIN} discriminator", {"propertyName": "kind"}),),
+    ),
+    pair(
+        "a second name of a form",
+        BREAKS,
+        Kind.answer_keyword_changed,
+        put(f"{ORIGIN} discriminator", {**TOLD, "mapping": {**TOLD["mapping"], "date": "#/components/schemas/ByDay"}}),
+        first=(put(f"{ORIGIN} discriminator", TOLD),),
     ),
 ]

@@ -61,9 +61,30 @@ OPERATIONS: Final[list[Pair]] = [
     pair("no further scope", BREAKS, Kind.operation_further_scope_removed, drop(f"{POST} x-further-scopes")),
     pair("a scheme of another kind", BREAKS, Kind.contract_scheme_changed, put(f"{SCHEMES} bearer scheme", "basic")),
     pair("a scheme is gone", BREAKS, Kind.contract_scheme_changed, drop(f"{SCHEMES} bearer")),
+    pair(
+        "strangers no longer, beside others",
+        BREAKS,
+        Kind.operation_closed,
+        put(SECURITY, [{"bearer": ["holds:read"]}]),
+        first=(put(SECURITY, [{}, {"bearer": ["holds:read"]}]),),
+    ),
+    pair(
+        "a scope more in one of two ways",
+        BREAKS,
+        Kind.operation_security_tightened,
+        put(SECURITY, [{"bearer": ["all:read"]}, {"key": []}]),
+    ),
+    pair(
+        "a link to another server",
+        BREAKS,
+        Kind.link_changed,
+        put(f"{POST} responses 202 links location server", {"url": "/b"}),
+    ),
 ]
 
 QUERY = f"{LIST} parameters"
+PROJECT = {"name": "project", "in": "query", "required": True}
+FORM = {"style": "form", "explode": True, "allowReserved": False, "allowEmptyValue": False}
 PARAMETERS: Final[list[Pair]] = [
     pair("a parameter is gone", BREAKS, Kind.parameter_removed, drop(f"{QUERY} 0")),
     pair("a parameter is new", SAFE, Kind.parameter_added, add(QUERY, {"name": "by", "in": "query", "schema": {}})),
@@ -108,4 +129,24 @@ PARAMETERS: Final[list[Pair]] = [
         Kind.request_words_changed,
         put(f"{QUERY} 0", {"name": "state", "in": "query", "schema": {"allOf": [ref("State")]}}),
     ),
+    pair(
+        "as JSON in the query",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(f"{QUERY} 2", {**PROJECT, "content": {"application/json": {"schema": {"type": "string"}}}}),
+    ),
+    pair(
+        "written as it always was, said",
+        SAFE,
+        Kind.request_words_changed,
+        put(f"{QUERY} 0", {"name": "state", "in": "query", "schema": ref("State"), **FORM}),
+    ),
+    pair("lists with spaces", BREAKS, Kind.request_keyword_changed, put(f"{QUERY} 0 style", "spaceDelimited")),
+    pair(
+        "a part of the path written otherwise",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(f"{ONE} parameters 0 style", "label"),
+    ),
+    pair("in a cookie instead", BREAKS, Kind.parameter_removed, put(f"{QUERY} 0 in", "cookie")),
 ]

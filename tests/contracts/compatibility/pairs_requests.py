@@ -13,6 +13,26 @@ LABELS, LIFT, LIMIT, UNTIL = (field(f"NewHold.{name}") for name in ("labels", "l
 REQUIRED, PROPERTIES = "components schemas NewHold required", "components schemas NewHold properties"
 TEXT = {"type": "string", "maxLength": 9}
 BOTH = {"required": ["reason"], "properties": {"reason": {"type": "string"}}}
+ANY = field("NewHold.any")
+"""A field that the base does not have: a pair puts it into both."""
+SAID = {
+    "type": ["string", "null"],
+    "title": "N",
+    "minLength": 1,
+    "maxLength": 400,
+    "pattern": "^[^<]+$",
+    "readOnly": False,
+}
+OPEN = {"type": "object", "title": "F", "additionalProperties": True}
+LOOSE = {"type": "array", "title": "L", "minItems": 1, "maxItems": 100, "uniqueItems": False, "items": ref("Line")}
+NIL = {"oneOf": [ref("Money"), {"enum": [None]}]}
+ONES = {"enum": [1]}
+TWICE = {"oneOf": [ref("ByDay"), ref("ByHand")], "anyOf": [{"required": ["on"]}, {"required": ["by"]}]}
+
+
+def parts(**properties: Node) -> Node:
+    """Return an object in two parts, which cannot be merged."""
+    return {"allOf": [{"additionalProperties": False, "properties": properties}, {"required": ["by"]}]}
 
 
 def form(kind: str, longest: int) -> Node:
@@ -155,6 +175,56 @@ FIELDS: Final[list[Pair]] = [
                 },
             },
         ),
+    ),
+    pair(
+        "a field called like a keyword is gone from a part",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(ANY, parts(by=TEXT)),
+        first=(put(ANY, parts(title=TEXT, by=TEXT)),),
+    ),
+    pair(
+        "a field called like a keyword, shorter in a part",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(ANY, parts(title={"type": "string", "maxLength": 3}, by=TEXT)),
+        first=(put(ANY, parts(title=TEXT, by=TEXT)),),
+    ),
+    pair(
+        "a title of a field of a part",
+        SAFE,
+        Kind.request_words_changed,
+        put(ANY, {"title": "A", **parts(title={**TEXT, "title": "T"}, by=TEXT)}),
+        first=(put(ANY, parts(title=TEXT, by=TEXT)),),
+    ),
+    pair(
+        "a field called like a keyword depends on another",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(field("NewHold dependentRequired"), {"description": ["note"]}),
+        first=(put(field("NewHold dependentRequired"), {}),),
+    ),
+    pair(
+        "a field is listed that had to be sent before",
+        SAFE,
+        Kind.request_property_added,
+        put(f"{PROPERTIES} by", TEXT),
+        first=(add(REQUIRED, "by"),),
+    ),
+    pair("not only to read, said", SAFE, Kind.request_words_changed, put(NOTE, SAID)),
+    pair("at least three fields", BREAKS, Kind.request_rule_narrowed, put(field("NewHold minProperties"), 3)),
+    pair("others are taken, said", SAFE, Kind.request_words_changed, put(field("NewHold.free"), OPEN)),
+    pair(
+        "others are no fields of a part",
+        BREAKS,
+        Kind.request_object_closed,
+        put(field("NewHold.free unevaluatedProperties"), False),
+    ),
+    pair(
+        "others are long enough",
+        BREAKS,
+        Kind.request_object_closed,
+        put(field("NewHold.free additionalProperties"), {"minLength": 2}),
     ),
 ]
 
@@ -333,5 +403,110 @@ VALUES: Final[list[Pair]] = [
         BREAKS,
         Kind.request_choice_removed,
         put(f"{LIFT} oneOf", [form("a", 9), form("b", 9), form("c", 9)]),
+    ),
+    pair(
+        "a rule where anything was taken",
+        BREAKS,
+        Kind.request_rule_narrowed,
+        put(ANY, {"minLength": 3}),
+        first=(put(ANY, {"title": "A"}),),
+    ),
+    pair("a field where anything was taken", BREAKS, Kind.request_rule_narrowed, put(ANY, BOTH), first=(put(ANY, {}),)),
+    pair(
+        "a condition where anything was taken",
+        BREAKS,
+        Kind.request_rule_narrowed,
+        put(ANY, {"not": TEXT}),
+        first=(put(ANY, {}),),
+    ),
+    pair(
+        "forms where anything was taken",
+        BREAKS,
+        Kind.request_rule_narrowed,
+        put(ANY, {"oneOf": [ref("ByDay"), ref("ByHand")]}),
+        first=(put(ANY, True),),
+    ),
+    pair(
+        "nothing where anything was taken", BREAKS, Kind.request_rule_narrowed, put(ANY, False), first=(put(ANY, {}),)
+    ),
+    pair("anything without a rule", SAFE, Kind.request_rule_widened, put(ANY, {}), first=(put(ANY, {"minLength": 3}),)),
+    pair(
+        "anything instead of forms",
+        SAFE,
+        Kind.request_rule_widened,
+        put(ANY, {}),
+        first=(put(ANY, {"oneOf": [ref("ByDay"), ref("ByHand")]}),),
+    ),
+    pair(
+        "a rule for items of any kind",
+        BREAKS,
+        Kind.request_rule_narrowed,
+        put(ANY, {"type": "array", "items": {"minLength": 3}}),
+        first=(put(ANY, {"type": "array"}),),
+    ),
+    pair(
+        "a form less where two keywords choose",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(ANY, {**TWICE, "anyOf": [{"required": ["by"]}]}),
+        first=(put(ANY, TWICE),),
+    ),
+    pair(
+        "null only",
+        BREAKS,
+        Kind.request_type_narrowed,
+        put(NOTE, {"anyOf": [{"type": "null"}]}),
+    ),
+    pair(
+        "text where there was only null",
+        SAFE,
+        Kind.request_type_widened,
+        put(ANY, {"type": ["string", "null"]}),
+        first=(put(ANY, {"oneOf": [{"type": "null"}]}),),
+    ),
+    pair(
+        "null no longer, as a value", BREAKS, Kind.request_null_removed, put(ANY, ref("Money")), first=(put(ANY, NIL),)
+    ),
+    pair(
+        "true instead of one", BREAKS, Kind.request_type_narrowed, put(ANY, {"enum": [True]}), first=(put(ANY, ONES),)
+    ),
+    pair(
+        "one no longer, beside true",
+        BREAKS,
+        Kind.request_value_removed,
+        put(ANY, {"type": ["integer", "boolean"], "enum": [True]}),
+        first=(put(ANY, {"type": ["integer", "boolean"], "enum": [1, True]}),),
+    ),
+    pair(
+        "listed values beside a constant",
+        BREAKS,
+        Kind.request_type_narrowed,
+        put(ANY, {"const": 1, "enum": ["a", None]}),
+        first=(put(ANY, {"const": 1}),),
+    ),
+    pair("a length as a fraction", SAFE, Kind.request_words_changed, put(NOTE, {**SAID, "maxLength": 400.0})),
+    pair("a share from a half on", BREAKS, Kind.request_rule_narrowed, put(f"{SHARE} minimum", 0.5)),
+    pair("not only different items, said", SAFE, Kind.request_words_changed, put(LINES, LOOSE)),
+    pair("written in base64", BREAKS, Kind.request_keyword_changed, put(f"{NOTE} contentEncoding", "base64")),
+    pair(
+        "a second name of a form is gone",
+        BREAKS,
+        Kind.request_keyword_changed,
+        drop(f"{LIFT} discriminator mapping date"),
+        first=(put(f"{LIFT} discriminator mapping date", "#/components/schemas/ByDay"),),
+    ),
+    pair(
+        "a second name of a form",
+        SAFE,
+        Kind.request_words_changed,
+        put(f"{LIFT} discriminator mapping date", "#/components/schemas/ByDay"),
+        put(f"{LIFT} title", "L"),
+    ),
+    pair(
+        "told apart by another field, where no form is listed",
+        BREAKS,
+        Kind.request_keyword_changed,
+        put(ANY, {"type": "object", "discriminator": {"propertyName": "type"}}),
+        first=(put(ANY, {"type": "object", "discriminator": {"propertyName": "kind"}}),),
     ),
 ]
