@@ -9,19 +9,23 @@ MAX_DEPTH = 64
 
 # An escape of NUL: the backslash before `u` is not itself escaped.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# A text that does not end reaches to the end: to look for its end from each of its quotes would take minutes.
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_OPENS = ord("[")
 
 
 def too_deep(body: bytes) -> bool:
     """Tell whether the document nests more than MAX_DEPTH levels; whether its brackets match is not asked."""
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return False
-    left = _TEXT.sub(b"", body).translate(_SQUARE, _NOT_BRACKETS)
-    for _ in range(MAX_DEPTH):  # Each round takes the innermost pairs away.
-        left = left.replace(b"[]", b"")
-    return bool(left)
+    depth = 0
+    for bracket in _TEXT.sub(b"", body).translate(_SQUARE, _NOT_BRACKETS):
+        depth = depth + 1 if bracket == _OPENS else max(depth - 1, 0)
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def has_nul(body: bytes) -> bool:

@@ -1,6 +1,7 @@
 """The scanner against documents whose duplicate keys, NULs and depth are known, since they were built from them."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -105,10 +106,23 @@ def depth_of(node: Node) -> int:
         (b"[" * 100_000, True),
         (b"[{}]" * 100, False),
         (b"]" * 100 + b"[" * 65, True),
+        (b"[]" * 100 + b"[", False),
+        (b"[" * 65 + b'"', True),
+        (b'["' + b"[" * 100, False),
     ],
 )
 def test_depth_of_what_is_hardly_json(body: bytes, deep: bool) -> None:  # noqa: FBT001
     assert too_deep(body) is deep
+
+
+@pytest.mark.parametrize("hostile", [b'"\\', b'"a', b"[", b"[]", b"\\"])
+def test_depth_is_known_at_once_whatever_is_sent(hostile: bytes) -> None:
+    body = b"[]" * (MAX_DEPTH + 1) + hostile * (40_000 // len(hostile))
+    began = time.process_time()
+
+    too_deep(body)
+
+    assert time.process_time() - began < 3  # Some 10 ms; once it was 15 s, and grew with the square of the length.
 
 
 def test_keys_that_differ_in_spelling_only_are_one_key() -> None:
