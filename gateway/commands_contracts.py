@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.composition.parts import CannotStart
 from gateway.contract import ContractError, Document
@@ -16,7 +16,8 @@ from gateway.contract.compatibility.telling import breaking, growth, markdown_of
 from gateway.contract.freezing import freeze
 from gateway.contract.linting import Finding, findings_of
 from gateway.contract.released import OPENAPI, Entry, Snapshot, changelog, current, newest, served_now, snapshots
-from gateway.lifecycle import LifecycleError, load
+from gateway.lifecycle import LifecycleError, Stage, Version, load, stage_of
+from gateway.store.database import Clock, utc_now
 from gateway.yaml_text import NotYaml, loaded
 
 
@@ -39,14 +40,34 @@ def since_last_release(contract: str, openapi: Path = OPENAPI) -> list[Differenc
     return [_between(last, served_now(contract, openapi), "as it stands")] if last else []
 
 
-def all_since_release(openapi: Path = OPENAPI) -> list[Difference]:
+def all_since_release(openapi: Path = OPENAPI, clock: Clock = utc_now) -> list[Difference]:
     """Return the same of every contract, and what changed from each release to the next: nobody edits those."""
     found = []
-    for contract in sorted(load((openapi / "lifecycle.yaml").read_text("utf-8"))):
+    for contract, version in sorted(_listed(openapi).items()):
         released = snapshots(contract, openapi)
         found += [_between(before, after, after.version) for before, after in pairwise(released)]
-        found += since_last_release(contract, openapi)
+        if _is_there(contract, openapi):
+            found += since_last_release(contract, openapi)
+        elif released and stage_of(version, clock()) is not Stage.sunset:
+            found.append(_between(released[-1], _nothing_of(released[-1]), "not there, and no sunset of it has passed"))
     return found
+
+
+def _listed(openapi: Path) -> dict[str, Version]:
+    return load((openapi / "lifecycle.yaml").read_text("utf-8"))
+
+
+def _all(openapi: Path) -> list[str]:
+    return sorted(contract for contract in _listed(openapi) if _is_there(contract, openapi))
+
+
+def _is_there(contract: str, openapi: Path) -> bool:
+    """Tell whether the contract is in the source: a version that ended keeps its entry, and nothing else."""
+    return (openapi / f"{contract}.yaml").is_file()
+
+
+def _nothing_of(snapshot: Snapshot) -> Snapshot:
+    return structs.replace(snapshot, document=snapshot.document | {"paths": {}})
 
 
 def _between(old: Snapshot, new: Snapshot, name: str) -> Difference:
@@ -97,7 +118,7 @@ def _day(entry: Entry) -> str:
 
 def lint(paths: Sequence[str], openapi: Path = OPENAPI) -> list[Finding]:
     """Return what breaks our rules in the contracts or files named; in all contracts where none is."""
-    names = paths or sorted(load((openapi / "lifecycle.yaml").read_text("utf-8")))
+    names = paths or _all(openapi)
     return [finding for name in names for finding in findings_of(source_of(name, openapi))]
 
 
@@ -113,7 +134,7 @@ def freeze_all(contracts: Sequence[str], on: date, openapi: Path = OPENAPI) -> I
     """Yield a sentence for each contract that is frozen, one by one; of all contracts where none is named."""
     if not (openapi.parent / "pyproject.toml").is_file():
         raise CannotStart("Contracts are released in a checkout of the source, where they are committed.")
-    for contract in contracts or sorted(load((openapi / "lifecycle.yaml").read_text("utf-8"))):
+    for contract in contracts or _all(openapi):
         try:
             is_new = freeze(_known(contract, openapi), on, openapi)
         except (ContractError, LifecycleError) as error:
@@ -164,6 +185,6 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 
 def _known(contract: str, openapi: Path) -> str:
-    if not (openapi / f"{contract}.yaml").is_file():
+    if not _is_there(contract, openapi):
         raise CannotStart(f"There is no contract {contract}, and no such file; `tiebeam lint` looks at all there are.")
     return contract

@@ -1,7 +1,7 @@
 """Releases of a contract: frozen once, guarded at the start, compared, and told as a changelog."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +275,36 @@ def test_releases_that_were_edited_afterwards_are_seen_from_one_to_the_next(open
     assert [each.title for each in found] == ["process/stops/v1 1.0.0 → 1.1.0", "process/stops/v1 1.1.0 → as it stands"]
     assert commands_contracts.is_breaking(found[:1])
     assert not commands_contracts.is_breaking(found[1:])
+
+
+def retired(openapi: Path) -> None:
+    """Take the contract of version 1 away, which has been released and has ended."""
+    freeze(CONTRACT, DAY, openapi)
+    (openapi / f"{CONTRACT}.yaml").unlink()
+    lifecycle = openapi / "lifecycle.yaml"
+    ended = "  deprecated_at: 2026-11-25T00:00:00Z\n  sunset_at: 2027-01-01T00:00:00Z\n  owner"
+    lifecycle.write_text(lifecycle.read_text().replace("  owner", ended, 1))
+
+
+def test_version_that_has_ended_keeps_its_entry_when_its_contract_goes(openapi: Path) -> None:
+    retired(openapi)
+
+    compared = commands_contracts.all_since_release(openapi, lambda: datetime(2027, 1, 1, tzinfo=UTC))
+    frozen = list(commands_contracts.freeze_all([], DAY, openapi))
+
+    assert compared == []
+    assert frozen == [f"{NEXT} 2.0.0 is released."]
+    assert {each.contract for each in commands_contracts.lint([], openapi)} <= {NEXT}
+    assert changelog(NEXT, openapi)[0].since == f"{CONTRACT} 1.0.0"
+
+
+def test_contract_that_is_gone_before_its_sunset_breaks_its_callers(openapi: Path) -> None:
+    retired(openapi)
+
+    found = commands_contracts.all_since_release(openapi, lambda: datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC))
+
+    assert commands_contracts.is_breaking(found)
+    assert [change.words for change in found[0].changes] == ["It is gone."]
 
 
 def test_contracts_are_released_in_a_checkout_only(openapi: Path) -> None:
