@@ -92,8 +92,8 @@ async def test_cost_beyond_the_bucket_is_never_met(counters: Counters) -> None:
 
 async def test_permits_come_back(counters: Counters) -> None:
     question = Question((Limit("a", 10, 1),))
-    assert (await counters.ask(question)).refused_by is None
-    told = await counters.ask(question)
+    while (told := await counters.ask(question)).refused_by is None:
+        pass  # A machine that stands still between two questions lets a permit come back meanwhile.
     await asyncio.sleep(told.wait_s + 0.002)
 
     assert 0 < told.wait_s <= 0.1
@@ -114,15 +114,15 @@ async def test_place_is_held_until_it_is_given_back(counters: Counters) -> None:
 
 
 async def test_place_whose_lease_is_over_is_free(counters: Counters) -> None:
-    question = Question(places=(Places("desk", most=1, lease_s=0.05),))
-    dead = await counters.ask(question)
+    dying, lasting = (Question(places=(Places("desk", most=1, lease_s=lease_s),)) for lease_s in (0.05, 600))
+    dead = await counters.ask(dying)
     await asyncio.sleep(0.06)
-    alive = await counters.ask(question)
+    alive = await counters.ask(lasting)
     assert dead.ticket
     assert alive.ticket
-    counters.leave(question.places, dead.ticket)
+    counters.leave(dying.places, dead.ticket)
 
-    assert (await counters.ask(Question(places=(Places("desk", most=1, lease_s=600),)))).refused_by == 0
+    assert (await counters.ask(lasting)).refused_by == 0
 
 
 async def test_call_without_a_place_takes_no_permit_and_no_other_place(counters: Counters) -> None:

@@ -312,7 +312,8 @@ async def refused_for_want(edge: World) -> list[Reply]:
     """Return the answers while somebody holds the last place, and after the quota is used up."""
     edge.framework.respond = behind = Behind()
     holding = asyncio.create_task(edge.send("GET", CUSTOMER + "1"))
-    await asyncio.wait([holding], timeout=0.1)
+    while not behind.under_way and not holding.done():
+        await asyncio.wait([holding], timeout=0.01)
     assert behind.under_way == 1
     replies = [await edge.send("GET", CUSTOMER + "2"), await edge.send("POST", CUSTOMERS)]
     behind.open.set()

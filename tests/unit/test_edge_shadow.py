@@ -296,10 +296,8 @@ async def test_places_of_the_candidate_are_held_while_calls_are_under_way_and_gi
     world.framework.respond = behind
 
     calls = [asyncio.create_task(world.send("POST", CUSTOMERS)) for _ in range(3)]
-    for _ in range(100):  # Turns of the loop; the audit is asked in a thread.
-        await asyncio.sleep(0.001)
-        if behind.under_way == 3:
-            break
+    while behind.under_way < 3 and not any(call.done() for call in calls):
+        await asyncio.wait(calls, timeout=0.01)
     behind.open.set()
     await asyncio.gather(*calls)
     await world.send("POST", CUSTOMERS)
