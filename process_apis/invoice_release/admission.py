@@ -17,7 +17,7 @@ from process_apis.ledger import projects
 from process_apis.ledger.contracts import CANCELLED, SIGNED, SignedContract, find_contracts, tb_contract
 from process_apis.ledger.customers import tb_customer
 from process_apis.ledger.entities import Entities
-from process_apis.ledger.payers import Payer, payers_of
+from process_apis.ledger.payers import Payer, asked_payers
 from process_apis.ledger.projects import tb_project
 from system_apis.ports import Landscape
 
@@ -62,7 +62,7 @@ async def targets_of(
 
 async def _payers(store: Store, caller: Caller, contract: SignedContract) -> list[Payer]:
     async with store.begin() as connection:
-        payers = await payers_of(connection, contract)
+        payers = await asked_payers(connection, contract)
     return [payer for payer in payers if caller.may_see(customer=payer.customer)]
 
 

@@ -46,6 +46,16 @@ async def payers_of(connection: AsyncConnection, contract: SignedContract) -> li
     return payers
 
 
+async def asked_payers(connection: AsyncConnection, contract: SignedContract) -> list[Payer]:
+    """Return whom a release asks for: who pays, as far as they are customers, or else the contract's own customer.
+
+    That somebody who pays is no customer yet is told of each request, and keeps no other contract's from being made.
+    """
+    known = (await find_payers(connection, [contract]))[contract.id]
+    own = select(tb_customer).where(tb_customer.c.id == contract.customer)
+    return known or [_payer((await connection.execute(own)).one(), WHOLE)]
+
+
 def unknown_of(contract: SignedContract, payers: Sequence[Payer]) -> list[FundingSplit]:
     """Return the parts of the contract that none of the payers pays: their accounts are no customers yet."""
     known = {payer.account for payer in payers}
