@@ -128,10 +128,11 @@ async def reversed_among(connection: AsyncConnection, facts: Sequence[Fact]) -> 
 
 
 async def out_of_reach(connection: AsyncConnection, order: ReleaseOrder) -> list[LeftOut]:
-    """Return what is delivered and cannot be on this request: beyond a cap, or on another one."""
+    """Return what is delivered and cannot be on this request: beyond a cap, on another one, or changed in the PSA."""
     columns = tb_fact.c
     states = [Billing.cap_failed.value, Billing.on_request.value]
-    found = await find_facts(connection, _of(order), columns.billing.in_(states))
+    changed = and_(columns.billing == Billing.ready.value, columns.code.is_not(None))
+    found = await find_facts(connection, _of(order), or_(columns.billing.in_(states), changed))
     return [_left_out(fact) for fact in found]
 
 
@@ -139,6 +140,9 @@ def _left_out(fact: Fact) -> LeftOut:
     if fact.billing is Billing.cap_failed:
         detail = "It does not fit under the agreed cap. Have the contract amended."
         return LeftOut(fact=fact, code=Code.contract_cap_exceeded, detail=detail)
+    if fact.billing is Billing.ready:
+        detail = "The PSA says something else by now. It waits until that is in the books, or was mended."
+        return LeftOut(fact=fact, code=Code.entry_edited_after_post, detail=detail)
     return LeftOut(fact=fact, code=Code.entry_duplicate, detail="It is on another request.")
 
 

@@ -38,7 +38,7 @@ def _names(fact: Fact, *, stopped: bool, free: Collection[str]) -> list[str]:
         names.append("posted")
     if fact.billing is Billing.billed:
         names.append("billed")
-    elif fact.billing is Billing.ready:
+    elif fact.billing is Billing.ready and fact.code is None:  # With a code it is not what the PSA says any more.
         names.append("held" if stopped else "ready")
     elif fact.billing is Billing.on_request:
         names.append("held" if stopped and fact.id in free else "requested")

@@ -145,6 +145,12 @@ async def test_posted_hour_is_ready_until_it_is_held(stage: Stage) -> None:
     assert await stage.amounts() == {"approved": "120.00", "posted": "120.00", "held": "120.00"}
 
 
+async def test_what_the_psa_has_changed_since_is_not_ready(stage: Stage) -> None:
+    await stage.money.fact(stage.contract, code=Code.entry_edited_after_post)
+
+    assert await stage.amounts() == {"approved": "120.00", "posted": "120.00"}
+
+
 async def test_hour_on_its_way_into_the_books_is_approved_alone(stage: Stage) -> None:
     await stage.money.fact(stage.contract, posting=Posting.pending, billing=Billing.unbilled)
 
