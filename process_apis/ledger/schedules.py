@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.database import Store, metadata
 from gateway.store.instant import Instant
+from process_apis.ledger.facts import Billing, Kind, tb_fact
 from process_apis.ledger.money import total
 from process_apis.ledger.rows import replace_rows
 
@@ -92,9 +93,16 @@ async def move_part(connection: AsyncConnection, part: SchedulePart, state: str,
 
 
 async def mark_invoiced(connection: AsyncConnection, contract_id: str, part_ids: Sequence[str]) -> None:
-    """Record that the invoices of those parts of the contract are posted."""
-    for part in await find_parts(connection, tb_schedule_line.c.contract_id == contract_id):
-        if part.id in part_ids:
+    """Record that those parts of the contract are invoiced: each once everybody who pays for it is."""
+    mine = tb_schedule_line.c.contract_id == contract_id
+    # Locked first: of two payers whose invoices are recorded at once, the second one sees the first.
+    await connection.execute(select(tb_schedule_line.c.place).where(mine).with_for_update())
+    facts = tb_fact.c
+    is_open = facts.billing.not_in([Billing.billed.value, Billing.reversed.value])
+    waiting = select(facts.source_id).where(facts.source_id.in_(part_ids), facts.kind == Kind.fee.value, is_open)
+    done = set(part_ids) - set((await connection.execute(waiting)).scalars())
+    for part in await find_parts(connection, mine):
+        if part.id in done:
             await move_part(connection, part, INVOICED)
 
 

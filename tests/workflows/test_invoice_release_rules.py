@@ -10,13 +10,14 @@ from sqlalchemy import insert
 
 from gateway.errors import Refused
 from gateway.store import cross_references, inbox
+from gateway.store.cross_references import NewReference
 from gateway.store.inbox import Change, Source
 from openapi.common.types import Code, Money
 from openapi.process.invoice_release.v1 import MilestoneState, PreviewState, ReleaseState, RequestState
 from openapi.system.erp.v1 import BillableTransactions, CreditStatus, CustomerState
-from process_apis.invoice_release import documents, v1
+from process_apis.invoice_release import documents, milestones, v1
 from process_apis.invoice_release.redating import date_anew
-from process_apis.ledger import contracts, schedules
+from process_apis.ledger import contracts, customers, schedules
 from process_apis.ledger.contracts import FundingSplit
 from process_apis.ledger.customers import NewCustomer, ensure_customer
 from process_apis.ledger.entries import Approval, TimeEntry, Transfer, tb_time_entry
@@ -350,12 +351,51 @@ async def test_milestone_is_split_among_those_who_pay_to_the_cent(working: Stage
     states = {one.customer.name: (one.state, one.code) for one in release.requests}
     assert states["Alder Foods"][0] is RequestState.posted
     assert states["Other"] == (RequestState.rejected, Code.customer_not_found)
+    assert await milestone_state(working) is MilestoneState.approved_for_billing, "The other one is not invoiced yet."
+
+    await known_to_the_erp(working, "other")
+    await working.release()
+    assert await milestone_state(working) is MilestoneState.invoiced
 
 
-async def test_account_that_pays_and_is_no_customer_is_told(stage: Stage) -> None:
-    await split_contract(stage, {"account-1": "50", "nobody": "50"})
+async def milestone_state(stage: Stage) -> MilestoneState:
+    """Return where the first milestone is."""
+    async with stage.store.begin() as connection:
+        parts = await schedules.find_parts(connection, schedules.tb_schedule_line.c.place == 1)
+    return (await milestones.shown(stage.store, parts))[0].state
 
-    assert (await stage.refused()).code is Code.contract_split_mismatch
+
+async def known_to_the_erp(stage: Stage, account: str) -> None:
+    """Let the ERP know the account, as an onboarding of its own would."""
+    customer = await customers.find_customer(stage.store, stage.caller, "crm1", account)
+    assert customer is not None
+    reference = NewReference(
+        canonical_id=customer.id,
+        object_type="customer",
+        system="fake",
+        instance="books",
+        external_id=stage.project.opportunity,
+        legal_entity="ES01",
+        customer=customer.id,
+    )
+    await cross_references.retire(stage.store, stage.contract.customer, "books")
+    await cross_references.establish(stage.store, reference)
+
+
+@pytest.mark.parametrize("shares", [{"account-1": "50", "nobody": "50"}, {"nobody": "100"}])
+async def test_account_that_pays_and_is_no_customer_is_told_and_stops_no_other_contract(
+    working: Stage, shares: dict[str, str]
+) -> None:
+    project, other = await working.onboarded()
+    await working.work(contract=other, erp_project_id=project.opportunity)
+    await split_contract(working, shares)
+
+    release = await working.release(contracts=[working.contract.id, other.id])
+
+    assert {one.contract.id: (one.state, one.code) for one in release.requests} == {
+        working.contract.id: (RequestState.rejected, Code.contract_split_mismatch),
+        other.id: (RequestState.posted, None),
+    }
 
 
 async def split_contract(stage: Stage, shares: dict[str, str]) -> None:
@@ -440,6 +480,15 @@ async def test_what_is_beyond_the_cap_is_listed(working: Stage) -> None:
     request = await working.released()
 
     assert [(one.fact, one.code) for one in request.excluded] == [(beyond.id, Code.contract_cap_exceeded)]
+
+
+async def test_what_the_psa_has_changed_since_is_listed(working: Stage) -> None:
+    await working.work()
+    changed = await working.money.fact(working.contract, code=Code.entry_edited_after_post)
+
+    request = await working.released()
+
+    assert [(one.fact, one.code) for one in request.excluded] == [(changed.id, Code.entry_edited_after_post)]
 
 
 async def test_several_contracts_are_released_each_on_its_own(working: Stage) -> None:
