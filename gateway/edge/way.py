@@ -1,18 +1,19 @@
 """One operation's plan, carried out: who calls, what may they, how often, and then the rest of the plan."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Final
 
 from gateway.caller import Caller
 from gateway.counters import CountersAway, Told
-from gateway.edge.admission import Admission, Counting
+from gateway.edge.admission import Admission, Counting, RefusedUntil
 from gateway.edge.ending import check_body, refusal_at, tell
 from gateway.edge.limits import Disconnected
 from gateway.edge.pressure import Pressure
 from gateway.edge.shadow import Beside
 from gateway.edge.standing import TOPICS, Standing
 from gateway.edge.strangers import Strangers, nobody_counts, used_up
-from gateway.errors import ApiError
+from gateway.errors import ApiError, Refused
 from gateway.identity import Identity
 from gateway.identity.verifier import not_accepted
 from gateway.lifecycle import Course
@@ -75,7 +76,12 @@ class Way:
         return self._ended(call, begun)
 
     async def turned_away(self, call: Call, error: Exception) -> Answer:
-        """Return the refusal of a call that could not be read, written down like the others."""
+        """Return the refusal of a call that could not be read, counted and written down like a stranger's."""
+        if isinstance(error, Refused):  # What failed by our own fault costs nobody anything.
+            try:
+                await self._strangers.unread(call, self.tries)
+            except ApiError as charged:
+                error = charged
         return await self._failed(call, error)
 
     async def _ended(self, call: Call, begun: Awaitable[Answer]) -> Answer:
@@ -183,7 +189,7 @@ class Way:
             call.generations = told.generations[STANDING:] or None
             admission.use()
             by = told.refused_by
-            refused = admission.refusal if by is None else used_up(told.wait_s, counting.rows[by].label)
+            refused = admission.refusal if by is None else self._used_up(call, admission, counting, by, told.wait_s)
             if refused is None and admission.course is not None:
                 refused = await refusal_at(call, admission.course, self._kit)
             if self.beside is not None and counting is admission.counting:
@@ -191,7 +197,8 @@ class Way:
             if refused:
                 answer = self._kit.problem(call, refused)
             else:
-                found = admission.finds.find(call, self._kit, admission.rest) if admission.finds else None
+                finds = admission.finds if call.looked is None else None  # Once: nothing has come since.
+                found = finds.find(call, self._kit, admission.rest) if finds else None
                 answer = found or await self._admitted(call, admission)
         finally:  # Whatever ends the call, its places are somebody else's then.
             if told.ticket:
@@ -200,6 +207,16 @@ class Way:
             if comparison:
                 comparison.end()
         return counting.told(answer, told)
+
+    def _used_up(self, call: Call, admission: Admission, counting: Counting, by: int, wait_s: float) -> Refused:
+        """Return the refusal by a row; who comes before it says is told so again, and not written down again."""
+        refused, now, before = used_up(wait_s, counting.rows[by].label), self._kit.now(), admission.refused
+        if before and before.row is counting.rows[by] and now < before.until:
+            call.repeat(before.decision_id)
+        else:
+            until = now + timedelta(seconds=refused.retry_after_s or 0)
+            admission.refused = RefusedUntil(counting.rows[by], until, call.decision_id)
+        return refused
 
     async def _follow(self, generations: tuple[int, ...]) -> None:
         """Return once what stands for all calls is known again, as far as anybody can tell; raises Unavailable."""

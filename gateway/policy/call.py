@@ -50,6 +50,8 @@ class Call(Struct, eq=False):
     """What a known caller is told of a version that goes."""
     known_caller: Caller | None = None
     """Who calls, or None for a stranger."""
+    looked: Any = None
+    """What `find` of a kind came upon, for its `apply`; None while it was not asked."""
     address: str | None = None
     """Where a call comes from whose token was not known before, as quotas name it."""
     _fields: dict[bytes, bytes] | None = None

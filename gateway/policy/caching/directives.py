@@ -63,6 +63,7 @@ NOTHING: Final = Wants()
 """What nearly every request asks."""
 
 
+@lru_cache(maxsize=1_000)
 def wants_of(field: bytes | None, *, may_refresh: bool) -> Wants:
     """Return what the request's Cache-Control asks; who may not refresh does not get past what is kept."""
     if field is None:

@@ -42,10 +42,17 @@ class Terms(Struct, frozen=True, kw_only=True):
     """Fields that are not kept with it."""
 
 
+OF_KEEPING: Final = frozenset({b"age", b"cache-control", b"connection", b"expires", b"vary"})
+"""Fields by which an answer says anything of its being kept."""
+SILENT: Final = Terms(fresh_s=FOREVER, age_s=0, may_be_stale=True, vary=(), dropped=NEVER_KEPT)
+
+
 def terms_of(answer: Answer, *, shared: bool) -> Terms | None:
     """Return the terms, or None where the answer may not be kept; `shared` says that several identities get it."""
     if answer.status != OK or not is_json(answer):
         return None
+    if OF_KEEPING.isdisjoint([name for name, _ in answer.headers]):
+        return SILENT
     said = directives_of(_joined(answer, b"cache-control"))
     if b"no-store" in said or said.get(b"no-cache", b"") is None or (shared and said.get(b"private", b"") is None):
         return None

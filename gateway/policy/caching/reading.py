@@ -19,6 +19,8 @@ WITHIN_S: Final = 25.0
 """What a caller waits at most, for another's read and then for its own."""
 AWAY: Final = frozenset({502, 503, 504})
 """Answers that say nothing of the thing that was asked for."""
+Looked = tuple[Key, Stored | None]
+"""Under which key somebody has looked for a kept answer, and what there was."""
 GONE: Final = frozenset({OK, 404, 410})
 """Answers that say that what was kept before is over."""
 UNAVAILABLE: Final = 503
@@ -44,11 +46,11 @@ class Rules(Struct, frozen=True, kw_only=True):
 class Reading:
     """The read of one call."""
 
-    def __init__(self, call: Call, responses: Responses, proceed: Proceed, key: Key, rules: Rules) -> None:
+    def __init__(self, call: Call, responses: Responses, proceed: Proceed, looked: Looked, rules: Rules) -> None:
         self._call, self._responses, self._proceed = call, responses, proceed
-        self._key, self._rules = key, rules
+        self._rules = rules
+        self._key, self._before = looked
         self._view = call.visibility if rules.shared else call.partition
-        self._before = responses.find(key, call)
 
     async def answer(self, wants: Wants) -> Answer:
         """Return what is read for this call, or for one that asked the same and was first."""

@@ -23,7 +23,7 @@ def forwarded(call: Call, stored: Stored, age_s: float, what: bytes, *, stale: b
 
 def passed(call: Call, answer: Answer, what: bytes, view: str) -> Answer:
     """Return what the framework answered just now; others may keep it for themselves, but must ask each time."""
-    if answer.status == OK and is_json(answer) and answer.header(b"etag") is None:
+    if answer.status == OK and answer.header(b"etag") is None and is_json(answer):
         answer.add(b"etag", tag_of(view, answer.body))
     if answer.header(b"cache-control") is None:
         answer.add(*TO_CALLERS if answer.status == OK else (b"cache-control", b"no-store"))
@@ -36,7 +36,7 @@ def detached(call: Call) -> Call:
     headers = [field for field in call.headers if field[0] not in OF_THE_CALLER]
     alone = Call(call.operation, {**call.scope, "headers": headers}, _nothing)
     alone.correlation_id, alone.path, alone.known_caller = call.correlation_id, call.path, call.caller
-    alone.generations = call.generations
+    alone.generations, alone.looked = call.generations, call.looked
     alone.partition, alone.visibility = call.partition, call.visibility
     return alone
 

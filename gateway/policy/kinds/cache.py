@@ -66,7 +66,9 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
     def find(self, call: Call, kit: Kit, proceed: Proceed) -> Answer | None:
         """Return the kept answer where it will do; as 304 where the caller has it already."""
         responses = kit.responses
-        stored = responses.find(self.key_of(call), call)
+        key = self.key_of(call)
+        stored = responses.find(key, call)
+        call.looked = key, stored
         if stored is None:
             return None
         age_s = responses.clock() - stored.begun_at
@@ -110,11 +112,11 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
 
     def _found(self, call: Call, kit: Kit, proceed: Proceed, stored: Stored) -> Answer | None:
         """Return the kept answer where it will do, though something about the call or the answer is out of line."""
-        rules, responses = self._rules(call.operation), kit.responses
-        if self._passes(call) or not rules.hold(call, stored, responses):
+        wants = wants_of(call.header(b"cache-control"), may_refresh=self.refresh_by == "all")
+        responses = kit.responses
+        if wants.anew or self._passes(call) or not self._rules(call.operation).hold(call, stored, responses):
             return None
         age_s, fresh_s = responses.clock() - stored.begun_at, stored.fresh_s
-        wants = wants_of(call.header(b"cache-control"), may_refresh=self.refresh_by == "all")
         if age_s < fresh_s:
             if not wants.suits(age_s, fresh_s):
                 return None
@@ -140,7 +142,7 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
         return any(f"{name}={value}" in self.anew for name, value in items)
 
     def _reading(self, call: Call, kit: Kit, proceed: Proceed) -> Reading:
-        return Reading(call, kit.responses, proceed, self.key_of(call), self._rules(call.operation))
+        return Reading(call, kit.responses, proceed, call.looked, self._rules(call.operation))
 
     def _rules(self, operation: Operation) -> Rules:
         return Rules(
