@@ -1,8 +1,6 @@
 """How much time is left for the work at hand: whoever waits says so once, and everything below keeps to it."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -12,15 +10,27 @@ current_deadline: ContextVar[float | None] = ContextVar("current_deadline", defa
 FOREVER: Final = float("inf")
 
 
-@contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Give what runs inside at most so long; a deadline that is nearer already stays."""
-    until = time.monotonic() + seconds
-    token = current_deadline.set(min(until, current_deadline.get() or FOREVER))
-    try:
-        yield
-    finally:
-        current_deadline.reset(token)
+def deadline(seconds: float) -> "Deadline":
+    """Return a block that gives what runs inside at most so long; a deadline that is nearer already stays."""
+    return Deadline(seconds)
+
+
+class Deadline:
+    """The block. A class, because every call has one: it costs a third of what a generator does."""
+
+    __slots__ = ("_before", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        """Begin to count the time."""
+        until = time.monotonic() + self._seconds
+        self._before = current_deadline.set(min(until, current_deadline.get() or FOREVER))
+
+    def __exit__(self, *_: object) -> None:
+        """Put back the deadline that there was."""
+        current_deadline.reset(self._before)
 
 
 def left_s() -> float:

@@ -121,7 +121,7 @@ class Edge:
             call.path = normal(call.scope["raw_path"])
         current_trace.set(trace_of(call.all(b"traceparent")))
         body = await call.body()  # Before a place is taken: who sends slowly keeps nobody else from one.
-        with nullcontext() if call.operation is PAGE else self._pressure.place(), deadline(ANSWERED_WITHIN_S):
+        with nullcontext() if call.operation is PAGE else self._pressure, deadline(ANSWERED_WITHIN_S):
             endpoint = self._endpoints.get(call.operation.place)
             if endpoint:
                 answer = await answered(endpoint, _told(call, self.kit), body)

@@ -1,7 +1,6 @@
 """How much may be under way in this process: what would wait longer than its caller does is sent away at once."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.errors import Unavailable
@@ -12,7 +11,7 @@ AGAIN_S: Final = 1
 
 
 class Pressure:
-    """Counts the calls that somebody works on; answers that are here already do not count."""
+    """Counts the calls that somebody works on, each a block; answers that are here already do not count."""
 
     def __init__(self, most: int = MOST) -> None:
         self.under_way, self.sent_away, self._most = 0, 0, most
@@ -27,12 +26,11 @@ class Pressure:
         """Return what there is to watch, by the names of metrics."""
         return {"tiebeam_calls_under_way": self.under_way, "tiebeam_calls_shed_total": self.sent_away}
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place; raises Unavailable where there is none."""
+    def __enter__(self) -> None:
+        """Take a place; raises Unavailable where there is none."""
         self.check()
         self.under_way += 1
-        try:
-            yield
-        finally:
-            self.under_way -= 1
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self.under_way -= 1

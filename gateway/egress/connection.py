@@ -137,7 +137,7 @@ class ConnectionHttp:
             with self._alarm.within(left_s):
                 response = await self._transport.send(asked.request)
             told = str(response.status)
-            return verdict_on(response, self._tools.now(), asked.no_effect)
+            return verdict_on(response, self._tools.now, asked.no_effect)
         except (*LOST, Unreadable) as error:
             told = "unreadable" if isinstance(error, Unreadable) else "lost"
             return verdict_on_loss(error, patient=left_s >= self._patience.deadline_s * PATIENT)

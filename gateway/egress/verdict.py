@@ -59,11 +59,11 @@ class Failure(Struct, frozen=True, kw_only=True):
 Answer = Response | Failure
 
 
-def verdict_on(answer: Response, now: datetime, no_effect: Callable[[Response], bool] | None) -> Answer:
+def verdict_on(answer: Response, now: Callable[[], datetime], no_effect: Callable[[Response], bool] | None) -> Answer:
     """Return the answer, or what its status says is wrong with the system rather than with the call."""
     status = answer.status
     if status == TOO_MANY:
-        wait_s = retry_after_s(answer.header(b"retry-after"), now)
+        wait_s = retry_after_s(answer.header(b"retry-after"), now())
         # Without a time nobody knows how long, and some systems lock longer for each attempt.
         return Failure(
             code=Code.upstream_rate_limited,
@@ -78,7 +78,7 @@ def verdict_on(answer: Response, now: datetime, no_effect: Callable[[Response], 
             why=f"answered with {status}",
             no_effect=bool(no_effect and no_effect(answer)),
             away=status in AWAY,
-            retry_after_s=retry_after_s(answer.header(b"retry-after"), now),
+            retry_after_s=retry_after_s(answer.header(b"retry-after"), now()),
         )
     return answer
 

@@ -194,9 +194,9 @@ async def test_place_of_a_call_that_failed_is_free(edge: World) -> None:
 
 def test_pressure_counts_what_is_under_way() -> None:
     pressure = Pressure(1)
-    with pressure.place():
+    with pressure:
         assert pressure.under_way == 1
-        with pytest.raises(Unavailable), pressure.place():
+        with pytest.raises(Unavailable), pressure:
             pytest.fail("There was no place.")
         with pytest.raises(Unavailable):
             pressure.check()
