@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 from gateway.durable.outcomes import Parked
 from gateway.durable.serializer import Json
 from gateway.durable.settings import APPLICATION_VERSION, DurableSettings
-from gateway.store.database import SET_UPS, is_sqlite
+from gateway.store.database import CONNECTS, SET_UPS
 
 APPLICATION: Final = "tiebeam"
 QUEUE: Final = "processes"
@@ -66,10 +66,16 @@ Body = Callable[[str, Start], Awaitable[None]]
 
 def sync_engine(url: str, pool_size: int = 4) -> sqlalchemy.Engine:
     """Return an engine for threads, set up like the asynchronous one."""
-    driver = "sqlite" if is_sqlite(url) else "postgresql+psycopg"
-    address = make_url(url).set(drivername=driver)
-    engine = sqlalchemy.create_engine(address, pool_size=pool_size, max_overflow=0, hide_parameters=True)
-    event.listen(engine, "connect", SET_UPS[make_url(url).get_backend_name()])
+    backend = make_url(url).get_backend_name()
+    driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[backend]
+    engine = sqlalchemy.create_engine(
+        make_url(url).set(drivername=driver),
+        connect_args=CONNECTS[backend],
+        pool_size=pool_size,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", SET_UPS[backend])
     return engine
 
 

@@ -10,11 +10,12 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.store.turns import BUSY_S, OrderedConnection
 from gateway.telemetry.metrics import Metrics
 
 IDLE_S = 30
 """How long PostgreSQL waits for a process that fell silent in a transaction, before it frees what that one locked."""
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_S * 1000:.0f}", "foreign_keys=ON")
 
 metadata = MetaData()
 """Every table of ours is declared on it, so that one Alembic history covers them."""
@@ -78,10 +79,18 @@ def create_engine(url: str) -> AsyncEngine:
     driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}[backend]
     # What is written is the firms' own: an error that is logged names the statement, never its values.
     engine = create_async_engine(
-        make_url(url).set(drivername=driver), pool_size=8, max_overflow=8, hide_parameters=True
+        make_url(url).set(drivername=driver),
+        connect_args=CONNECTS[backend],
+        pool_size=8,
+        max_overflow=8,
+        hide_parameters=True,
     )
     event.listen(engine.sync_engine, "connect", SET_UPS[backend])
     return engine
+
+
+CONNECTS: Final[Mapping[str, dict[str, Any]]] = {"sqlite": {"factory": OrderedConnection}, "postgresql": {}}
+"""What each driver is told beside the URL."""
 
 
 def set_up_sqlite(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection
