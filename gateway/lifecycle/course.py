@@ -65,7 +65,7 @@ class Course:
         self.sunset_at = (
             self.extension.until if self.extension else _earliest(version.sunset_at, own.sunset_at if own else None)
         )
-        self._brown_outs: tuple[BrownOut, ...] = () if self.extension else version.brown_outs
+        self._brown_outs = () if self.extension else tuple(_joined(version.brown_outs))
         self._page = page_of(base_of(contract, connection))
         self._successors = tuple(successors(versions, version, client))
         self._what, self._instead = contract, ""
@@ -184,6 +184,20 @@ def said(moment: datetime) -> str:
 
 def _earliest(*instants: datetime | None) -> datetime | None:
     return min((each for each in instants if each is not None), default=None)
+
+
+def _joined(times: Iterable[BrownOut]) -> Iterator[BrownOut]:
+    """Yield the times in order; of those that meet each other one, so that who waits for its end is let in."""
+    joined: BrownOut | None = None
+    for each in sorted(times, key=lambda time: time.since):
+        if joined is not None and each.since <= joined.until:
+            joined = BrownOut(since=joined.since, until=max(joined.until, each.until))
+            continue
+        if joined is not None:
+            yield joined
+        joined = each
+    if joined is not None:
+        yield joined
 
 
 def _extension(version: Version, client: Client | None) -> Extension | None:

@@ -15,6 +15,7 @@ from gateway.lifecycle.document import BrownOut, Extension, FieldRetirement, Ret
 from openapi.common.types import Code
 
 SOME: Final = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR: Final = timedelta(hours=1)
 CONTRACT: Final = "process/billing_holds/v1"
 CRM, LATE = Client("https://one.example", "crm"), Client("https://one.example", "late")
 IMF_FIXDATE: Final = re.compile(
@@ -84,6 +85,33 @@ def test_refusal_by_the_clock_is_what_the_stage_says(one: Version, who: Client |
     else:
         assert refused
         assert refused.code is (Code.version_sunset if stage is Stage.sunset else Code.version_brown_out)
+
+
+@given(versions(), moments)
+def test_who_waits_as_a_brown_out_says_meets_no_other(one: Version, now: datetime) -> None:
+    course = course_of({CONTRACT: one}, f"{CONTRACT}:get_hold", None, CRM)
+    refused = course.refusal(now) if course else None
+    if course is None or refused is None or refused.code is not Code.version_brown_out:
+        return
+    assert refused.retry_after_s
+    later = course.refusal(now + timedelta(seconds=refused.retry_after_s))
+
+    assert later is None or later.code is Code.version_sunset
+
+
+@pytest.mark.parametrize("second", [(8, 10), (9, 10), (7, 10)], ids=["overlaps", "follows", "surrounds"])
+def test_brown_outs_that_meet_are_one(second: tuple[int, int]) -> None:
+    outs = [(8, 9), second, (20, 21)]
+    times = tuple(BrownOut(since=SOME + begin * HOUR, until=SOME + end * HOUR) for begin, end in outs)
+    one = version(deprecated_at=SOME, sunset_at=SOME + 30 * HOUR, brown_outs=times)
+    course = course_of({CONTRACT: one}, f"{CONTRACT}:get_hold", None, CRM)
+    assert course
+    refused = course.refusal(SOME + 8 * HOUR)
+
+    assert refused
+    assert refused.retry_after_s == 2 * HOUR.total_seconds()
+    assert "is off until 2026-01-01T10:00:00Z" in refused.detail
+    assert course.refusal(SOME + 10 * HOUR) is None
 
 
 @given(versions(), st.sampled_from([CRM, LATE]), st.lists(moments, min_size=2, max_size=20))
