@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gateway.contract.document import Document, Node
 from gateway.json_pointer import escaped
 from gateway.lifecycle.checking import Names
+from gateway.lifecycle.fields import EVERY
 
 JSON = "application/json"
 
@@ -29,7 +30,27 @@ def _names(document: Document, operation: Node) -> Names:
 def _needed(document: Document, parameters: list[Node], bodies: list[Node]) -> Iterator[str]:
     yield from (node["name"] for node in parameters if node["in"] == "query" and node.get("required"))
     for body in bodies:
-        yield from (f"/{escaped(name)}" for name in document.resolved(body).get("required", ()))
+        yield from _needed_in(document, body, "", ())
+
+
+def _needed_in(document: Document, schema: Node, at: str, under: tuple[str, ...]) -> Iterator[str]:
+    """Yield what no value can be without: what is required of it, and of what is required of that."""
+    reference = schema.get("$ref")
+    if reference is not None:
+        if reference in under:
+            return
+        under = (*under, reference)
+        schema = document.resolved(schema)
+    if "null" in schema.get("type", ()):
+        return
+    for part in schema.get("allOf", ()):
+        yield from _needed_in(document, part, at, under)
+    for name in schema.get("required", ()):
+        pointer = f"{at}/{escaped(name)}"
+        yield pointer
+        yield from _needed_in(document, schema.get("properties", {}).get(name, {}), pointer, under)
+    if schema.get("minItems", 0) > 0:
+        yield from _needed_in(document, schema.get("items", {}), f"{at}/{EVERY}", under)
 
 
 def _fields(document: Document, holders: list[Node]) -> frozenset[str]:
@@ -64,4 +85,4 @@ def _inside(schema: Node) -> Iterator[tuple[str, Node]]:
         yield escaped(name), each
     for each in (schema.get("items"), schema.get("additionalProperties")):
         if isinstance(each, dict):
-            yield "*", each
+            yield EVERY, each

@@ -27,7 +27,7 @@ class Names(Struct, frozen=True, kw_only=True):
     query: frozenset[str] = frozenset()
     """Names of parameters."""
     needed: frozenset[str] = frozenset()
-    """Those of its body's own fields, and of its parameters, that every call must send."""
+    """Those of its body's fields, and of its parameters, that every call must send."""
 
     def of(self, place: Place) -> frozenset[str]:
         """Return what can go of one place."""

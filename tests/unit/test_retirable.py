@@ -61,11 +61,34 @@ def test_every_field_is_found_in_requests_and_answers(schema: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("schema", "needed"),
+    [
+        ({"required": ["a"], "properties": {"a": {"required": ["b"]}, "c": {"required": ["d"]}}}, {"/a", "/a/b"}),
+        ({"allOf": [{"required": ["a"]}, {"required": ["b/c"]}]}, {"/a", "/b~1c"}),
+        ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, set()),
+        ({"required": ["a"], "properties": {"a": {"type": ["object", "null"], "required": ["b"]}}}, {"/a"}),
+        ({"required": ["a"], "properties": {"a": {"minItems": 1, "items": {"required": ["b"]}}}}, {"/a", "/a/*/b"}),
+        ({"required": ["a"], "properties": {"a": {"items": {"required": ["b"]}}}}, {"/a"}),
+        ({"required": ["next"], "properties": {"next": {"$ref": "#/$Needed"}}}, {"/next"}),
+    ],
+    ids=["nested", "parts", "forms", "null", "items", "perhaps no items", "itself"],
+)
+def test_what_no_call_can_be_without_is_known(
+    schema: Any,  # noqa: ANN401 - any schema.
+    needed: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(SCHEMAS, "Needed", schema)
+
+    assert names_of("Needed").needed == needed
+
+
 def test_fields_of_a_contract_that_ships_are_found_through_its_references() -> None:
     names = names_in(Document("process/billing_holds/v1"))
 
     assert {"/scope/type", "/review_date", "/note"} <= names["place_hold"].request
-    assert "/scope" in names["place_hold"].needed
+    assert {"/scope", "/scope/type"} <= names["place_hold"].needed
     assert "/note" not in names["place_hold"].needed
     assert "/items/*/id" in names["list_holds"].response
     assert {"cursor", "limit"} <= names["list_holds"].query
