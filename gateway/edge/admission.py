@@ -1,9 +1,10 @@
 """What is decided once for a caller and an operation, and then only looked up: rights, limits, the way onward."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.caller import Caller
 from gateway.counters import Question, Told
@@ -56,6 +57,14 @@ class Counting:
         return answer
 
 
+class RefusedUntil(NamedTuple):
+    """Which row refuses until when, and the decision that stands in the audit for all calls until then."""
+
+    row: Counted
+    until: datetime
+    decision_id: str
+
+
 class Admission:
     """One caller at one operation, under one set of policies."""
 
@@ -69,6 +78,7 @@ class Admission:
         "is_plain",
         "partition",
         "refusal",
+        "refused",
         "rest",
         "use",
         "visibility",
@@ -80,6 +90,8 @@ class Admission:
         tier = self.consumer.policy.tier if self.consumer else ""
         rows = plan.chosen(self.caller.client_id, tier)
         self.refusal = refusal_of(identity, self.caller, self.consumer, rows, plan)
+        self.refused: RefusedUntil | None = None
+        """By a limit, the last time."""
         self.course = policies.course(plan.operation, self.caller.client)
         self.is_plain = self.refusal is None and self.course is None
         """Nothing is to be said to the caller beside what they asked for."""

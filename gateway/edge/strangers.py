@@ -1,4 +1,4 @@
-"""What strangers may try: tokens that are not accepted cost the network address that they come from.
+"""What strangers may try: tokens that are not accepted, and what cannot be read, cost the address that they come from.
 
 Callers whose token is remembered never get here. A token that is new, of an address that others have shut out, is
 looked at all the same as long as that costs this process little: whoever renews theirs behind the same address goes on,
@@ -64,10 +64,21 @@ class Strangers:
         try:
             return await self._identity(bearer_token(call), limit)
         except Refused:
-            if row and limit:
-                self._check(call, row, limit)
-                await self._charge(call, row, limit)
+            await self._try(call, row, limit)
             raise
+
+    async def unread(self, call: Call, row: RateLimit | None) -> None:
+        """Return where the address may send more that cannot be read; raises Refused and Unavailable as for a token.
+
+        Whoever sends it is charged like a stranger: nobody looks at a token then.
+        """
+        call.address = self._address_of(call)
+        await self._try(call, row, row.limit_for(call.address) if row else None)
+
+    async def _try(self, call: Call, row: RateLimit | None, limit: Limit | None) -> None:
+        if row and limit:
+            self._check(call, row, limit)
+            await self._charge(call, row, limit)
 
     async def _identity(self, token: bytes, limit: Limit | None) -> Identity:
         if known := self._kit.verifier.remembered(token):

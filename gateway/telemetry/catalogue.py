@@ -19,7 +19,7 @@ HELP: Final[Mapping[str, str]] = MappingProxyType(
         "tiebeam_upstream_calls_total": "Requests that were sent to a connected system.",
         "tiebeam_counters_away_total": "Calls that met no shared counters.",
         "tiebeam_counters_lost_total": "How often the shared counters stopped answering.",
-        "tiebeam_turned_away_total": "Tries of network addresses that are shut out already.",
+        "tiebeam_turned_away_total": "Calls refused by a decision that stands in the audit already, of an address or a client.",
         "tiebeam_shadow_failures_total": "Calls that could not be compared with the candidate policies.",
         "tiebeam_shadow_uncounted_total": "Calls that were compared and stand in no row.",
         "tiebeam_deprecated_calls_total": "Calls of a version or an operation that is to go.",

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from gateway.counters import CountersAway, Question, Told
 from gateway.counters.memory import MemoryCounters
+from gateway.store.audit import TABLE
+from gateway.telemetry.metrics import TURNED_AWAY
 from tests.edge_world import CUSTOMER, CUSTOMERS, STATUS, World
 
 LIMITED = """
@@ -60,6 +63,23 @@ async def test_what_is_left_is_told_for_each_limit(limited: World) -> None:
 
     assert reply.headers["ratelimit"] == '"client";r=1;t=30, "connection";r=2;t=20'
     assert reply.headers["ratelimit-policy"] == '"client";q=2;w=60, "connection";q=3;w=60'
+
+
+async def test_what_a_client_is_refused_by_its_quota_stands_in_the_audit_once_until_it_may_come_again(
+    world: World,
+) -> None:
+    audited = World(world.folder, world.store, world.clock, "- {kind: audit}" + LIMITED.replace("WHEN", "refuse"))
+    replies = [await audited.send("GET", STATUS) for _ in range(7)]
+    audited.clock.forward(30)
+    later = [await audited.send("GET", STATUS) for _ in range(4)]
+
+    refused = [reply for reply in replies + later if reply.status == 429]
+    async with world.store.begin() as connection:
+        ids = (await connection.execute(select(TABLE.c.id).order_by(TABLE.c.sequence))).scalars().all()
+    named = [reply.json["instance"].removeprefix("urn:tiebeam:decision:") for reply in refused]
+    assert named == [ids[0]] * 5 + [ids[1]] * 3
+    assert len(ids) == 2
+    assert audited.kit.metrics.total(TURNED_AWAY) == 6
 
 
 async def test_clients_have_a_quota_each(limited: World) -> None:

@@ -381,3 +381,36 @@ async def test_public_operation_is_open_to_an_address_that_is_shut_out(limited: 
     await tried(limited, 9)
 
     assert (await limited.send("GET", "/process/status/v1/about", token=None, client=ATTACKER)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/%zz", [], 400),
+        ("/a" * 5_000, [], 414),
+        (STATUS, [("x-filler", "a" * 40_000)], 431),
+    ],
+)
+async def test_what_cannot_be_read_costs_its_address_too(
+    limited: World, target: str, headers: list[tuple[str, str]], status: int
+) -> None:
+    sent = [await limited.send("GET", target, token=None, headers=headers, client=ATTACKER) for _ in range(6)]
+    other = await limited.send("GET", target, token=None, headers=headers, client=OTHER)
+
+    async with limited.store.begin() as connection:
+        rows = (await connection.execute(select(TABLE.c.status, TABLE.c.address).order_by(TABLE.c.sequence))).all()
+    assert [reply.status for reply in sent] == [status] * 3 + [429] * 3
+    assert [tuple(row) for row in rows] == [
+        *[(status, ATTACKER)] * 3,
+        (429, ATTACKER),
+        (status, OTHER),
+    ]
+    assert other.status == status
+
+
+async def test_caller_who_is_known_goes_on_where_too_much_could_not_be_read(limited: World) -> None:
+    token = limited.token()
+    sent = [(await limited.send("GET", "/%zz", token=token, client=ATTACKER)).status for _ in range(4)]
+
+    assert sent == [400, 400, 400, 429]
+    assert (await limited.send("GET", STATUS, token=token, client=ATTACKER)).status == 200
