@@ -14,7 +14,6 @@ from gateway.secret import Secret
 from tests.edge_world import World, open_edge_store
 from tests.fakes.clock import Clock
 
-
 BOUND_S = 60.0
 """A machine that is busy is not what these tests are about."""
 
