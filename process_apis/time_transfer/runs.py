@@ -3,12 +3,15 @@
 Only a sweep that is asked for while another run works is a run of its own: it waits for the lock of the PSA's time.
 """
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 from msgspec import json
 
 from gateway.caller import INSTALLATION
-from gateway.durable import Engine, Process, Window, Workflow, enqueue, list_processes
+from gateway.durable import Engine, Process, State, Window, Workflow, enqueue, list_processes, resume
+from gateway.errors import Refused
 from gateway.store import inbox
 from gateway.store.database import Store
 from openapi.common.types import OwnerQueue
@@ -55,6 +58,21 @@ async def start(
 def _does(run: Process, order: TransferOrder) -> bool:
     """Tell whether the run does what is asked: each looks at what has changed, and a sweep counts all of it."""
     return not order.sweep or json.decode(run.order, type=TransferOrder).sweep
+
+
+async def take_up_parked(store: Store, engine: Engine, flow: Workflow[Any], order: TransferOrder) -> None:
+    """Take up the PSA's runs that parked while a system was away, for so long that the engine tries them no more.
+
+    A run that waits for a person keeps all time of its PSA waiting, also once the system is there again.
+    """
+    parked = await list_processes(
+        store, INSTALLATION, Window(limit=10), kind=RUN, source=order.connection, state=State.parked
+    )
+    since = store.now() - timedelta(seconds=order.settings.retry_rejected_s)
+    for run in parked.items:
+        if run.tries and run.next_try_at is None and run.updated_at <= since:
+            with suppress(Refused):  # Somebody was quicker.
+                await resume(store, engine, flow, INSTALLATION, run.id, {})
 
 
 async def waits(store: Store, order: TransferOrder) -> bool:

@@ -48,12 +48,13 @@ def schedules(
 
 
 async def start_if_due(store: Store, engine: Engine, flow: Workflow[Any], order: TransferOrder) -> None:
-    """Start a run where changes have not been read for long enough, or entries wait.
+    """Start a run where changes have not been read for long enough, or entries wait; take up one that parked.
 
     One for entries that wait reads no changes again: in a burst each run would read all of it.
     """
     last = await runs.last_run(store, order.connection)
     if last and last.ended_at is None:
+        await runs.take_up_parked(store, engine, flow, order)
         return
     polled_at = (json.decode(last.order, type=TransferOrder).polled_at or last.created_at) if last else None
     if polled_at is None or polled_at + timedelta(seconds=order.settings.poll_s) <= store.now():

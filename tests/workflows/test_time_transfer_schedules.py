@@ -6,12 +6,15 @@ from functools import partial
 
 import pytest
 from msgspec import json
+from msgspec.structs import replace
 
+from gateway.durable import Process, State
 from openapi.process.time_transfer.v1 import RunState
 from process_apis.time_transfer import runs, schedules
 from process_apis.time_transfer.order import TransferOrder
 from process_apis.time_transfer.workflow import transfer_time
-from tests.workflows.product_stage import PATIENT_S, until
+from tests.workflows import product_stage
+from tests.workflows.product_stage import PATIENT_S, QUICK, until
 from tests.workflows.time_stage import TimeStage
 
 POLL_S = 60.0
@@ -75,6 +78,38 @@ async def test_run_for_what_waits_reads_no_changes_until_they_are_due(stage: Tim
     assert (second.polled_at, third.polled_at, fourth.polled_at) == (began, began, None)
     assert unread == listed < stage.psa.calls["list_time_entries"]
     assert len(await stage.facts()) == 2 * 7
+
+
+async def test_run_that_parked_while_a_system_was_away_for_long_goes_on_once_it_is_there(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product_stage, "QUICK", replace(QUICK, unavailable_tries=1, unavailable_resume_s=0.01))
+    stage = TimeStage(sqlite_url, poll_s=POLL_S)
+    async with stage.working():
+        stage.booked(await stage.project())
+        stage.erp.away = True
+        run = await stage.run()
+        stage.clock.forward(1)
+        await until(lambda: last_of(stage), lambda last: last.state == State.parked and last.next_try_at is None)
+        stage.erp.away = False
+        await due(stage)
+        untouched = await last_of(stage)
+        stage.clock.forward(stage.settings.retry_rejected_s)
+
+        await due(stage)
+        await at_rest(stage)
+
+        assert (untouched.id, untouched.state) == (run.id, State.parked)
+        assert await stage.stands() == ["1 r1 approved posted ready"]
+        assert await stage.items() == []
+    await stage.close()
+
+
+async def last_of(stage: TimeStage) -> Process:
+    """Return the newest run."""
+    last = await runs.last_run(stage.store, "delivery")
+    assert last
+    return last
 
 
 async def test_sweep_asked_for_while_a_run_works_comes_after_it_and_is_met_in_its_turn(stage: TimeStage) -> None:
