@@ -45,6 +45,30 @@ EMBEDDED: Final[Schema] = {
     }
 }
 """What one pod with SQLite cannot have."""
+PORT: Final[Schema] = {"type": "integer", "minimum": 1}
+LISTENING: Final[Schema] = {
+    "type": "object",
+    "required": ["host", "port"],
+    "properties": {"host": {"not": {"enum": ["127.0.0.1", "localhost", "::1"]}}, "port": PORT},
+}
+"""Probes and callers come from outside the pod, to a port that is known before."""
+IN_PODS: Final[Schema] = {
+    "properties": {
+        "settings": {
+            "required": ["data_dir", "http", "worker"],
+            "properties": {
+                "data_dir": {
+                    "pattern": "^/[^/]+/[^/]",
+                    "not": {"pattern": "^/(dev|etc|opt/tiebeam|proc|sys|tmp|usr)(/|$)"},
+                },
+                "http": LISTENING,
+                "worker": LISTENING,
+            },
+        }
+    }
+}
+"""What settings have to say for a pod to be reached, and to have a place that it can write to."""
+DAY: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 PROFILES: Final = {"service": SERVICE, "embedded": EMBEDDED}
 
 
@@ -58,6 +82,7 @@ def schema() -> Schema:
     _of(definitions, values)["properties"] |= {"settings": settings, "ownership": ownership}
     _of(definitions, values)["properties"]["mappings"]["anyOf"] = [OTHERS, GIVEN]
     _set_by_loader(_of(definitions, settings))
+    _days(definitions)
     _typed_by_vendor(definitions[ConnectionSettings.__name__], dict(zip(vendors, own, strict=True)))
     of_profile = [
         _where({"profile": {"const": name}}, then) for name, then in (("service", SERVICE), ("embedded", EMBEDDED))
@@ -66,7 +91,7 @@ def schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Values of the chart tiebeam",
         **values,
-        "allOf": of_profile,
+        "allOf": [IN_PODS, *of_profile],
         "$defs": definitions,
     }
 
@@ -77,6 +102,17 @@ def _of(definitions: dict[str, Schema], reference: Schema) -> Schema:
 
 def _set_by_loader(settings: Schema) -> None:
     del settings["properties"]["file"]
+
+
+def _days(node: Any) -> None:  # noqa: ANN401 - any part of the schema.
+    """Say of each day how it is written: Helm looks at no format."""
+    if isinstance(node, dict):
+        if node.get("format") == "date":
+            node["pattern"] = DAY
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            _days(each)
 
 
 def _typed_by_vendor(connection: Schema, own: dict[str, Schema]) -> None:

@@ -34,6 +34,12 @@ VARIANTS: Final[dict[str, Object]] = {
     "files of its own": values(
         "embedded", policies={"existingConfigMap": "policies"}, templates={"files": {"one.yaml": "code: one\n"}}
     ),
+    "secrets from elsewhere": values(
+        "service",
+        settings__redis__url={"file": "/vault/redis-url"},
+        settings__database__url={"file": "secrets/database-url"},
+        **{"secrets__files__database-url": {"secret": "tiebeam", "key": "database-url"}},
+    ),
     "scraped, embedded": values(
         "embedded",
         monitoring={"scrape": True, "token": {"secret": "metrics", "key": "t"}},
@@ -198,6 +204,22 @@ def test_pods_are_made_anew_when_the_installation_changes() -> None:
         ("service", {"monitoring__token": None}, "metrics:read"),
         ("service", {"networkPolicy__monitoring": []}, "networkPolicy.monitoring"),
         ("service", {"ownership": {}}, "ownership"),
+        ("service", {"web__autoscaling__maxReplicas": 1}, "web.autoscaling.maxReplicas"),
+        ("service", {"worker__autoscaling": AUTOSCALING, "worker__replicas": 5}, "worker.autoscaling.maxReplicas"),
+        ("service", {"ownership__schedules__*__review_on": "2027-06-30T00:00:00Z"}, "review_on"),
+        ("service", {"settings__data_dir": "data"}, "/settings/data_dir"),
+        ("service", {"settings__data_dir": "/"}, "/settings/data_dir"),
+        ("service", {"settings__data_dir": "/tmp/tiebeam"}, "/settings/data_dir"),  # noqa: S108 - refused.
+        ("service", {"settings__data_dir": "/etc/tiebeam/data"}, "/settings/data_dir"),
+        ("service", {"settings__http__host": "127.0.0.1"}, "/settings/http/host"),
+        ("service", {"settings__http__port": 0}, "/settings/http/port"),
+        ("service", {"settings__worker__host": "localhost"}, "/settings/worker/host"),
+        ("service", {"settings__worker__port": None}, "port"),
+        ("service", {"settings__worker": None}, "worker"),
+        ("service", {"settings__redis__url": {"env": "VALKEY_URL"}}, "{env: VALKEY_URL}"),
+        ("service", {"secrets__files": {}}, "{file: secrets/erp-password}"),
+        ("service", {"settings__redis__url": {"file": "redis-url"}}, "{file: redis-url}"),
+        ("embedded", {"settings__worker__port": 8080}, "settings.worker.port"),
         ("embedded", {"web__replicas": 2}, "/web/replicas"),
         ("embedded", {"worker__replicas": 2}, "/worker/replicas"),
         ("embedded", {"web__autoscaling": AUTOSCALING}, "autoscaling"),

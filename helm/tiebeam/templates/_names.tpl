@@ -14,6 +14,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
+{{- /* Secrets that settings name and no pod would find: they would be missed at the start, after the migration. */ -}}
+{{- define "tiebeam.secrets" -}}
+{{- range regexFindAll "(?m)^[ -]*(env|file): .+$" (toYaml .Values.settings) -1 -}}
+{{- $kind := regexFind "(env|file)" . -}}
+{{- $name := regexReplaceAll "^[ -]*(env|file): +" . "" | trimAll "\"'" -}}
+{{- if eq $kind "env" -}}
+{{- if not (hasKey $.Values.secrets.env $name) }}{{ fail (printf "secrets.env: settings read {env: %s}; say which Secret has it." $name) }}{{ end -}}
+{{- else if not (or (hasPrefix "/" $name) (hasKey $.Values.secrets.files (trimPrefix "secrets/" $name))) -}}
+{{- fail (printf "secrets.files: settings read {file: %s}; say which Secret has it." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* What runs in every pod. The web process drains, then answers what it has; the worker ends its steps, 20 s at most. */ -}}
 {{- define "tiebeam.grace" -}}
 {{ add (ceil .Values.settings.http.drain_s | int) 45 }}
