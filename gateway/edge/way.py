@@ -22,7 +22,7 @@ from gateway.policy.kinds.audit import Audit
 from gateway.policy.kinds.base import Kit
 from gateway.policy.kinds.rate_limit import RateLimit
 from gateway.policy.plan import Plan, PolicySet
-from gateway.telemetry.metrics import COUNTERS_AWAY, TURNED_AWAY
+from gateway.telemetry.metrics import COUNTERS_AWAY, REFUSED_AGAIN, TURNED_AWAY
 
 STANDING: Final = len(TOPICS)
 REMEMBERED: Final = 1_000
@@ -103,7 +103,7 @@ class Way:
         if answer.status < REFUSED and self.operation.is_safe:
             self._kit.auditor.count_read(self._place)
         elif call.decided_before:
-            self._kit.metrics.count(TURNED_AWAY)
+            self._kit.metrics.count(REFUSED_AGAIN if call.known_caller else TURNED_AWAY)
         elif self._audit:
             await self._audit.note(call, self._kit, answer)
         return answer
@@ -265,7 +265,7 @@ class Way:
 
 def bearer_or_none(call: Call) -> bytes | None:
     """Return the token where it stands as nearly all do; None where somebody has to look more closely."""
-    field = call.header(b"authorization")
+    field = call.fields.get(b"authorization")
     if field is None or field[:7] != b"Bearer " or b"," in field or b"access_token" in call.scope["query_string"]:
         return None
     return field[7:]

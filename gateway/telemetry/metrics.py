@@ -33,6 +33,8 @@ COUNTERS_LOST: Final = "tiebeam_counters_lost_total"
 """How often the shared counters stopped answering: once each time, however many calls met nobody then."""
 TURNED_AWAY: Final = "tiebeam_turned_away_total"
 """Tries of network addresses that are shut out already: of each such time one audit row is written, with the first."""
+REFUSED_AGAIN: Final = "tiebeam_refused_again_total"
+"""Calls of clients that did not wait as their 429 said: of each such time one audit row is written, with the first."""
 SHADOW_FAILURES: Final = "tiebeam_shadow_failures_total"
 """Calls that could not be compared with the candidate set of policies; they were answered all the same."""
 SHADOW_BEYOND: Final = "tiebeam_shadow_uncounted_total"
@@ -44,7 +46,7 @@ SUNSET: Final = "tiebeam_sunset_seconds"
 USAGE_BEYOND: Final = "tiebeam_usage_uncounted_total"
 """Calls that stand in no row of usage: too many clients and operations were new within one flush."""
 
-FROM_ZERO: Final = (COUNTERS_AWAY, COUNTERS_LOST, TURNED_AWAY, SHADOW_FAILURES)
+FROM_ZERO: Final = (COUNTERS_AWAY, COUNTERS_LOST, TURNED_AWAY, REFUSED_AGAIN, SHADOW_FAILURES)
 """They are shown before anything was counted, too: whoever watches for growth has to see the first one."""
 
 MONITORS: Final = (FAILED, RETRIES, QUEUE_AGE, ONBOARDING_ITEMS, POSTING_DELAY, INVOICE_FAILURES, BREAKS)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from gateway.counters import CountersAway, Question, Told
 from gateway.counters.memory import MemoryCounters
 from gateway.store.audit import TABLE
-from gateway.telemetry.metrics import TURNED_AWAY
+from gateway.telemetry.metrics import REFUSED_AGAIN
 from tests.edge_world import CUSTOMER, CUSTOMERS, STATUS, World
 
 LIMITED = """
@@ -79,7 +79,7 @@ async def test_what_a_client_is_refused_by_its_quota_stands_in_the_audit_once_un
     named = [reply.json["instance"].removeprefix("urn:tiebeam:decision:") for reply in refused]
     assert named == [ids[0]] * 5 + [ids[1]] * 3
     assert len(ids) == 2
-    assert audited.kit.metrics.total(TURNED_AWAY) == 6
+    assert audited.kit.metrics.total(REFUSED_AGAIN) == 6
 
 
 async def test_clients_have_a_quota_each(limited: World) -> None:
