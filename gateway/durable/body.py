@@ -12,7 +12,7 @@ from gateway.durable import marks
 from gateway.durable.moments import AFTER, BEFORE
 from gateway.durable.outcomes import Kind, Outcome, Parked, Unwound
 from gateway.durable.run import Run, Work, current_run
-from gateway.durable.tries import carry_out, recorded
+from gateway.durable.tries import carry_out, recorded, written
 from openapi.common.types import Code
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ async def _close(run: Run, name: str, mark: Callable[[], Awaitable[Kind]]) -> No
 
     async def closed() -> Outcome:
         await run.moments(BEFORE, name)
-        kind = await mark()
+        kind = await written(run, mark)
         await run.moments(AFTER, name)
         return Outcome(kind=kind)
 

@@ -138,12 +138,12 @@ async def _begin_step(connection: AsyncConnection, run: Run, work: Work, step: P
 
 
 async def _write_skips(connection: AsyncConnection, run: Run) -> None:
-    while run.skips:
-        skip = run.skips.pop(0)
+    for skip in run.skips:
         key, now = run.key_of(skip.name), run.store.now()
         await process_steps.put(connection, key, skip.position, skip.system)
         ended = {"started_at": now, "ended_at": now, "detail": skip.reason}
         await process_steps.change(connection, key, state=StepState.skipped.value, **ended)
+    run.store.once_committed(connection, run.skips.clear)
 
 
 async def end(run: Run, work: Work, outcome: Outcome) -> None:

@@ -6,12 +6,12 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.correlation import belonging
 from gateway.durable import marks
@@ -20,11 +20,13 @@ from gateway.durable.outcomes import Kind, Outcome, Unwound
 from gateway.durable.run import Run, Work
 from gateway.durable.settings import DurableSettings
 from gateway.errors import ApiError, Overdue, Refused, Unavailable, Uncertain, WriteInProgress
+from gateway.store.database import passes
 from gateway.telemetry.spans import span
 from openapi.common.types import Code
 
 _log = logging.getLogger(__name__)
 _JITTER: Final = random.Random()  # noqa: S311 - it only spreads what would otherwise come at once
+T = TypeVar("T")
 
 
 class Doubt(Struct, frozen=True, kw_only=True):
@@ -83,9 +85,28 @@ async def recorded(run: Run, name: str, call: Callable[[], Awaitable[Outcome]]) 
     return outcome
 
 
+async def written(run: Run, mark: Callable[[], Awaitable[T]]) -> T:
+    """Return what the mark returns, made again until the database takes it: the engine waits so for its own rows.
+
+    A mark may be made twice, since nobody knows whether one that broke off was committed. Whoever gave up here would
+    leave each process that is under way to a person, for a disk that stood still.
+    """
+    delays = run.settings.delays()
+    wait_s = run.settings.retry_interval_s
+    while True:
+        try:
+            return await mark()
+        except SQLAlchemyError as error:
+            if not passes(error):
+                raise
+            _log.warning("The database does not take what came of %s. It is tried again.", run.process_id)
+            wait_s = next(delays, wait_s)
+            await asyncio.sleep(wait_s * _JITTER.uniform(0.8, 1.2))
+
+
 async def _try(run: Run, work: Work, doubt: Doubt) -> Outcome:
     tried_at = run.store.now()
-    begun = await marks.begin(run, work, probe=doubt.probe > 0)
+    begun = await written(run, partial(marks.begin, run, work, probe=doubt.probe > 0))
     if begun.instead is not None:
         value = None if begun.value is None else msgspec.json.decode(begun.value)
         return Outcome(kind=begun.instead, at=run.engine.step_id(), value=value)
@@ -100,7 +121,7 @@ async def _try(run: Run, work: Work, doubt: Doubt) -> Outcome:
     if outcome.kind in UNKNOWN_YET:
         since = doubt.since or outcome.since or tried_at
         outcome = _timed(run, work, replace(outcome, since=since), replace(doubt, since=since))
-    await marks.end(run, work, outcome)
+    await written(run, partial(marks.end, run, work, outcome))
     return outcome
 
 
@@ -159,15 +180,18 @@ async def _patiently(settings: DurableSettings, work: Work) -> Any:  # noqa: ANN
 
 
 async def _within(settings: DurableSettings, work: Work) -> Any:  # noqa: ANN401 - `work.into` says what it is
-    if work.writes:
-        return await work.call()
     try:
-        async with asyncio.timeout(settings.step_timeout_s):
+        async with asyncio.timeout(None if work.writes else settings.step_timeout_s):
             return await work.call()
     except TimeoutError as error:
+        if work.writes:
+            raise
         raise Unavailable(Code.upstream_unavailable, "The step took too long. It is tried again.") from error
-    except OperationalError as error:
-        # Two steps that wait for each other's rows, or a database that was away. Every step may run twice.
+    except SQLAlchemyError as error:
+        if not passes(error):
+            raise
+        # Two that wait for each other's rows, or a database that was away. Every step may run twice; and of a write it
+        # is told only before the send, since after it the guard tells what came of that.
         raise Unavailable(Code.gateway_overloaded, "The database did not take it. It is tried again.") from error
 
 

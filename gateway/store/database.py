@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.store.turns import BUSY_S, OrderedConnection
@@ -66,6 +68,15 @@ class Store:
     async def close(self) -> None:
         """Give the connections back."""
         await self.engine.dispose()
+
+
+def passes(error: SQLAlchemyError) -> bool:
+    """Tell whether the database may take the same in a moment: it was away, or others were at it for too long.
+
+    Whether the transaction was committed nobody knows then.
+    """
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, (OperationalError, InterfaceError, NoConnection))
 
 
 def is_sqlite(url: str) -> bool:
