@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import Final
 
 from gateway.errors import Refused
 from openapi.common.types import Code, Money, Violation
@@ -10,15 +11,21 @@ from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.money import PLACES, amount_of, money, total
 from process_apis.ledger.taxes import TaxGroup, tolerance, total_tax
 
+DRAFT: Final = (
+    "The ERP's draft is not what was wanted, so it is not posted. Mend it there, then resume; "
+    "or resume with `cancel_draft`, and release anew."
+)
+POSTED: Final = (
+    "Somebody has ended the draft in the ERP, and it is not what was wanted. Where it is posted, resume with "
+    "`accept_posted` to let it stand, and credit the difference; where it is cancelled, with `cancel_draft`."
+)
+
 
 def compare(found: Invoice, wanted: NewInvoice, taxes: Sequence[TaxGroup], entity: LegalEntity) -> None:
     """Return where the invoice may be posted; raises Refused with every difference that rounding does not explain."""
     differences = list(_differences(found, wanted, taxes, entity))
     if differences:
-        detail = (
-            "The ERP's draft is not what was wanted, so it is not posted. Mend it there, then resume; "
-            "or resume with `cancel_draft`, and release anew."
-        )
+        detail = DRAFT if found.state is InvoiceState.draft else POSTED
         raise Refused(Code.invoice_total_mismatch, detail, *differences)
 
 

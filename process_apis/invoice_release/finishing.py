@@ -83,8 +83,9 @@ class Recorded(Told, frozen=True, kw_only=True):
 async def compare_draft(
     store: Store, request_id: str, erp: Erp, entities: Entities, new: NewInvoice, invoice_id: str
 ) -> Compared:
-    """Return the draft's version where it is what was wanted, or was given up; raises Refused with each difference."""
-    cancel = (await corrections(store, process_id(), ReleaseDecision)).cancel_draft is True
+    """Return the draft's version where it is what was wanted, or somebody has decided; else raises Refused with why."""
+    decided = await corrections(store, process_id(), ReleaseDecision)
+    cancel = decided.cancel_draft is True
     found, request = await _found(erp, invoice_id), await request_of(store, request_id)
     if found is None:
         if cancel:
@@ -94,8 +95,9 @@ async def compare_draft(
     async with store.begin() as connection:
         accepted = {"state": RequestState.accepted.value, "outcome": Outcome.applied.value}
         await move_request(connection, store, request_id, **accepted, **_known(found))
-    if cancel:
-        return Compared(invoice_id=invoice_id, version=found.version, cancel=True)
+    stands = decided.accept_posted is True and found.state in BILLED
+    if stands or cancel:  # What is posted is cancelled no more, whatever was decided before.
+        return Compared(invoice_id=invoice_id, version=found.version, cancel=not stands)
     taxes = json.decode(request.taxes, type=list[TaxGroup])
     comparison.compare(found, new, taxes, entities[request.legal_entity])
     return Compared(invoice_id=invoice_id, version=found.version, cancel=False)

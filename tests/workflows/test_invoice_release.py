@@ -13,6 +13,7 @@ from gateway.errors import Refused
 from openapi.common.types import Code, Money, Outcome, OwnerQueue
 from openapi.process.invoice_release.v1 import PreviewState, ReleaseState, RequestState
 from openapi.system.erp.v1 import Invoice, InvoiceState
+from process_apis.invoice_release.monitors import mismatches
 from process_apis.ledger.facts import Billing, move_facts, tb_fact
 from process_apis.ledger.holds import ScopeType
 from process_apis.ledger.requests import RequestState as LedgerState
@@ -284,6 +285,31 @@ async def test_cancelled_draft_frees_its_facts_for_an_invoice_of_the_next_number
     assert [one.billing for one in between] == [Billing.ready]
     assert (again.state, again.business_key[-2:]) == (RequestState.posted, "_2")
     assert [invoice.state for invoice in working.erp.invoices] == [InvoiceState.cancelled, InvoiceState.posted]
+
+
+async def test_draft_that_somebody_has_posted_stands_once_that_is_accepted_and_stays_a_break(working: Stage) -> None:
+    fact = await working.work()
+    working.erp.tax_off_by = Decimal("0.06")
+    release = await working.release()
+    (draft,) = working.erp.invoices
+    await working.erp.post_invoice(draft.id, draft.version)
+
+    await working.resume(only(release), cancel_draft=True)
+    refused = only(await working.rested(release, ReleaseState.parked))
+    await working.resume(refused, accept_posted=True)
+    request = only(await working.rested(release, ReleaseState.completed))
+    async with working.store.begin() as connection:
+        breaks = await mismatches(connection, working.now())
+
+    assert request.state is RequestState.posted
+    assert request.invoice is not None
+    assert (request.invoice.number, request.invoice.gross) == (
+        working.erp.invoices.get(draft.id).number,
+        euros("145.26"),
+    )
+    assert [one.billing for one in await working.facts(fact)] == [Billing.billed]
+    assert Decimal("0.06") in breaks.values()
+    assert (await working.open_items(), working.accrued_income()) == ([], Decimal(0))
 
 
 async def test_draft_that_somebody_has_deleted_frees_its_facts_once_it_is_given_up(

@@ -88,6 +88,15 @@ class ReleaseDecision(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         ]
         | UnsetType
     ) = UNSET
+    accept_posted: (
+        Annotated[
+            bool,
+            Meta(
+                description="Somebody has posted the invoice in the ERP, with other amounts than were wanted: let it stand, and what is on it be billed. The difference stays an open break."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     note: Note | UnsetType = UNSET
 
 
