@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 
 import yaml
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.http import HTTP1Settings
 from sqlalchemy.exc import OperationalError
 
-from gateway import main
+from gateway import connections, main
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import policies_for
 from gateway.composition.watching import watched
@@ -93,6 +94,8 @@ def server(settings: Settings, application: str) -> Server:
         factory=True,
         websockets=False,
         log_enabled=False,
+        backpressure=connections.allowed(),
+        http1_settings=HTTP1Settings(max_buffer_size=connections.HEAD_BYTES),
     )
     serving.drain_s = settings.http.drain_s
     return serving
