@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NoReturn
 from uuid import uuid4
 
+import msgspec
 from msgspec import Struct
 
 from gateway.caller import Caller
@@ -54,9 +55,14 @@ class Call(Struct, eq=False):
     """What `find` of a kind came upon, for its `apply`; None while it was not asked."""
     address: str | None = None
     """Where a call comes from whose token was not known before, as quotas name it."""
-    _fields: dict[bytes, bytes] | None = None
+    fields: dict[bytes, bytes] = msgspec.field(default_factory=dict)
+    """The header fields by their names (lower case); several are joined, as RFC 9110 §5.2 has it."""
     _body: bytes | None = None
     _decision_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Read the fields: every call is asked for some."""
+        self.fields = _joined(self.scope["headers"])
 
     __repr__ = object.__repr__  # What it carries, a token among it, is for nobody's log.
 
@@ -69,14 +75,6 @@ class Call(Struct, eq=False):
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return the header fields, their names in lower case."""
         fields: list[tuple[bytes, bytes]] = self.scope["headers"]
-        return fields
-
-    @property
-    def fields(self) -> dict[bytes, bytes]:
-        """Return the header fields by their names (lower case); several are joined, as RFC 9110 §5.2 has it."""
-        fields = self._fields
-        if fields is None:
-            fields = self._fields = _joined(self.scope["headers"])
         return fields
 
     @property
