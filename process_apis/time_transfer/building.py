@@ -16,6 +16,8 @@ from process_apis.time_transfer.rules import HOUR
 from process_apis.time_transfer.valuing import Judged, Sale
 
 LONGEST_TEXT: Final = 500
+INVOICED: Final = ("rate", "tax_code", "tax_percent", "revenue_account")
+"""What the posting does not say, and the invoice does."""
 CONTROL: Final = dict.fromkeys((*range(32), 127), " ")
 
 
@@ -163,8 +165,9 @@ def document_of(fact: Fact, reversed_key: str | None = None) -> NewBillableTrans
 
 
 def same_posting(one: Fact, other: Fact) -> bool:
-    """Tell whether both would be posted alike, so that what the ERP has refused can be sent again as it is."""
-    return document_of(one) == document_of(other)
+    """Tell whether both would be posted and invoiced alike, so that what was not posted can be sent again as it is."""
+    invoiced = all(getattr(one, name) == getattr(other, name) for name in INVOICED)
+    return invoiced and document_of(one) == document_of(other)
 
 
 class Line(Struct, frozen=True, array_like=True):
