@@ -128,10 +128,12 @@ def _line(
         found.add(Code.mapping_ambiguous, "#/project_id", f"{len(priced)} lines have a rate for {person.role}.")
         return None
     others = [line for line in contract.lines if line.billing_method != BY_THE_HOUR]
-    if others:
+    is_sold = billable is True and len(others) < len(contract.lines)  # Somebody says so, and time is paid for.
+    if others and not is_sold:
         return Choice(line=others[0], rate=None)
     if contract.lines:
-        found.add(Code.rate_missing, "#/resource_email", f"The contract has no hourly rate for {person.role}.")
+        advice = " Have one agreed, or mark the time as not billable." if others else ""
+        found.add(Code.rate_missing, "#/resource_email", f"The contract has no hourly rate for {person.role}.{advice}")
     else:
         found.add(Code.billing_rule_missing, "#/project_id", "The contract has no line that says how time is billed.")
     return None

@@ -133,6 +133,25 @@ async def test_fact_that_would_be_posted_otherwise_now_is_a_new_revision(idle: T
     assert stage.balance(COST[0]) == Decimal("38.00")
 
 
+async def test_sale_that_was_not_posted_is_invoiced_with_the_tax_that_holds_now(idle: TimeStage) -> None:
+    stage = idle
+    stage.booked(await stage.project(line(cap="100.00")))
+    async with stage.working():
+        await stage.transferred()
+    taxes = [replace(row, tax_code="VAT 10%", percent="10") for row in stage.mappings.taxes]
+    stage.mappings = replace(stage.mappings, taxes=tuple(taxes))
+    async with stage.store.begin() as connection:
+        await connection.execute(update(contracts.tb_contract_line).values(cap="200.00"))
+    stage.clock.forward(1000)
+
+    async with stage.working():
+        await stage.transferred()
+
+    ready = [fact for fact in await stage.facts() if fact.billing is Billing.ready]
+    assert [(fact.business_key, fact.tax_code) for fact in ready] == [("tb_delivery_1_r2_sale", "VAT 10%")]
+    assert (stage.balance(SALE[0]), stage.balance(COST[0])) == (Decimal("120.00"), Decimal("38.00"))
+
+
 async def test_item_of_an_entry_is_resumed_by_a_run(stage: TimeStage) -> None:
     stage.booked(await stage.project())
     stage.erp.accounts.discard(SALE[0])
@@ -313,6 +332,27 @@ async def test_fixed_price_and_non_billable_work_is_cost_only(stage: TimeStage) 
 
     assert {fact.kind for fact in await stage.facts()} == {"cost"}
     assert {entry.billing for entry in await stage.entries()} == {"non_billable"}
+
+
+async def test_time_that_is_to_be_sold_and_has_no_rate_is_no_cost_of_another_line_unless_nobody_says_so(
+    idle: TimeStage,
+) -> None:
+    stage = idle
+    people = [replace(row, role="developer") for row in stage.mappings.people]
+    stage.mappings = replace(stage.mappings, people=tuple(people))
+    project = await stage.project(line(1), line(2, "fixed_price", value="3000.00"))
+    for billable in (True, False, None):
+        stage.booked(project, billable=billable)
+
+    async with stage.working():
+        await stage.transferred()
+
+    assert await stage.stands() == [
+        "1 r1 approved rejected_validation unbilled",
+        "2 r1 approved posted non_billable",
+        "3 r1 approved posted non_billable",
+    ]
+    assert [item.code for item in await stage.items()] == [Code.rate_missing]
 
 
 async def test_entry_that_is_withdrawn_before_it_posts_is_cancelled(stage: TimeStage) -> None:
