@@ -68,7 +68,15 @@ async def test_cap_that_was_raised_counts(store: Store) -> None:
     assert not await sell(store, "150.00")
 
     assert await sell(store, "150.00", cap="200.00")
-    assert await sell(store, "-10.00", cap="200.00")
+
+
+async def test_cap_that_was_lowered_keeps_nobody_from_giving_back(store: Store) -> None:
+    assert await sell(store, "150.00", cap="200.00")
+
+    assert not await sell(store, "0.01", cap="100.00")
+    assert await sell(store, "0.00", cap="100.00")
+    assert await sell(store, "-10.00", cap="100.00")
+    assert await sold(store) == Decimal("140.00")
 
 
 async def test_what_was_sold_before_there_was_a_cap_counts_once_there_is_one(store: Store) -> None:

@@ -115,6 +115,15 @@ def test_tax_of_nothing_may_have_no_row() -> None:
     assert told(found, zero) == []
 
 
+def test_difference_says_what_was_wanted_and_what_was_found() -> None:
+    lines = [FOUND.lines[0], structs.replace(FOUND.lines[1], tax_code="VAT 0%")]
+
+    with pytest.raises(Refused) as refused:
+        compare(structs.replace(FOUND, lines=lines), WANTED, TAXES, ES01)
+
+    assert [(one.expected, one.actual) for one in refused.value.violations] == [("VAT 21%", "VAT 0%")]
+
+
 @pytest.mark.parametrize(
     ("changed", "pointers"),
     [

@@ -93,6 +93,15 @@ def test_releases_are_the_exact_opposite_of_the_sales_on_every_account(
         assert debits == credits_
     assert len({one.business_key for one in releases}) == len(releases)
     assert all(one.kind is Kind.release for one in releases)
+    assert all(Decimal(one.net) != 0 for one in releases)
+
+
+def test_first_release_has_the_plain_key_and_each_further_one_its_number() -> None:
+    facts = [fact(number, kind=Kind.sale, debit_account=account) for number, account in enumerate(("1.4.2", "1.4.3"))]
+
+    releases = documents.release_facts(ORDER, request(), facts, lambda: "fct_1")
+
+    assert [one.business_key for one in releases] == [f"{ORDER.key}_rel", f"{ORDER.key}_rel2"]
 
 
 def test_keys_say_what_they_are_and_fit() -> None:

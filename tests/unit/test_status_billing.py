@@ -11,6 +11,7 @@ from gateway.caller import INSTALLATION, Caller
 from gateway.errors import Refused
 from gateway.store import business_events
 from gateway.store.business_events import NewEvent
+from gateway.store.cross_references import NewReference, establish
 from gateway.store.database import Store, create_engine, metadata
 from gateway.store.processes import get as get_process
 from gateway.store.work_items import NewItem, open_item
@@ -211,6 +212,30 @@ async def test_timeline_is_of_the_project_and_the_newest_first(stage: Stage) -> 
     timeline = (await stage.status()).timeline
 
     assert [one.type.split(".")[2] for one in timeline] == ["invoice_posted", "time_posted"]
+
+
+async def test_invoices_are_shown_with_our_amounts_until_the_erp_has_told_its_own(stage: Stage) -> None:
+    ours = {"net": "120.00", "tax": "25.20", "gross": "145.20"}
+    theirs = {"erp_net": "120.01", "erp_tax": "25.21", "erp_gross": "145.22"}
+    for state, told in ((RequestState.validated, {}), (RequestState.posted, theirs)):
+        fact = await stage.money.fact(stage.contract)
+        await stage.money.request(stage.contract, [fact], state, **ours, **told)
+
+    shown = {(one.net.amount, one.tax.amount, one.gross.amount) for one in (await stage.status()).invoices}
+
+    assert shown == {tuple(ours.values()), tuple(theirs.values())}
+
+
+async def test_system_that_was_never_asked_makes_a_status_no_older(stage: Stage) -> None:
+    link = NewReference(
+        canonical_id=stage.contract.project, object_type="project", system="x", instance="former", external_id="1"
+    )
+    await establish(stage.store, replace(link, project=stage.contract.project))
+
+    status = await stage.status()
+
+    assert ("former", None) in {(one.connection, one.as_of) for one in status.systems}
+    assert (status.as_of, status.stale) == (stage.store.now(), True)
 
 
 async def test_invoice_is_shown_with_its_lines_and_their_hours(stage: Stage) -> None:

@@ -38,15 +38,25 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-def systems(store: Store) -> Systems:
-    landscape = Configured(erps={"books": Unmapped()}, psas={}, erp_of={}, psa_of={})
+def systems(store: Store, erp: FakeErp) -> Systems:
+    landscape = Configured(erps={"books": erp}, psas={}, erp_of={}, psa_of={})
     return Systems(store, landscape, {"books": Family.erp}, {})
+
+
+async def test_erp_is_asked_for_its_own_project(store: Store) -> None:
+    erp = FakeErp()
+    made = erp.make_project("P-1")
+    reference = await cross_references.establish(store, replace(LINK, external_id=made.id))
+
+    shown = await systems(store, erp).status_of(reference, fresh=True)
+
+    assert (shown.family, shown.state, shown.stale) == (Family.erp, made.state.value, False)
 
 
 async def test_system_whose_answer_nobody_understands_is_stale_and_hides_no_other(store: Store) -> None:
     reference = await cross_references.establish(store, LINK)
 
-    shown = await systems(store).status_of(reference, fresh=True)
+    shown = await systems(store, Unmapped()).status_of(reference, fresh=True)
 
     assert (shown.family, shown.state, shown.as_of, shown.stale) == (Family.erp, None, None, True)
 
@@ -54,6 +64,6 @@ async def test_system_whose_answer_nobody_understands_is_stale_and_hides_no_othe
 async def test_connection_that_is_configured_no_more_is_still_shown(store: Store) -> None:
     reference = await cross_references.establish(store, replace(LINK, instance="former"))
 
-    shown = await systems(store).status_of(reference, fresh=False)
+    shown = await systems(store, Unmapped()).status_of(reference, fresh=False)
 
     assert (shown.connection, shown.family, shown.external_id, shown.stale) == ("former", None, "1", True)

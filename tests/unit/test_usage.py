@@ -179,6 +179,18 @@ async def test_of_very_many_clients_the_memory_is_bounded(store: Watched, monkey
     assert counted.known(CRM, V1, BEFORE) is None, "It was forgotten, and is looked up again."
 
 
+async def test_of_very_many_clients_that_never_called_the_memory_is_bounded(
+    store: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.usage.REMEMBERED", 2)
+    counted = Usage(store)
+    for name in ("crm", "shop", "app"):
+        assert await counted.look(Client(ONE, name), V1, BEFORE) is False
+
+    assert counted.known(APP, V1, BEFORE) is False
+    assert counted.known(CRM, V1, BEFORE) is None, "It was forgotten, and is looked up again."
+
+
 def test_calls_of_what_goes_are_shown_by_client_once_it_is_deprecated(store: Watched, clock: Clock) -> None:
     counted = Usage(store)
     counted.count_going(call_key(CRM, PLACE), NOW + timedelta(seconds=1))
