@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway import main
+from gateway.columns import in_columns
 from gateway.commands import with_parts
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import compiler_of
@@ -83,23 +84,16 @@ def lines_of(found: Found, *, everything: bool = False) -> list[str]:
     things.sort(key=lambda one: one.after)
     if not shown:
         return [NOTHING]
-    lines = table(VERSIONS, [_version_row(found, name, versions[name]) for name, _ in sorted(shown, key=_urgency)])
+    lines = in_columns(VERSIONS, [_version_row(found, name, versions[name]) for name, _ in sorted(shown, key=_urgency)])
     if things:
         ambiguous = _ambiguous(found.used)
-        lines += ["", *table(USES, [_use_row(found, thing, ambiguous) for thing in things])]
+        lines += ["", *in_columns(USES, [_use_row(found, thing, ambiguous) for thing in things])]
     return [*lines, "", _next(found, things)]
 
 
 def goes(version: Version) -> bool:
     """Tell whether the version goes, or something of it."""
     return bool(version.deprecated_at or version.sunset_at or version.operations or version.fields)
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the rows under their headings, each column as wide as what stands in it."""
-    lines = [headings, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
 def left(until: datetime | None, now: datetime) -> str:

@@ -211,8 +211,8 @@ def _end(told: Explanation) -> str:
 
 
 def _set_line(loaded: LoadedSet) -> str:
-    note = f"  {loaded.note}" if loaded.note else ""
-    return f"{loaded.id}  {loaded.state:<9}  {_moment(loaded.loaded_at)}  {loaded.loaded_by:<20}{note}"
+    line = f"{loaded.id}  {loaded.state:<9}  {_moment(loaded.loaded_at)}  {loaded.loaded_by:<20}  {loaded.note or ''}"
+    return line.rstrip()
 
 
 def _denial_line(denial: Denial) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import main
+from gateway.columns import in_columns
 from gateway.commands import with_parts
 from gateway.commands_policies import changed, check_told, open_candidate
 from gateway.composition.parts import CannotStart, Parts
@@ -87,11 +88,9 @@ def tables_of(found: Sequence[Difference]) -> Iterator[str]:
     for one in found:
         often[one.client_id] += one.count
     for client_id, _ in often.most_common():
-        rows = [HEADINGS, *(_cells(one) for one in found if one.client_id == client_id)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         yield client_id
-        for row in rows:
-            yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        rows = [_cells(one) for one in found if one.client_id == client_id]
+        yield from (f"  {line}" for line in in_columns(HEADINGS, rows))
 
 
 def _cells(found: Difference) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """What `tiebeam work-items` does: what waits for somebody, who has it, and going on with what they decided."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from gateway.caller import INSTALLATION
+from gateway.columns import in_columns
 from gateway.commands import with_parts
 from gateway.composition.parts import CannotStart, Parts
 from gateway.durable import resume
@@ -17,10 +19,11 @@ from process_apis import WORKFLOWS
 
 SHOWN: Final = 100
 """Work items in one listing."""
+HEADINGS: Final = ("work item", "state", "until", "at risk", "whose", "code", "what happened")
 
 
 def list_work_items(settings: Settings, *, owner: str | None, everything: bool) -> str:
-    """Return a line for each work item, the newest first."""
+    """Return a table of the work items, the newest first."""
     queue = _queue(owner)
 
     async def listed(parts: Parts) -> list[WorkItem]:
@@ -32,7 +35,7 @@ def list_work_items(settings: Settings, *, owner: str | None, everything: bool) 
         return sorted((item for page in found for item in page.items), key=lambda item: item.id, reverse=True)
 
     items = with_parts(settings, listed)
-    return "\n".join(map(_line, items)) if items else "Nothing waits for anybody."
+    return _table(items) if items else "Nothing waits for anybody."
 
 
 def _queue(owner: str | None) -> OwnerQueue | None:
@@ -42,20 +45,24 @@ def _queue(owner: str | None) -> OwnerQueue | None:
         raise CannotStart(f"There is no queue {owner!r}; there are {', '.join(OwnerQueue)}.") from error
 
 
-def _line(item: WorkItem) -> str:
+def _table(items: Iterable[WorkItem]) -> str:
+    return "\n".join(in_columns(HEADINGS, map(_cells, items)))
+
+
+def _cells(item: WorkItem) -> tuple[str, ...]:
     money = f"{item.amount_at_risk.amount} {item.amount_at_risk.currency}" if item.amount_at_risk else "-"
-    until = f"{item.deadline:%Y-%m-%d %H:%M}" if item.deadline else "-"
+    until = f"{item.deadline:%Y-%m-%d %H:%MZ}" if item.deadline else "-"
     who = item.assignee or item.owner_queue
-    return f"{item.id}  {item.state:<13} {until:<16}  {money:>16}  {who:<20}  {item.code}  {item.step}: {item.detail}"
+    return item.id, item.state, until, money, who, item.code, f"{item.step}: {item.detail}"
 
 
 def assign_work_item(settings: Settings, work_item_id: str, assignee: str) -> str:
-    """Return the item's line, now the assignee's."""
+    """Return the item, now the assignee's, as it is listed."""
 
     async def assigned(parts: Parts) -> WorkItem:
         return await work_items.assign(parts.store, INSTALLATION, work_item_id, assignee)
 
-    return _line(with_parts(settings, assigned))
+    return _table([with_parts(settings, assigned)])
 
 
 def resume_work_item(settings: Settings, work_item_id: str, decision: str) -> str:

@@ -307,7 +307,9 @@ def test_work_items_are_listed_assigned_and_resumed(config: Path, work_item: str
     def typed(*arguments: str) -> Result:
         return tiebeam("work-items", *arguments, "--config", config)
 
-    assert work_item in typed("list", "--owner", "Finance Ops").output
+    headings, item = typed("list", "--owner", "Finance Ops").output.splitlines()
+    assert headings.split()[:3] == ["work", "item", "state"]
+    assert (item.startswith(work_item), item.index("open")) == (True, headings.index("state"))
     assert typed("list", "--owner", "PMO").output == "Nothing waits for anybody.\n"
     assert "ana.ruiz" in typed("assign", work_item, "ana.ruiz").output
     assert "goes on at create_project" in typed("resume", work_item, "--decision", '{"note": "Opened."}').output
