@@ -14,6 +14,7 @@ from granian.http import HTTP1Settings
 from sqlalchemy.exc import OperationalError
 
 from gateway import connections, main
+from gateway.backup.taking import database_of
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import policies_for
 from gateway.composition.watching import watched
@@ -24,6 +25,7 @@ from gateway.edge.answers import App
 from gateway.egress.limits import Part
 from gateway.errors import ApiError
 from gateway.policy.plan import row_shown, rows_shown
+from gateway.private_files import make_file, make_folder
 from gateway.settings import Settings, hand_on, load
 from gateway.store.database import is_sqlite
 from gateway.store.migrate import head
@@ -37,7 +39,10 @@ YOUNG: Final = 10_000
 
 def migrate(settings: Settings) -> str:
     """Return a sentence that says to which version the database was brought."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data)
+    if is_sqlite(settings.database_url):
+        with contextlib.suppress(OSError):  # Where it cannot be made, the database says so in words.
+            make_file(database_of(settings.database_url))
     with _reached():
         version = database.migrate(settings.database_url)
     whose = "this release" if version == head() else "a later release; this one works on it too"

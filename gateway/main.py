@@ -40,6 +40,7 @@ from gateway.policy import document as policy_document
 from gateway.policy.document import PolicyError
 from gateway.policy.kinds.upstream import Upstream
 from gateway.policy.plan import connection_policies
+from gateway.private_files import make_folder
 from gateway.settings import Settings
 from gateway.store import audit_seals
 from gateway.store.database import create_engine
@@ -90,7 +91,7 @@ def read(settings: Settings) -> Installation:
 def parts(installation: Installation, part: Part, *, write_moments: WriteMoments = undisturbed_writes) -> Parts:
     """Return what a process is built from; raises CannotStart where a connection's settings do not hold."""
     settings = installation.settings
-    settings.data.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data)
     metrics = Metrics()
     counters = counters_of(settings, metrics)
     news = News(counters)

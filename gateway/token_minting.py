@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 from msgspec import Struct
 
+from gateway.private_files import make_folder
+
 KEY_FILE: Final = "development-key.json"
 JWKS_FILE: Final = "development-jwks.json"
 
@@ -32,7 +34,7 @@ class Grant(Struct, frozen=True, kw_only=True):
 
 def ensure_development_key(folder: Path) -> Path:
     """Return the JWK set's file; both files are made where they are missing, the private one for us alone."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     private, public = folder / KEY_FILE, folder / JWKS_FILE
     if not private.exists():
         named = {"kid": f"development-{uuid.uuid4().hex[:8]}", "use": "sig", "alg": "EdDSA"}

@@ -16,6 +16,7 @@ from gateway.backup.grace import give_time
 from gateway.backup.restores import Restored
 from gateway.backup.taking import DATABASES, KEPT, database_of
 from gateway.durable.worker_lock import AnotherWorker, FileLock
+from gateway.private_files import make_folder
 from gateway.store.audit_seals import noted
 from gateway.store.database import is_sqlite
 from gateway.store.migrate import knows
@@ -35,7 +36,7 @@ def restore(file: Path, place: Place, now: datetime, tell: Tell, *, force: bool)
     """
     manifest = manifest_of(file)
     _refuse_unfit(manifest, place)
-    place.data.mkdir(parents=True, exist_ok=True)
+    make_folder(place.data)
     with tempfile.TemporaryDirectory(prefix=".restore.", dir=place.data) as folder:
         tell("Reading the archive …")
         unpacked = Path(folder)

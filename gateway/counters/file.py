@@ -18,6 +18,7 @@ from typing import Final
 
 from gateway.counters import CountersAway, Limit, bucket
 from gateway.counters.mapped import MappedBuckets
+from gateway.private_files import make_file, make_folder
 
 BUSY_S: Final = 0.25
 """How long a move or a mark waits for the other process; longer, and the event loop would stand still for callers."""
@@ -118,6 +119,7 @@ class _Sign:
     """
 
     def __init__(self, path: Path) -> None:
+        make_file(path)
         with path.open("a+b") as file:
             os.posix_fallocate(file.fileno(), 0, mmap.PAGESIZE)
             self._shared = mmap.mmap(file.fileno(), mmap.PAGESIZE)
@@ -136,7 +138,8 @@ class _Sign:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    make_file(path)
     file = sqlite3.connect(path, isolation_level=None, timeout=OPEN_S, check_same_thread=False)
     _keep_a_log(file)
     file.execute("PRAGMA synchronous=OFF")  # What is lost with the machine is a minute of counting.

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.counters import CountersAway, Limit, bucket
+from gateway.private_files import FILE
 
 SLOTS: Final = 1_024
 """As many quotas of vendors as can be in use at once; one more is `CountersAway`."""
@@ -42,7 +43,7 @@ class MappedBuckets:
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         size = SLOTS * NUMBERS * 8
         self._clock = clock
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, FILE)
         self._hang_up = weakref.finalize(self, os.close, self._file)
         os.posix_fallocate(self._file, 0, size)  # On a full disk, a write into a hole would end the process.
         self._bytes = mmap.mmap(self._file, size)
