@@ -13,6 +13,7 @@ from gateway.edge.address import Addresses
 from gateway.edge.answers import App, Scope, Send, answered, collect, send_answer
 from gateway.edge.governed import PAGE, Governed
 from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, has_no_body, read_body
+from gateway.edge.outcomes import Outcomes
 from gateway.edge.paths import normal
 from gateway.edge.pressure import MOST, Pressure
 from gateway.edge.shadow import Shadow
@@ -57,7 +58,9 @@ class Edge:
         self._standing = Standing(kit.verifier, reload or _nothing_to_reload)
         self._strangers = Strangers(kit, self._standing, Addresses(trusted_proxies).of, clock)
         self._pressure = Pressure(most_under_way)
-        kit.metrics.read_from(self._pressure.figures)
+        self._outcomes = Outcomes()
+        for figures in (self._pressure.figures, self._outcomes.figures):
+            kit.metrics.read_from(figures)
         self.use(policies)
 
     def use(self, policies: PolicySet) -> None:
@@ -94,6 +97,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        began = self.clock()
         call = Call(PAGE, scope, partial(_read, receive))
         fields = call.fields
         call.correlation_id = correlation_id_of(fields.get(b"x-correlation-id"))
@@ -109,6 +113,7 @@ class Edge:
         except Exception as error:  # noqa: BLE001 — the last place where a caller can still be given an answer.
             refusal = self.kit.problem(call, error) if call.path else await self.governed.turned_away(call, error)
             answer = _not_to_be_kept(call, refusal)
+        self._outcomes.count(call.operation, answer.status, self.clock() - began)
         answer.headers.append((b"x-correlation-id", call.correlation_id.encode()))
         await send_answer(send, answer, with_body=scope["method"] != "HEAD")
 
