@@ -16,7 +16,7 @@ from gateway.store import usage
 from gateway.store.database import Store
 from gateway.store.tallies import Key, Tallies
 from gateway.store.usage import UsedPlace, call_key, field_key, tb_usage
-from gateway.telemetry.metrics import DEPRECATED_CALLS, USAGE_BEYOND, series
+from gateway.telemetry.metrics import DEPRECATED_CALLS, DEPRECATED_FIELDS, USAGE_BEYOND, series
 from openapi.common.types import Code
 
 ABSENT_S: Final = 2.0
@@ -44,15 +44,18 @@ class Usage:
         self.flush = self._tallies.flush
         """Return when everything counted before stands in the database; where that fails, it is counted still."""
         self._deprecated: Counter[tuple[str, str]] = Counter()
+        self._fields: Counter[tuple[str, str, str]] = Counter()
         self._since: dict[tuple[Client, str], datetime] = {}
         self._absent: dict[tuple[Client, str, datetime], float] = {}
         self._turn = asyncio.Lock()
         self._away_until = 0.0
 
     def count_fields(self, client: Client, operation: str, used: Iterable[FieldRetirement]) -> None:
-        """Count each field that a call used, by the operation's name."""
+        """Count each field that a call used, by the operation's name; for the metric once the field is deprecated."""
         for field in used:
             self.count(field_key(client, operation, UsedPlace(field.place), field.pointer))
+            if self._store.now() >= field.deprecated_at:
+                self._fields[operation, field.place, field.pointer] += 1
 
     def count_going(self, key: Key, deprecated_at: datetime) -> None:
         """Count a call of what goes, once it is deprecated for the metric too; there, many clients become one."""
@@ -77,7 +80,16 @@ class Usage:
             series(DEPRECATED_CALLS, contract=contract, client=client): count
             for (contract, client), count in self._deprecated.items()
         }
-        return calls | {USAGE_BEYOND: self._tallies.beyond}
+        return calls | self._fields_used() | {USAGE_BEYOND: self._tallies.beyond}
+
+    def _fields_used(self) -> dict[str, int]:
+        """Return how often each field was used: as many series as the lifecycle names, whoever calls."""
+        found = {}
+        for (name, place, pointer), count in self._fields.items():
+            contract, _, operation = name.partition(":")
+            labels = {"contract": contract, "operation": operation, "place": place, "pointer": pointer}
+            found[series(DEPRECATED_FIELDS, **labels)] = count
+        return found
 
     def known(self, client: Client, contract: str, before: datetime) -> bool | None:
         """Tell at once whether the client called the version before then; None where somebody has to `look`."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -203,6 +204,25 @@ def test_calls_of_what_goes_are_shown_by_client_once_it_is_deprecated(store: Wat
         f'tiebeam_deprecated_calls_total{{client="crm",contract="{V1}"}}': 1,
         "tiebeam_usage_uncounted_total": 0,
     }
+
+
+def test_uses_of_a_field_are_shown_once_it_is_deprecated(store: Watched, clock: Clock) -> None:
+    counted = Usage(store)
+    coming = structs.replace(NOTE, pointer="/lines/*/note", deprecated_at=clock() + timedelta(seconds=1))
+    counted.count_fields(CRM, PLACE, [NOTE, coming])
+    before = fields_in(counted)
+    clock.forward(1)
+    counted.count_fields(CRM, PLACE, [NOTE, coming])
+
+    assert before == {"/note": 1}
+    assert fields_in(counted) == {"/note": 2, "/lines/*/note": 1}
+
+
+def fields_in(counted: Usage) -> dict[str, int]:
+    """Return what the metric says, by the field's pointer."""
+    prefix = f'tiebeam_deprecated_fields_total{{contract="{V1}",operation="place_hold",place="request",pointer="'
+    shown = counted.figures().items()
+    return {series.removeprefix(prefix)[:-2]: count for series, count in shown if series.startswith(prefix)}
 
 
 def test_very_many_clients_share_a_series(store: Watched) -> None:
