@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.counters import CountersAway, Limit, Places, Question, Told
-from gateway.counters.valkey import BOUND_S, ValkeyCounters
+from gateway.counters.valkey import BOUND_S, HELD_S, ValkeyCounters
 from gateway.secret import Secret
 from gateway.telemetry.metrics import COUNTERS_LOST, Metrics
 from tests.servers_valkey import Valkey, valkey
@@ -280,6 +280,36 @@ async def test_questions_of_one_turn_leave_together(server: Valkey, counters: Va
     await asyncio.gather(*[counters.ask(ASKED) for _ in range(100)])
 
     assert server.commands("evalsha") == before + 1
+
+
+async def asked_in_turns(server: Valkey, counters: ValkeyCounters, wait_s: float) -> int:
+    """Return how many batches three questions were that were asked while the server stood still for so long."""
+    await counters.ask(ASKED)
+    before = server.commands("evalsha")
+    server.freeze()
+    try:
+        asking = []
+        for _ in range(3):
+            asking.append(asyncio.create_task(counters.ask(ASKED)))
+            await asyncio.sleep(wait_s)
+    finally:
+        server.thaw()
+    await asyncio.gather(*asking)
+    return server.commands("evalsha") - before
+
+
+async def test_questions_wait_for_the_answer_to_those_before_and_leave_together(
+    server: Valkey, counters: ValkeyCounters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.counters.valkey.HELD_S", PATIENT_S / 2)
+
+    assert await asked_in_turns(server, counters, 0.001) == 2
+
+
+async def test_questions_leave_though_those_before_are_not_answered_in_a_moment(
+    server: Valkey, counters: ValkeyCounters
+) -> None:
+    assert await asked_in_turns(server, counters, HELD_S * 10) == 3
 
 
 async def test_generation_never_comes_again_where_the_server_has_lost_its_keys(
