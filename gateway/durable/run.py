@@ -53,7 +53,9 @@ class Leave(Struct, frozen=True, kw_only=True):
 
     after_s: float
     again: bool = False
-    """Whether an earlier process has left it already: who cannot be asked now proves nothing."""
+    """Whether an earlier process has left it already: who cannot be asked now proves nothing. And where others are not
+    to wait until somebody who is away is there again.
+    """
 
 
 class Work(Struct, frozen=True, kw_only=True):

@@ -37,6 +37,8 @@ class Known(Struct, frozen=True, kw_only=True):
     other_minutes: Decimal
     """What else the person has booked on that day, as far as it is approved."""
     mappings: Mappings
+    away: bool = False
+    """Whether the ERP cannot be asked just now."""
 
 
 class Choice(Struct, frozen=True, kw_only=True):

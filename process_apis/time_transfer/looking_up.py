@@ -4,30 +4,37 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Self
 
 from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.errors import Refused
+from gateway.durable import process_id
+from gateway.errors import Refused, Unavailable
+from gateway.store import lasting_items, processes
 from gateway.store.cross_references import ReferenceState, tb_cross_reference
 from gateway.store.database import Store
+from gateway.store.work_items import NewItem
 from openapi.common.types import Code
 from openapi.system.erp.v1 import BillableTransactions
 from openapi.system.psa.v1 import TimeEntry as Theirs
 from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.entries import Approval, Transfer, tb_time_entry
+from process_apis.ledger.keys import business_key
 from process_apis.ledger.mappings import Mappings
 from process_apis.ledger.payers import find_payers
 from process_apis.ledger.periods import KnownPeriod, periods_of
 from process_apis.ledger.projects import Project, tb_project
 from process_apis.time_transfer.known import Known, minutes_of
+from process_apis.time_transfer.order import RUN
 from system_apis.ports import Landscape
 
 PROJECT = "project"
 LOOK_BACK = timedelta(days=800)
 LOOK_AHEAD = timedelta(days=100)
+READ_PERIODS = "read_periods"
 NOT_WORKED = (Transfer.cancelled, Transfer.reversed, Transfer.rejected_validation)
 
 
@@ -39,19 +46,68 @@ class Around(Struct, frozen=True, kw_only=True):
     mappings: Mappings
     periods: Mapping[str, list[KnownPeriod]]
     """By legal entity; one whose ERP keeps no postings is not there."""
+    away: frozenset[str] = frozenset()
+    """Legal entities whose ERP cannot be asked just now: their time waits, and that of others does not."""
+
+    @classmethod
+    def of(cls, psa: str, entities: Entities, mappings: Mappings, periods: "Periods") -> Self:
+        """Return what was read."""
+        known = {code: found for code, found in periods.items() if found is not None}
+        away = frozenset(periods) - frozenset(known)
+        return cls(psa=psa, entities=entities, mappings=mappings, periods=known, away=away)
 
 
-async def read_periods(store: Store, landscape: Landscape, psa: str) -> dict[str, list[KnownPeriod]]:
-    """Return the periods of the entities that the PSA serves, around today; asked once a run."""
-    found: dict[str, list[KnownPeriod]] = {}
-    today = store.now().date()
+Periods = dict[str, list[KnownPeriod] | None]
+"""By legal entity; None where its ERP is away."""
+
+
+async def read_periods(store: Store, landscape: Landscape, psa: str) -> Periods:
+    """Return the periods of the entities that the PSA serves, around today; asked once a run.
+
+    Raises Unavailable where no entity's ERP can be asked.
+    """
+    found: Periods = {}
+    today, away = store.now().date(), list[Unavailable]()
     for code in landscape.psa(psa).capabilities.legal_entities:
         erp = erp_of(landscape, code)
         if erp is None or landscape.erp(erp).capabilities.billable_transactions is BillableTransactions.none:
             continue
-        periods = await periods_of(landscape.erp(erp), code)
+        try:
+            periods = await periods_of(landscape.erp(erp), code)
+        except Unavailable as unavailable:
+            away.append(unavailable)
+            found[code] = None
+            continue
         found[code] = [one for one in periods if one.end > today - LOOK_BACK and one.start < today + LOOK_AHEAD]
+    if away and len(away) == len(found):
+        raise away[0]
+    await _tell_who_is_away(store, psa, found)
     return found
+
+
+async def _tell_who_is_away(store: Store, psa: str, found: Periods) -> None:
+    """Have somebody asked about each entity whose time waits; the item closes once its ERP is there again."""
+    keys = {code: business_key("tta", psa, code) for code in found}
+    async with store.begin() as connection:
+        there = [keys[code] for code, periods in found.items() if periods is not None]
+        await lasting_items.close(connection, store, RUN, there)
+        if len(there) < len(found):
+            process = await processes.locked(connection, process_id())
+            items = [_away(keys[code], psa, code) for code, periods in found.items() if periods is None]
+            await lasting_items.report(connection, store, process, items if process.kind == RUN else [])
+
+
+def _away(key: str, psa: str, legal_entity: str) -> NewItem:
+    detail = f"The ERP of {legal_entity} cannot be asked. Its time in {psa} waits, and goes on by itself."
+    facts = {"connection": psa, "legal_entity": legal_entity}
+    return NewItem(
+        step=READ_PERIODS,
+        trace_key=key,
+        code=Code.upstream_unavailable,
+        detail=detail,
+        facts=facts,
+        legal_entity=legal_entity,
+    )
 
 
 def erp_of(landscape: Landscape, legal_entity: str) -> str | None:
@@ -91,6 +147,7 @@ async def look_up(
             now=now,
             other_minutes=booked[day],
             mappings=around.mappings,
+            away=project is not None and project.legal_entity in around.away,
         )
         booked[day] += minutes_of(entry.minutes, entry.hours)
     return found

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import INSTALLATION
 from gateway.durable import Process, get_process, process_id
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
 from gateway.store import inbox, lasting_items, processes
 from gateway.store.database import Store
 from gateway.store.inbox import AGAIN, Change
@@ -190,8 +190,8 @@ class Preparation:
             try:
                 reversals = reversals_of(self._store, self._around, facts)
                 self._batch.to_post += await write_reversals(self._connection, self._store, facts, reversals)
-            except Refused as refused:
-                await self._block(facts, asked, refused.code, refused.detail)
+            except (Refused, Unavailable) as error:
+                await self._block(facts, asked, error.code, error.detail)
                 return False
             earlier = [entry for entry in history.revisions if entry.revision in {fact.revision for fact in facts}]
             await self._batch.move(earlier, transfer=Transfer.reversal_queued)
@@ -209,6 +209,9 @@ class Preparation:
 
     async def _check(self, revision: int, history: History, known: Known) -> None:
         entry, latest = known.entry, history.latest
+        if known.away:
+            await self._wait(revision, history, known)
+            return
         if is_nothing(entry):
             row = await self._batch.revise(known, revision, history, Transfer.ignored, None)
             if await self._reverse_earlier(history, row):
@@ -228,6 +231,14 @@ class Preparation:
             await self._post_again(latest, verdict.judged, unsold)
         else:
             await self._post(revision + bool(mine), history, known, verdict.judged)
+
+    async def _wait(self, revision: int, history: History, known: Known) -> None:
+        """Let the revision wait until the ERP is there again; what is in its books of an earlier one is not billed."""
+        await self._batch.revise(known, revision, history, Transfer.queued, None)
+        if history.standing:
+            mine = tb_fact.c.id.in_([fact.id for fact in history.standing])
+            code, detail = Code.entry_edited_after_post, "The PSA says something else, and the ERP is away."
+            await move_facts(self._connection, self._store, mine, code=code.value, detail=detail)
 
     def _built(self, judged: Judged, revision: int, history: History) -> list[Fact]:
         capabilities = self._landscape.erp(judged.erp).capabilities

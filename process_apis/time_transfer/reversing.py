@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
 from gateway.store.database import Store
 from openapi.common.types import Code
 from process_apis.ledger.caps import give_back
@@ -45,12 +45,17 @@ def obstacle_to(facts: Sequence[Fact]) -> Obstacle | None:
 
 
 def reversals_of(store: Store, around: Around, facts: Sequence[Fact]) -> list[Fact]:
-    """Return what takes the facts back, dated into a period that is open; raises Refused where there is none."""
+    """Return what takes the facts back, dated into a period that is open; raises Refused where there is none.
+
+    Raises Unavailable where the ERP cannot be asked for its periods.
+    """
     return [reversal_of(fact, fact_id(store), reversal_date(around, fact, store.now())) for fact in facts]
 
 
 def reversal_date(around: Around, fact: Fact, now: datetime) -> date:
     """Return the original's day, or the first open one where its period is closed by now."""
+    if fact.legal_entity in around.away:
+        raise Unavailable(Code.upstream_unavailable, f"The ERP of {fact.legal_entity} cannot be asked just now.")
     periods = around.periods.get(fact.legal_entity)
     entity = around.entities.get(fact.legal_entity)
     if periods is None or entity is None:

@@ -21,7 +21,7 @@ from process_apis.time_transfer.order import Counts, TransferOrder, lock_of
 from system_apis.ports import Psa
 
 ENTRY = tb_time_entry.c
-LEFT_BEHIND = (Transfer.posting, Transfer.in_doubt, Transfer.reversal_queued)
+LEFT_BEHIND = (Transfer.queued, Transfer.posting, Transfer.in_doubt, Transfer.reversal_queued)
 AT_MOST = 1000
 """How many entries one run looks at anew; the others are as old at the next one."""
 

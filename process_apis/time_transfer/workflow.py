@@ -123,7 +123,7 @@ async def work_off(tools: Tools, order: TransferOrder, mappings: Mappings) -> bo
     """Tell whether anything is left after as many batches as a run takes."""
     store, landscape = tools.store, tools.landscape
     periods = await step("read_periods", looking_up.read_periods, store, landscape, order.connection)
-    around = Around(psa=order.connection, entities=tools.entities, mappings=mappings, periods=periods)
+    around = Around.of(order.connection, tools.entities, mappings, periods)
     used = 0
     for number in range(order.settings.batches):
         if used > STEPS:
@@ -134,7 +134,9 @@ async def work_off(tools: Tools, order: TransferOrder, mappings: Mappings) -> bo
         if not prepared.claimed:
             return False
         work = Work(connection=order.connection, batch=preparing.batch_name(number))
-        await post_and_settle(tools, work, prepared.groups, leave_after_s=order.settings.leave_doubt_s)
+        await post_and_settle(
+            tools, work, prepared.groups, leave_after_s=order.settings.leave_doubt_s, several=len(periods) > 1
+        )
         used += STEPS_OF_A_BATCH + len(prepared.groups)
         if number + 1 < order.settings.batches and used <= STEPS:
             await tell(tools, order.connection, leave_after_s=order.settings.leave_doubt_s)
@@ -142,11 +144,12 @@ async def work_off(tools: Tools, order: TransferOrder, mappings: Mappings) -> bo
 
 
 async def post_and_settle(
-    tools: Tools, work: Work, groups: Sequence[Group], *, leave_after_s: float | None = None
+    tools: Tools, work: Work, groups: Sequence[Group], *, leave_after_s: float | None = None, several: bool = False
 ) -> None:
     """Post what was prepared, and record what came of it; one that the ERP refuses stops none of the others.
 
-    With `leave_after_s` one of which nobody knows does not either: after so long it is left to a later run.
+    With `leave_after_s` one of which nobody knows does not either: after so long it is left to a later run. So is one
+    whose ERP is away, where `several` entities' time is in the PSA.
     """
     done: dict[str, Booked] = {}
     refused: dict[str, Refusal] = {}
@@ -162,7 +165,7 @@ async def post_and_settle(
             agree=AGREED,
             serial=posting_slot(erp, group.legal_entity),
             pivot=True,
-            leave=leave(leave_after_s, again=group.in_doubt),
+            leave=leave(leave_after_s, again=group.in_doubt, away=several),
         )
         done |= batch.done
         refused |= batch.refused
@@ -171,9 +174,12 @@ async def post_and_settle(
     await finish(step("settle_batch", settling.settle, tools.store, tools.entities, work, outcomes))
 
 
-def leave(after_s: float | None, *, again: bool = False) -> Leave | None:
-    """Return when a write of unknown outcome is left: what was left before gets one look."""
-    return None if after_s is None else Leave(after_s=0.0 if again else after_s, again=again)
+def leave(after_s: float | None, *, again: bool = False, away: bool = False) -> Leave | None:
+    """Return when a write of unknown outcome is left: what was left before gets one look.
+
+    With `away` it is left too where the system cannot be reached.
+    """
+    return None if after_s is None else Leave(after_s=0.0 if again else after_s, again=again or away)
 
 
 async def tell(tools: Tools, connection: str, *, leave_after_s: float | None = None) -> None:
@@ -213,7 +219,7 @@ async def recall_time(
     psa = landscape.psa(order.connection)
     tools = Tools(store=store, landscape=landscape, entities=entities, psa=psa)
     periods = await step("read_periods", looking_up.read_periods, store, landscape, order.connection)
-    around = Around(psa=order.connection, entities=entities, mappings=mappings, periods=periods)
+    around = Around.of(order.connection, entities, mappings, periods)
     groups = await step("withdraw_entry", recalling.withdraw, store, landscape, order, around)
     await post_and_settle(tools, Work(connection=order.connection, entry_id=order.entry_id), groups)
     await tell(tools, order.connection)
