@@ -18,6 +18,7 @@ from gateway.store.database import Store
 from gateway.store.pages import Window
 from gateway.store.work_items import NewItem
 from openapi.common.types import Code
+from process_apis.billing_holds.reviewing import ask_for_reviews
 from process_apis.billing_holds.workflow import AWAITING, push
 from process_apis.ledger import hold_flags, hold_requests
 from process_apis.ledger.facts import Billing, tb_fact
@@ -72,7 +73,7 @@ async def push_what_is_left(store: Store, engine: Engine, ack_within_s: float) -
 
 
 async def settle(store: Store) -> None:
-    """Return once no hold waits for what is known, and none is in force after its last day."""
+    """Return once no hold waits for what is known, none is in force after its last day, and none is forgotten."""
     async with store.begin() as connection:
         waited_for = await hold_requests.pending_requests(connection)
     for request_id in waited_for:
@@ -84,6 +85,7 @@ async def settle(store: Store) -> None:
         async with store.begin() as connection:
             state = HoldState.expired
             await lift_hold_within(connection, store, hold, by="tiebeam", reason=EXPIRED, state=state)
+    await ask_for_reviews(store)
 
 
 async def observe(store: Store, landscape: Landscape) -> None:

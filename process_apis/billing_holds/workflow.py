@@ -15,13 +15,13 @@ from gateway.store import work_items
 from gateway.store.database import Store
 from openapi.common.types import OwnerQueue
 from openapi.system.psa.v1 import HoldFlag, NewHoldFlag
+from process_apis.billing_holds.reviewing import KIND, keep
 from process_apis.ledger import hold_flags, hold_requests
 from process_apis.ledger.hold_flags import Ack, AckState, Flag
 from process_apis.ledger.hold_placing import BillingHold, note_push
 from process_apis.ledger.hold_scopes import projects_in
 from system_apis.ports import Landscape, Psa
 
-KIND: Final = "billing_hold"
 CAPABILITY: Final = "capability"
 AWAITING: Final = "await_confirmation"
 """What a work item says is not done, while a system has not confirmed."""
@@ -48,7 +48,7 @@ class Pushed(Struct, frozen=True, kw_only=True):
     skipped: int
 
 
-@workflow(name=KIND, refusals="park")
+@workflow(name=KIND, refusals="park", take_up=keep)
 async def push_hold(landscape: Landscape, store: Store, order: HoldPush) -> Pushed:
     """Let every system that knows a project of the hold show what is in force now."""
     found = await step("find_flags", find_flags, store, landscape, order.hold_id)

@@ -1,7 +1,7 @@
 """Holds as their callers and the PSA's users meet them: in force at once, shown where there is a flag for it."""
 
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -10,8 +10,9 @@ from gateway.caller import INSTALLATION, Caller
 from gateway.errors import Refused, Unavailable
 from gateway.store import business_events, work_items
 from gateway.store.pages import Window
-from openapi.common.types import Code
+from openapi.common.types import Code, Money, OwnerQueue
 from openapi.process.billing_holds.v2 import (
+    Hold,
     HoldDimensions,
     HoldOutcome,
     HoldReason,
@@ -20,12 +21,14 @@ from openapi.process.billing_holds.v2 import (
     HoldState,
 )
 from process_apis.billing_holds import sweeps
+from process_apis.billing_holds.reviewing import keep
 from process_apis.ledger.hold_observing import observe_holds
 from process_apis.ledger.requests import RequestState, move_request
 from tests.fakes.psa import CAPABILITIES, FakePsa
 from tests.workflows.hold_stage import CRM, Stage
 
 ACK_WITHIN_S = 60.0
+DAY_S = 86_400.0
 
 
 @pytest.fixture
@@ -212,6 +215,38 @@ async def test_sweep_tells_what_was_missed_and_ends_what_is_over(stage: Stage) -
         "R7",
     )
     assert over.state is HoldState.expired
+
+
+async def test_hold_that_nobody_looks_at_again_is_asked_about_until_it_is_kept_or_lifted(stage: Stage) -> None:
+    await stage.money.fact(stage.contract)
+    hold = await stage.place(review_date=stage.clock().date())
+    await sweeps.settle(stage.store)
+    early = await stage.open_items()
+    stage.clock.forward(DAY_S)
+    for _ in range(2):
+        await sweeps.settle(stage.store)
+
+    (item,) = await stage.open_items()
+    await keep(stage.store, stage.engine, item)
+    kept = await stage.get(hold)
+    await sweeps.settle(stage.store)
+    looked_at = await stage.open_items()
+    stage.clock.forward(15 * DAY_S)
+    await sweeps.settle(stage.store)
+    again = await stage.open_items()
+    await stage.lift(hold)
+    await sweeps.settle(stage.store)
+
+    assert (early, looked_at, await stage.open_items()) == ([], [], [])
+    assert (item.code, item.owner_queue, item.attempts) == (Code.billing_hold_active, OwnerQueue.Finance_Ops, 1)
+    assert (item.amount_at_risk, item.deadline) == (Money(amount="120.00", currency="EUR"), midnight_after(hold))
+    assert kept.review_date == stage.clock().date() - timedelta(days=1)
+    assert [one.trace_key for one in again] == [item.trace_key]
+
+
+def midnight_after(hold: Hold) -> datetime:
+    """Return the end of the day on which the hold was to be looked at."""
+    return datetime.combine(hold.review_date + timedelta(days=1), time(), UTC)
 
 
 async def test_schedules_are_named_for_ever(stage: Stage) -> None:
