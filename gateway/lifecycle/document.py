@@ -4,9 +4,9 @@ It says who answers for a version and what it was released as. Dates, brown-outs
 installation's own (`overlay.py`).
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from importlib.resources import files
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -100,16 +100,7 @@ def load(text: str | None = None) -> dict[str, Version]:
     if text is None:
         text = files("openapi").joinpath(FILE).read_text("utf-8")
     try:
-        document = aware(loaded(text))
+        document = loaded(text)
         return msgspec.convert({} if document is None else document, dict[Contract, Version])
     except (msgspec.ValidationError, NotYaml) as error:
         raise LifecycleError(f"{SHIPPED}: {error}") from error
-
-
-def aware(node: Any) -> Any:  # noqa: ANN401 - any node of a document.
-    """Return the node with the instants that YAML read as UTC and made naive said to be so."""
-    if isinstance(node, dict):
-        return {key: aware(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [aware(item) for item in node]
-    return node.replace(tzinfo=UTC) if isinstance(node, datetime) and node.tzinfo is None else node

@@ -19,7 +19,6 @@ from gateway.lifecycle.document import (
     Retirement,
     Text,
     Version,
-    aware,
 )
 from gateway.yaml_text import NotYaml, loaded
 
@@ -57,7 +56,7 @@ class Changes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def changes_in(text: str) -> tuple[dict[str, Changes], list[Fault]]:
     """Return what the file says by contract, and everything that cannot be read of it."""
     try:
-        document = aware(loaded(text))
+        document = loaded(text)
     except NotYaml as error:
         return {}, [Fault(f"this is no YAML: {error}")]
     if document is None:

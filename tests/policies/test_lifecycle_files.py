@@ -49,6 +49,10 @@ MISTAKES: Final[Mapping[str, tuple[str, ...]]] = {
     f"{HOLDS}: {{deprecated_at: 2027-01-01, sunset_at: null}}": (
         "field deprecated_at: Expected `datetime | null`, got `date`.",
     ),
+    f"{HOLDS}: {{deprecated_at: 2027-01-01T00:00:00, brown_outs: [{{from: 2027-02-01 10:00:00, until: soon}}]}}": (
+        "field deprecated_at: Expected `datetime` with a timezone component.",
+        "field brown_outs.0.from: Expected `datetime` with a timezone component.",
+    ),
     f"{HOLDS}: {{deprecated_at: 2027-01-02T00:00:00Z, sunset_at: 2027-01-01T00:00:00Z}}": (
         "field sunset_at: it is before `deprecated_at`, 2027-01-02T00:00:00Z.",
     ),
