@@ -59,7 +59,7 @@ def migrate(config: str | None) -> None:
 @CONFIG
 @click.option("--no-worker", is_flag=True, help="Serve requests only; run `tiebeam worker` beside it.")
 def serve(config: str | None, *, no_worker: bool) -> None:
-    """Serve the APIs, with a worker beside.
+    """Serve the APIs, and run a worker beside them.
 
     The worker is started again when it dies. The documentation is at /docs.
     """
@@ -70,10 +70,10 @@ def serve(config: str | None, *, no_worker: bool) -> None:
 @main.command()
 @CONFIG
 def worker(config: str | None) -> None:
-    """Carry out what was accepted.
+    """Carry out the processes that were accepted.
 
-    That is the processes, their retries and schedules. On PostgreSQL start as many as you like, on several machines:
-    they share the work, and take over what a dead one leaves. An SQLite database has one; a second is refused.
+    Their retries and schedules are its work too. On PostgreSQL start as many as you like, on several machines: they
+    share the work, and take over what a dead one leaves. An SQLite database has one; a second is refused.
     """
     settings = settings_of(config)
     explained(lambda: commands.work(settings))
@@ -84,10 +84,10 @@ def worker(config: str | None) -> None:
 @click.option("--connections", is_flag=True, help="Also ask each connected system for what we need of it.")
 @click.option("--chains", is_flag=True, help="Also follow the hash chains of events and audit, row by row.")
 def check(config: str | None, *, connections: bool, chains: bool) -> None:
-    """Say what does not hold, and how to mend it.
+    """Say what is wrong with the installation, and how to mend it.
 
-    Looks at settings, policies, templates and contracts; with --connections also at the systems themselves. Ends with 1
-    where something does not hold.
+    Looks at settings, policies, templates and contracts; with --connections also at the systems themselves. Exits with
+    1 where something is wrong.
     """
     findings = examination.check(settings_of(config), connections=connections, chains=chains)
     for finding in findings:
@@ -144,13 +144,13 @@ main.add_command(work_items)
 
 @main.group("audit", cls=InOrder)
 def audit() -> None:
-    """Seal and verify what was written down of writes and refusals."""
+    """Seal and verify the audit of writes and refusals."""
 
 
 @audit.command("seal")
 @CONFIG
 def seal_audit(config: str | None) -> None:
-    """Seal what was added since the last seal.
+    """Seal the rows of the audit since the last seal.
 
     A worker does it each minute. Note the hash elsewhere, such as before a backup: it proves all that came before.
     """
@@ -160,7 +160,7 @@ def seal_audit(config: str | None) -> None:
 @audit.command("verify")
 @CONFIG
 def verify_audit(config: str | None) -> None:
-    """Follow every seal and every row, and name the first broken one.
+    """Check every seal and every row, and name the first broken one.
 
     Ends with 1 where there is one. It may run while the gateway works.
     """

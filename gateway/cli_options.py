@@ -17,7 +17,7 @@ CONFIG = click.option(
 )
 
 
-ENDS = "Ends with 0, with 1 where something does not hold and was said, or with 2 where it was called wrongly."
+ENDS = "Exits with 0; with 1 where something is wrong, which it names; with 2 where it was called wrongly."
 
 
 class InOrder(click.Group):

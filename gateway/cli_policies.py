@@ -70,7 +70,7 @@ def reload_policies(config: str | None) -> None:
 @policies.command("rollback")
 @CONFIG
 def roll_back_policies(config: str | None) -> None:
-    """Put the set before this one in force again.
+    """Put the previous set in force again.
 
     The files stay as they are; a restart does not bring them back, a change does.
     """
@@ -81,10 +81,10 @@ def roll_back_policies(config: str | None) -> None:
 @CONFIG
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def shadow_policies(config: str | None, folder: Path) -> None:
-    """Try the policy files of a folder.
+    """Try the policy files of a folder, as a candidate.
 
-    Running processes decide every call by them too, from their next request on, and only count what it would get
-    otherwise. Another folder takes the place of the one before. Then: tiebeam policies differences
+    From their next request on, running processes decide every call by them too, and only count how its answer would
+    differ. Another folder takes the place of the one before. Then: tiebeam policies differences
     """
     explained(lambda: click.echo(commands_shadow.shadow_policies(settings_of(config), folder)))
 
@@ -93,9 +93,9 @@ def shadow_policies(config: str | None, folder: Path) -> None:
 @CONFIG
 @click.option("--client", "client_id", help="Only those of this client.")
 def list_differences(config: str | None, client_id: str | None) -> None:
-    """Show what consumers would get otherwise.
+    """Show which calls the candidate would answer differently.
 
-    A table for each of them, counted since the policies are tried, and how many calls of all it is.
+    One table for each client, counted since the candidate was loaded, and how many of all calls these are.
     """
     explained(lambda: click.echo(commands_shadow.list_differences(settings_of(config), client_id)))
 
@@ -103,7 +103,7 @@ def list_differences(config: str | None, client_id: str | None) -> None:
 @policies.command("promote")
 @CONFIG
 def promote_policies(config: str | None) -> None:
-    """Put what was tried in force.
+    """Put the candidate in force.
 
     All of it or none; `tiebeam policies rollback` takes it back.
     """
@@ -113,7 +113,7 @@ def promote_policies(config: str | None) -> None:
 @policies.command("drop")
 @CONFIG
 def drop_policies(config: str | None) -> None:
-    """Try these policies no longer.
+    """Stop trying the candidate.
 
     What was counted can still be looked up through the API.
     """
