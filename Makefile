@@ -8,10 +8,12 @@ ONCE ?=
 TESTS := pytest -m "not redmine and not browser and not promtool"
 # These play whole systems. Coverage would double what they cost, and show some three per cent more than the others do.
 WHOLE := tests/contracts tests/e2e tests/faults
+COVERED := $(RUN) -m coverage run --parallel-mode -m $(TESTS)
 DEBIAN := TIEBEAM_REQUIRE=redmine,browser,promtool $(RUN) -m pytest -m "redmine or browser or promtool"
-# Two halves of a stage run side by side, since much of their time is waiting, and both have to pass.
-beside = $(1) > .beside.log 2>&1 & first=$$!; $(2); second=$$?; \
-	echo "Waiting for the other half …"; wait $$first; code=$$?; cat .beside.log; test $$second = 0 -a $$code = 0
+# Parts of a stage run side by side, since much of their time is waiting, and all have to pass; the last one is seen.
+beside = $(1) > .beside-1.log 2>&1 & first=$$!; $(2) > .beside-2.log 2>&1 & second=$$!; $(3); codes=$$?; \
+	echo "Waiting for the other parts …"; wait $$first; codes=$$codes$$?; wait $$second; codes=$$codes$$?; \
+	cat .beside-1.log .beside-2.log; test $$codes = 000
 CHAPTER ?=
 ONLY ?=
 ROUNDS ?=
@@ -31,7 +33,8 @@ demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONC
 
 test: $(VENV)/.dev ## Pass the tests, on a real Tryton, PostgreSQL and Valkey; with branch coverage
 	@$(RUN) -m coverage erase
-	@$(call beside,$(RUN) -m $(TESTS) $(WHOLE),$(RUN) -m coverage run -m $(TESTS) $(WHOLE:%=--ignore=%))
+	@$(call beside,$(RUN) -m $(TESTS) $(WHOLE),$(COVERED) tests/workflows,$(COVERED) $(WHOLE:%=--ignore=%) --ignore=tests/workflows)
+	@$(RUN) -m coverage combine --quiet
 	@$(RUN) -m coverage report --fail-under=95
 
 faults: $(VENV)/.dev ## Run the fault campaigns in full
@@ -54,7 +57,7 @@ debian: $(VENV)/.dev ## As root: install Debian's Redmine, Chromium and promtool
 	@examples/servers/install_redmine.sh
 	@examples/servers/install_chromium.sh
 	@examples/servers/install_promtool.sh
-	@$(call beside,$(DEBIAN) tests/connectors,$(DEBIAN) --ignore=tests/connectors)
+	@$(call beside,$(DEBIAN) tests/connectors,true,$(DEBIAN) --ignore=tests/connectors)
 
 bench: $(VENV)/.bench ## Measure beside Envoy, nginx and bare ASGI, and write bench/results/latest.json
 	@bench/install_peers.sh
@@ -75,7 +78,7 @@ requirements: $(VENV)/.dev ## Pin requirements/*.in anew, with hashes
 		--generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --quiet; done
 
 clean: ## Remove the environment and what tools left; the caches outside the repository stay
-	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage .beside.log .import_linter_cache .screenshots
+	@rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage* .beside-*.log .import_linter_cache .screenshots
 
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt
 	@echo "Setting up $(VENV) …" >&2

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from examples.demo.stage import free_port, installation, serving, token
+from examples.demo.stage import TIEBEAM, free_port, installation, serving, token
 from gateway import cli, main
 from gateway.caller import INSTALLATION
 from gateway.settings import Settings, load
@@ -25,6 +25,8 @@ from tests.tokens import AUDIENCE, ISSUER, KEYS
 from tests.tokens import token as signed
 
 WITHIN_S = 90
+WEB = (*TIEBEAM, "serve", "--no-worker")
+"""A worker would ask systems that are away, and be waited for at the end."""
 ITEMS = "/platform/operations/v1/work-items"
 
 
@@ -108,7 +110,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, port: int) -> Path:
 def test_issuer_that_is_away_keeps_nobody_from_work_and_is_taken_up_when_it_comes(
     config: Path, port: int, tmp_path: Path
 ) -> None:
-    with serving(config, tmp_path / "log") as url:
+    with serving(config, tmp_path / "log", WEB) as url:
 
         def status(given: str) -> int:
             return httpx.get(url + ITEMS, headers={"authorization": f"Bearer {given}"}).status_code

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import yaml
 
-from examples.demo.stage import installation, serving, token
+from examples.demo.stage import TIEBEAM, installation, serving, token
 from tests.fakes.composed import lift_quotas
 
 SECONDS: Final = 60.0 if os.environ.get("TIEBEAM_CAMPAIGN") == "full" else 3.0
@@ -24,6 +24,8 @@ CALLERS, PLACES = 64, 2
 AT_ONCE_S: Final = 10.0
 """On two cores that others use too; the product promises 25."""
 GROWN_BYTES: Final = 96 * 2**20
+WEB: Final = (*TIEBEAM, "serve", "--no-worker")
+"""A worker would ask systems that are away, and be waited for at the end."""
 READ: Final = "/platform/operations/v1/process-instances"
 
 
@@ -45,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     said = yaml.safe_load(config.read_text())
     said["http"] = said.get("http", {}) | {"most_under_way": PLACES}
     config.write_text(yaml.safe_dump(said, sort_keys=False))
-    with serving(config, folder / "gateway.log") as url:
+    with serving(config, folder / "gateway.log", WEB) as url:
         yield url, token(config)
 
 
