@@ -55,12 +55,12 @@ async def _ask(store: Store, hold: BillingHold) -> None:
             detail=detail,
             facts={"hold": hold.id},
             deadline=datetime.combine(hold.review_on + timedelta(days=1), time(), UTC),
-            amount_at_risk=await _held(connection, hold),
+            amount_at_risk=await amount_held(connection, hold),
         )
         await lasting_items.report(connection, store, process, [item])
 
 
-async def _held(connection: AsyncConnection, hold: BillingHold) -> Money | None:
+async def amount_held(connection: AsyncConnection, hold: BillingHold) -> Money | None:
     """Return what waits because of the hold; of several currencies no sum can be said."""
     columns = tb_fact.c
     sold = columns.kind.in_([Kind.sale.value, Kind.fee.value])

@@ -18,7 +18,7 @@ from gateway.store.database import Store
 from gateway.store.pages import Window
 from gateway.store.work_items import NewItem
 from openapi.common.types import Code
-from process_apis.billing_holds.reviewing import ask_for_reviews
+from process_apis.billing_holds.reviewing import amount_held, ask_for_reviews
 from process_apis.billing_holds.workflow import AWAITING, push
 from process_apis.ledger import hold_flags, hold_requests
 from process_apis.ledger.facts import Billing, tb_fact
@@ -69,7 +69,7 @@ async def push_what_is_left(store: Store, engine: Engine, ack_within_s: float) -
         process = await push(store, engine, hold)
         late = hold.push_asked_at + timedelta(seconds=ack_within_s) <= store.now()
         if late and process.ended_at is None and not await _is_said(store, process):
-            await _say_that_it_is_late(store, process, hold)
+            await _say_that_it_is_late(store, process, hold, ack_within_s)
 
 
 async def settle(store: Store) -> None:
@@ -117,12 +117,19 @@ async def _is_said(store: Store, process: Process) -> bool:
     return any(item.step == AWAITING for item in open_items.items)
 
 
-async def _say_that_it_is_late(store: Store, process: Process, hold: BillingHold) -> None:
+async def _say_that_it_is_late(store: Store, process: Process, hold: BillingHold, ack_within_s: float) -> None:
     async with store.begin() as connection:
         acks = await hold_flags.acks_of(connection, [hold.id])
         late = sorted({ack.connection for ack in acks if ack.state is AckState.asked})
         if not late:
             return
         detail = f"{', '.join(late)} has not confirmed the hold {hold.business_key}. Here it counts all the same."
-        item = NewItem(step=AWAITING, trace_key=hold.business_key, code=Code.billing_ack_missing, detail=detail)
+        item = NewItem(
+            step=AWAITING,
+            trace_key=hold.business_key,
+            code=Code.billing_ack_missing,
+            detail=detail,
+            deadline=hold.push_asked_at + timedelta(seconds=ack_within_s),
+            amount_at_risk=await amount_held(connection, hold),
+        )
         await work_items.open_item(connection, store, process, item)

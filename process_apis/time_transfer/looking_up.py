@@ -27,6 +27,7 @@ from process_apis.ledger.mappings import Mappings
 from process_apis.ledger.payers import find_payers
 from process_apis.ledger.periods import KnownPeriod, periods_of
 from process_apis.ledger.projects import Project, tb_project
+from process_apis.time_transfer.asking import cut_off
 from process_apis.time_transfer.known import Known, minutes_of
 from process_apis.time_transfer.order import RUN
 from system_apis.ports import Landscape
@@ -93,11 +94,11 @@ async def _tell_who_is_away(store: Store, psa: str, found: Periods) -> None:
         await lasting_items.close(connection, store, RUN, there)
         if len(there) < len(found):
             process = await processes.locked(connection, process_id())
-            items = [_away(keys[code], psa, code) for code, periods in found.items() if periods is None]
+            items = [_away(keys[code], psa, code, store.now()) for code, periods in found.items() if periods is None]
             await lasting_items.report(connection, store, process, items if process.kind == RUN else [])
 
 
-def _away(key: str, psa: str, legal_entity: str) -> NewItem:
+def _away(key: str, psa: str, legal_entity: str, now: datetime) -> NewItem:
     detail = f"The ERP of {legal_entity} cannot be asked. Its time in {psa} waits, and goes on by itself."
     facts = {"connection": psa, "legal_entity": legal_entity}
     return NewItem(
@@ -106,6 +107,7 @@ def _away(key: str, psa: str, legal_entity: str) -> NewItem:
         code=Code.upstream_unavailable,
         detail=detail,
         facts=facts,
+        deadline=cut_off(now.date(), now, None),
         legal_entity=legal_entity,
     )
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -17,8 +17,10 @@ from gateway.store.database import Store
 from gateway.store.work_items import NewItem
 from openapi.common.types import Code
 from openapi.system.psa.v1 import TimeTotal
+from process_apis.ledger.entities import Entities
 from process_apis.ledger.entries import Approval, tb_time_entry
 from process_apis.ledger.keys import business_key
+from process_apis.time_transfer.asking import cut_off
 from process_apis.time_transfer.order import RUN, Counts, TransferOrder
 from system_apis.ports import Psa
 
@@ -83,7 +85,7 @@ async def look_again(store: Store, psa: Psa, order: TransferOrder) -> Counts:
         return Counts(requeued=await inbox.put_again(connection, store, order.source, ids - waiting))
 
 
-async def explain(store: Store, psa: Psa, order: TransferOrder) -> Counts:
+async def explain(store: Store, psa: Psa, entities: Entities, order: TransferOrder) -> Counts:
     """Return how many projects and days still differ although all was looked at; somebody is asked about each."""
     found = await _compare(store, psa, order)
     process = await get_process(store, INSTALLATION, process_id())
@@ -94,7 +96,8 @@ async def explain(store: Store, psa: Psa, order: TransferOrder) -> Counts:
         keys = {_key(order, difference): difference for difference in left}
         open_keys = await lasting_items.open_keys(connection, RUN, SWEEP, _prefix(order))
         await lasting_items.close(connection, store, RUN, open_keys - set(keys))
-        items = [_item(key, order, difference) for key, difference in keys.items()]
+        entity, now = entities.get(order.legal_entity), store.now()
+        items = [_item(key, order, one, cut_off(one.work_date, now, entity)) for key, one in keys.items()]
         await lasting_items.report(connection, store, process, items)
     return Counts(rejected=len(left))
 
@@ -143,8 +146,9 @@ def _key(order: TransferOrder, difference: Difference) -> str:
     return _prefix(order) + business_key("p", difference.project_id, str(difference.work_date))
 
 
-def _item(key: str, order: TransferOrder, difference: Difference) -> NewItem:
+def _item(key: str, order: TransferOrder, difference: Difference, deadline: datetime) -> NewItem:
     where = f"project {difference.project_id} on {difference.work_date}"
     detail = f"The PSA has {difference.theirs} approved for {where}; here it is {difference.ours}, all looked at again."
     facts = {"connection": order.connection, "entry_ids": difference.ids}
-    return NewItem(step=SWEEP, trace_key=key, code=Code.upstream_conflict_stale, detail=detail, facts=facts)
+    code = Code.upstream_conflict_stale
+    return NewItem(step=SWEEP, trace_key=key, code=code, detail=detail, facts=facts, deadline=deadline)

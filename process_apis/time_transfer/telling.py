@@ -5,6 +5,7 @@ What it did not take, for whatever reason, is said again by a later run: an entr
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -24,6 +25,7 @@ from process_apis.ledger.facts import Adjustment, Billing, Fact, Kind
 from process_apis.ledger.keys import business_key
 from process_apis.ledger.money import money, total
 from process_apis.ledger.requests import InvoiceRequest, invoices_of
+from process_apis.time_transfer.asking import cut_off
 from process_apis.time_transfer.content import History
 from process_apis.time_transfer.histories import histories, locked_histories
 from process_apis.time_transfer.order import RUN, Counts
@@ -156,14 +158,17 @@ async def note_told(store: Store, psa: str, told: dict[str, str], later: list[st
         await connection.execute(waiting.values(updated_at=now))
         key = business_key("ttf", psa)
         if overdue:
-            await lasting_items.report(connection, store, process, [_unheard(key, psa, later)])
+            await lasting_items.report(
+                connection, store, process, [_unheard(key, psa, later, cut_off(now.date(), now, None))]
+            )
         elif told:
             await lasting_items.close(connection, store, RUN, [key])
     return Counts(told=len(told))
 
 
-def _unheard(key: str, psa: str, entries: Sequence[str]) -> NewItem:
+def _unheard(key: str, psa: str, entries: Sequence[str], deadline: datetime) -> NewItem:
     """Return what is asked where the PSA has not said for long whether it shows what it was told."""
     facts = {"connection": psa, "entry_ids": list(entries)}
     code = Code.upstream_timeout_uncertain
-    return NewItem(step="write_time_feedback", trace_key=key, code=code, detail=UNHEARD, facts=facts)
+    step = "write_time_feedback"
+    return NewItem(step=step, trace_key=key, code=code, detail=UNHEARD, facts=facts, deadline=deadline)

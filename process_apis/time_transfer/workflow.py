@@ -104,7 +104,7 @@ async def transfer_time(
         more = await work_off(tools, order, mappings)
     await tell(tools, order.connection, leave_after_s=order.settings.leave_doubt_s)
     if order.sweep and not more:
-        await step("explain_differences", sweeping.explain, store, tools.psa, order, on=order.connection)
+        await step("explain_differences", sweeping.explain, store, tools.psa, entities, order, on=order.connection)
     return Transferred(more=more)
 
 

@@ -89,6 +89,7 @@ async def test_same_hold_is_met_and_told_once(stage: Stage) -> None:
 
 
 async def test_system_that_does_not_confirm_in_time_is_somebody_s_to_look_at(stage: Stage) -> None:
+    await stage.money.fact(stage.contract)
     hold = await stage.place()
     await sweeps.push_what_is_left(stage.store, stage.engine, ACK_WITHIN_S)
     early = (await work_items.list_all(stage.store, INSTALLATION, Window())).items
@@ -101,6 +102,8 @@ async def test_system_that_does_not_confirm_in_time_is_somebody_s_to_look_at(sta
     assert early == []
     assert (item.code, item.trace_key, item.attempts) == (Code.billing_ack_missing, hold.business_key, 1)
     assert "delivery" in item.detail
+    assert item.deadline == hold.placed_at + timedelta(seconds=ACK_WITHIN_S)
+    assert item.amount_at_risk == Money(amount="120.00", currency="EUR")
     async with stage.working():
         await stage.place()
     assert (await work_items.list_all(stage.store, INSTALLATION, Window())).items == []

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -574,6 +574,7 @@ async def test_difference_that_stays_is_asked_about_until_it_is_gone(
     await stage.transferred(sweep=True)
     (item,) = await stage.items()
     assert (item.code, item.trace_key) == (Code.upstream_conflict_stale, "tts_delivery_p_1_2026-11-20")
+    assert item.deadline == datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
     monkeypatch.undo()
 
     await stage.transferred(sweep=True)

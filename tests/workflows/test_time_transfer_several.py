@@ -47,6 +47,7 @@ async def test_time_of_others_is_posted_while_one_erp_is_away(stage: Several) ->
         OwnerQueue.Integration,
         "DE01",
     )
+    assert item.deadline is not None
 
 
 async def test_time_waits_for_its_erp_and_is_posted_once_that_is_there(stage: Several) -> None:
