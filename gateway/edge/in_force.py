@@ -54,6 +54,8 @@ class Change(Struct, frozen=True, kw_only=True):
     """Whether another set was in force before."""
     restart_needed: tuple[str, ...]
     """Connections whose row is another one than the one at work."""
+    told: bool
+    """Whether every process knows with its next request; otherwise they are still told."""
 
 
 class InForce:
@@ -65,6 +67,8 @@ class InForce:
         self._compiler: Compiler | None = None
         self._edge: Edge | None = None
         self._turn = asyncio.Lock()
+        self._untold: tuple[str, str] | None = None
+        """What was asked for last, where nobody could be told of it, and the set that came of it."""
         self._closed = False
 
     def attach(self, compiler: Compiler, edge: Edge | None = None) -> None:
@@ -110,14 +114,20 @@ class InForce:
             loaded = await policy_sets.record(self._store, texts, by)
             if loaded.digest != digest_of(texts):
                 raise Refused(Code.policy_set_withdrawn, "Change the files first; these were rolled back from.")
-            return await self._put(loaded, compiled, before)
+            return await self._put(loaded, compiled, before, "reload")
 
     async def roll_back(self, by: str) -> Change:
-        """Return what is in force after one step back; raises Refused, and then nothing has changed."""
+        """Return what is in force after one step back; raises Refused, and then nothing has changed.
+
+        Asked again since others could not be told of it, it takes no other step.
+        """
         async with self._turn:
             before = await policy_sets.live(self._store)
-            loaded = await policy_sets.roll_back(self._store, by, self._compiled)
-            return await self._put(loaded, await self._compiled(loaded.files), before)
+            try:
+                loaded = await policy_sets.roll_back(self._store, by, self._compiled)
+            except Refused as refused:
+                loaded = self._repeated(refused, Code.policy_set_no_previous, before, "rollback")
+            return await self._put(loaded, await self._compiled(loaded.files), before, "rollback")
 
     async def propose(self, files: Mapping[str, str], by: str) -> Candidate:
         """Return the candidate of the files, tried in each process from its next request on; raises Refused."""
@@ -128,11 +138,17 @@ class InForce:
             return found
 
     async def promote(self, candidate_id: str, by: str) -> Change:
-        """Return what is in force after the candidate was put there; raises Refused, and then nothing has changed."""
+        """Return what is in force after the candidate was put there; raises Refused, and then nothing has changed.
+
+        Asked again since others could not be told of it, it is there already.
+        """
         async with self._turn:
             before = await policy_sets.live(self._store)
-            loaded = await policy_candidates.promote(self._store, candidate_id, by, self._compiled)
-            return await self._put(loaded, await self._compiled(loaded.files), before)
+            try:
+                loaded = await policy_candidates.promote(self._store, candidate_id, by, self._compiled)
+            except Refused as refused:
+                loaded = self._repeated(refused, Code.policy_candidate_ended, before, candidate_id)
+            return await self._put(loaded, await self._compiled(loaded.files), before, candidate_id)
 
     async def drop(self, candidate_id: str, by: str) -> Candidate:
         """Return the candidate, which is tried nowhere from each process's next request on; raises Refused."""
@@ -169,15 +185,22 @@ class InForce:
         except PolicyError as error:
             log.error("The live set %s does not fit this release, and is not used here:\n%s", live.id, error)  # noqa: TRY400 — the lines say it all.
 
-    async def _put(self, loaded: LoadedSet, compiled: Compiled, before: LoadedSet | None) -> Change:
+    def _repeated(self, refused: Refused, code: Code, live: LoadedSet | None, asked: str) -> LoadedSet:
+        """Return the live set where it came of the same being asked and others are not told; else raise the refusal."""
+        if refused.code is not code or live is None or self._untold != (asked, live.id):
+            raise refused
+        return live
+
+    async def _put(self, loaded: LoadedSet, compiled: Compiled, before: LoadedSet | None, asked: str) -> Change:
         self._use(loaded, compiled)
         changed = before is None or before.id != loaded.id
-        if changed:
+        if changed and self._edge:  # A command says it itself.
             log.warning("%s is in force, loaded by %s.", loaded.id, loaded.loaded_by)
-        await self._news.tell(POLICIES)  # In any case: who asks again may do so because nobody heard of it before.
+        told = await self._news.tell(POLICIES)  # In any case: who asks again may do so since nobody heard of it before.
+        self._untold = None if told else (asked, loaded.id)
         running = self._files.upstreams if self._edge else await self._upstreams_of(before)
         others = tuple(name for name, row in compiled.upstreams.items() if row != running.get(name))
-        return Change(loaded=loaded, changed=changed, restart_needed=others)
+        return Change(loaded=loaded, changed=changed, restart_needed=others, told=told)
 
     async def _upstreams_of(self, before: LoadedSet | None) -> Mapping[str, Upstream]:
         """Return what others probably run with, for a command, which runs with nothing."""

@@ -60,6 +60,52 @@ async def test_withdrawal_that_others_were_not_told_of_says_so_until_they_are(
     assert [one["id"] for one in listed] == [again.json()["id"]], "It is kept all the same, and stays one."
 
 
+async def test_policies_that_others_were_not_told_of_are_in_force_here_and_say_so_until_they_are(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_names: object) -> None:
+        raise CountersAway
+
+    folder = product.settings.path("policies")
+    own = "policies: [{kind: consumer, client_id: portal, owner: Care, apis: ['platform/*']}]"
+    files = {path.name: path.read_text() for path in folder.glob("*.yaml")} | {"95-own.yaml": own}
+    async with product.client("ops") as ops, product.client("portal") as portal:
+        candidate = (await ops.post(f"{BASE}/policy-candidates", json={"files": files})).json()
+        asked = [f"{BASE}/policy-candidates/{candidate['id']}/promote", f"{BASE}/policy-rollbacks"]
+        answers, seen = [], []
+        for address in asked:
+            with monkeypatch.context() as patched:
+                patched.setattr(product.parts.counters, "move", away)
+                answers += [await ops.post(address), await ops.post(address)]
+            answers.append(await ops.post(address))
+            seen.append((await portal.get(STATUS)).status_code)
+        once_more = [await ops.post(address) for address in asked]
+        (folder / "96-own.yaml").write_text("policies: []")
+        with monkeypatch.context() as patched:
+            patched.setattr(product.parts.counters, "move", away)
+            unread = await ops.post(f"{BASE}/policy-reloads")
+        loaded = await ops.post(f"{BASE}/policy-reloads")
+
+    assert [answer.status_code for answer in answers] == [503, 503, 200] * 2
+    assert {(answer.json()["code"], answer.json()["outcome"]) for answer in (*answers[:2], *answers[3:5], unread)} == {
+        ("withdrawal.untold", "applied")
+    }
+    assert seen == [403, 404]
+    assert [answer.json()["changed"] for answer in (answers[2], answers[5], loaded)] == [False] * 3
+    assert [answer.json()["code"] for answer in once_more] == ["policy_candidate.ended", "policy_set.no_previous"]
+
+
+async def test_stranger_is_listed_with_its_address_and_a_client_without(product: Product) -> None:
+    async with product.client("ops") as ops, product.client("portal", scopes=()) as portal:
+        await portal.get(STATUS)
+        await portal.get(STATUS, headers={"Authorization": "Bearer forged"})
+        found = (await ops.get(f"{BASE}/decisions")).json()["items"]
+        one = (await ops.get(f"{BASE}/decisions/{found[0]['id']}")).json()
+
+    assert [(each["client_id"], each["address"]) for each in found] == [(None, "127.0.0.1"), ("portal", None)]
+    assert one == found[0]
+
+
 async def test_denial_that_would_never_hold_is_refused(product: Product) -> None:
     body = {"kind": "client", "value": "portal", "reason": "Late.", "until": "2020-01-01T00:00:00Z"}
     async with product.client("ops") as ops:

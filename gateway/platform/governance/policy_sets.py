@@ -5,6 +5,7 @@ from gateway.cursors import Cursors
 from gateway.edge.in_force import Change, InForce
 from gateway.listing import Listing
 from gateway.platform.governance.access import require_whole
+from gateway.platform.governance.telling import untold
 from gateway.store import policy_sets
 from gateway.store.database import Store
 from gateway.store.pages import Window
@@ -37,7 +38,9 @@ async def roll_back_policies(*, policies: InForce, caller: Caller) -> PolicyChan
 
 
 def change_of(change: Change) -> PolicyChange:
-    """Return what is in force, as the contract has it."""
+    """Return what is in force, as the contract has it; raises Unavailable where other processes do not know of it."""
+    if not change.told:
+        raise untold(f"{change.loaded.id} is in force in this process.")
     return PolicyChange(
         policy_set=_policy_set(change.loaded), changed=change.changed, restart_needed=list(change.restart_needed)
     )

@@ -7,10 +7,11 @@ from gateway.cursors import Cursors
 from gateway.edge.in_force import InForce
 from gateway.edge.news import News
 from gateway.edge.standing import DENIALS, KEYS
-from gateway.errors import Refused, Unavailable
+from gateway.errors import Refused
 from gateway.keys.issuer import KeyState
 from gateway.listing import Listing
 from gateway.platform.governance.access import require_whole
+from gateway.platform.governance.telling import untold
 from gateway.store import denials
 from gateway.store.database import Store
 from gateway.store.pages import Window
@@ -63,7 +64,7 @@ async def deny(*, store: Store, news: News, caller: Caller, body: NewDenial) -> 
     )
     denial = await denials.deny(store, caller, new)
     if not await news.tell(DENIALS):
-        raise _untold(f"{denial.id} is kept, and holds in this process.")
+        raise untold(f"{denial.id} is kept, and holds in this process.")
     return _denial(denial)
 
 
@@ -85,15 +86,9 @@ async def flush_keys(*, policies: InForce, news: News, caller: Caller, body: New
     told = await news.tell(KEYS)
     await verifier.flush_keys()
     if not told:
-        raise _untold("This process has fetched the keys.")
+        raise untold("This process has fetched the keys.")
     wanted = verifier.issuers if body.issuer is UNSET else (body.issuer,)
     return KeyFlush(issuers=[_keys(state) for state in verifier.keys.states if state.issuer in wanted])
-
-
-def _untold(done: str) -> Unavailable:
-    """Return what is answered where it cannot be promised for every process; sent again, it can be once it is told."""
-    detail = f"{done} Others could not be told so far, as the shared counters are away; it is still tried."
-    return Unavailable(Code.withdrawal_untold, detail, retry_after_s=1)
 
 
 def _keys(state: KeyState) -> IssuerKeys:

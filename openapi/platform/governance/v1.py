@@ -476,6 +476,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         str,
         Meta(description="What binds the row to the one before in its writer's chain."),
     ]
+    address: Annotated[str, Meta(description="Where a stranger's call came from, of an IPv6 address its network; null for a client.")] | None
 
 
 class DecisionPage(Struct, frozen=True, kw_only=True):
