@@ -63,10 +63,16 @@ def _answer_framework(request: AnyRequest, error: HTTPException) -> Response[byt
             return _answer(request, Refused(Code.resource_not_found, "Look the path up in /docs."))
         case 405:
             response = _answer(request, Refused(Code.request_method_not_allowed, "Use a method of the `Allow` header."))
-            response.headers.update(error.headers or {})
+            response.headers["allow"] = _with_head((error.headers or {}).get("allow", ""))
             return response
         case _:
             return _answer(request, error)
+
+
+def _with_head(methods: str) -> str:
+    """Return the methods with HEAD where GET is: the edge asks for GET in its place, so that the router has none."""
+    listed = {*methods.split(", ")}
+    return ", ".join(sorted(listed | ({"HEAD"} if "GET" in listed else set())))
 
 
 def _answer(request: AnyRequest, error: Exception) -> Response[bytes]:
