@@ -67,7 +67,7 @@ class ProductStage:
         worker = Worker(
             url=self.url,
             store=self.store,
-            writes=Writes(self.store, WriteSettings(lease_s=5.0, deadline_s=120.0)),
+            writes=Writes(self.store, WriteSettings(lease_s=20.0, deadline_s=120.0)),
             workflows=self.workflows,
             resources=self.resources(),
             settings=QUICK,
