@@ -8,16 +8,29 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
-COMMITS: Final = {"0.1.0": "f6b8f855e61c0ac56883a3ae4676b38bad59ca17"}
-LAST: Final = "0.1.0"
-"""What an installation is upgraded from."""
+COMMITS: Final = {
+    "0.1.0": "f6b8f855e61c0ac56883a3ae4676b38bad59ca17",
+    "0.2.0": "6fbb95665041ffa78275f4142241c520bf498453",
+}
+"""What an installation is upgraded from, without another release in between."""
+OLDEST, *_, LAST = COMMITS
 ROOT: Final = Path(__file__).parents[1]
 
 
 class Release(NamedTuple):
     """A release, as the files that it has."""
 
+    name: str
     tree: Path
+
+    def ships(self, file: str) -> bool:
+        """Tell whether the release has it: what is told by the file, it knows."""
+        return (self.tree / file).exists()
+
+    @property
+    def migrations(self) -> list[str]:
+        """Return the versions of its tables, the oldest first."""
+        return sorted(file.stem for file in self.tree.glob("migrations/versions/[0-9]*.py"))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -42,7 +55,7 @@ class Release(NamedTuple):
         return [sys.executable, *map(str, given)]
 
 
-THIS: Final = Release(ROOT)
+THIS: Final = Release("this", ROOT)
 
 
 def check_out(release: str, into: Path) -> Release:
@@ -56,4 +69,4 @@ def check_out(release: str, into: Path) -> Release:
     into.mkdir(parents=True)
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(into, filter="data")
-    return Release(into)
+    return Release(release, into)

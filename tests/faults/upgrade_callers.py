@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import count
 from typing import Any, Final, NamedTuple
@@ -106,7 +107,7 @@ class Callers:
         return answer
 
     def _fail(self, what: str) -> None:
-        self.failed.append(what)
+        self.failed.append(f"{datetime.now(UTC):%H:%M:%S.%f} {what}")
         raise CallFailedError(what)
 
     async def ask(self, path: str, body: Document, *, via: str | None = None) -> httpx.Response:

@@ -14,10 +14,13 @@ from typing import Any, Final
 
 import httpx
 import yaml
+from sqlalchemy import update
 
 from examples.servers.start import free_port
 from gateway.store import worker_leases
 from gateway.store.database import Store, create_engine
+from gateway.store.write_intents import tb_write_intent
+from gateway.store.write_slots import tb_write_slot
 from gateway.token_minting import Grant, mint
 from tests.fakes.composed import UNHINDERED
 from tests.faults.rolling_stage import is_ready
@@ -28,13 +31,16 @@ from tests.releases import ROOT, THIS, Release
 
 PROGRAM: Final = "tests.faults.upgrade_process"
 LENT: Final = ("rolling_ports.py", "upgrade_process.py")
-"""What the old release's tests have not: it is no part of the release."""
+"""What the old release's tests have otherwise, or not at all: it is no part of the release."""
+OWNERS: Final = "sample/ownership.yaml"
+DATES: Final = "policies/lifecycle.yaml"
+DRAINS: Final = "gateway/draining.py"
 ISSUER: Final = "https://tiebeam.example/development"
 AUDIENCE: Final = "tiebeam"
 LOOK_EVERY_S: Final = 0.1
 WITHIN_S: Final = 180.0
-LEASE_S: Final = 5.0
-"""What a dead worker held is waited for; a busy machine stalls a live one for a moment."""
+LEASE_S: Final = 60.0
+"""A busy machine stalls a worker, and a system that is called, for seconds; see `House.bury` for who is dead."""
 CLOCKS: Final = {
     "retry_interval_s": 0.1,
     "probes_s": [0.5, 1.0, 2.5],
@@ -47,7 +53,7 @@ A_DAY: Final = 86_400
 BY_HAND: Final = {"poll_s": A_DAY, "sweep_s": A_DAY, "retry_rejected_s": A_DAY}
 """Time is taken over when somebody asks."""
 DRAINING: Final = {"TIEBEAM__HTTP__DRAIN_S": "0.2"}
-"""Whoever is told to stop is called by nobody any more. The old release knows no such setting."""
+"""Whoever is told to stop is called by nobody any more. 0.1.0 knows no such setting."""
 
 
 class House:
@@ -83,12 +89,14 @@ class House:
         (self.installation / "policies" / "90-upgrade.yaml").write_text(yaml.safe_dump({"policies": rows}))
 
     def say_who_owns(self) -> None:
-        """Write what the new release does not start without."""
-        shutil.copy(ROOT / "sample" / "ownership.yaml", self.installation)
+        """Write what the new release does not start without, unless the old one had it."""
+        if not self.old.ships(OWNERS):
+            shutil.copy(self.new.tree / OWNERS, self.installation)
 
     def say_until_when(self) -> None:
-        """Write the dates of versions, with which the old release does not start."""
-        shutil.copy(ROOT / "policies" / "lifecycle.yaml", self.installation / "policies")
+        """Write the dates of versions, unless they are there: one that does not know them does not start with them."""
+        if not self.old.ships(DATES):
+            shutil.copy(self.new.tree / DATES, self.installation / "policies")
 
     async def tiebeam(self, release: Release, *given: object) -> str:
         """Return what a command of the release said."""
@@ -120,6 +128,16 @@ class House:
         await running.until(works)
         return running
 
+    async def bury(self, worker: "Running") -> None:
+        """Let what a dead worker held be free now, and not when its leases run out. Nobody else may be writing."""
+        async with self._store.begin() as connection:
+            held = await connection.run_sync(worker_leases.list_all)
+            (dead,) = (one for one in held.living if pid_of(one) == worker.pid)
+            await connection.run_sync(worker_leases.end, dead)
+            for lease in (tb_write_intent.c.lease_until, tb_write_slot.c.until):
+                now = {lease: self._store.now()}
+                await connection.execute(update(lease.table).where(lease.is_not(None)).values(now))
+
     def reached(self, worker: "Running") -> set[str]:
         """Return the steps in which the worker stays."""
         reached = self.held / "reached"
@@ -127,8 +145,8 @@ class House:
         return {line.split()[-1] for line in lines if line.startswith(f"{worker.pid} ")}
 
     async def _start(self, release: Release, command: Sequence[str], environ: dict[str, str]) -> "Running":
-        draining = DRAINING if release == self.new else {}
-        log = self._folder / f"{len(self._all)}-{command[0]}.log"
+        draining = DRAINING if release.ships(DRAINS) else {}
+        log = self._folder / f"{len(self._all)}-{release.name}-{command[0]}.log"
         with log.open("w") as said:
             child = await asyncio.create_subprocess_exec(
                 *release.command("-m", PROGRAM, self.held, *command, "--config", self.config),
@@ -141,6 +159,10 @@ class House:
         running = Running(child, log)
         self._all.append(running)
         return running
+
+    def said(self) -> str:
+        """Return the end of what each process said."""
+        return "\n".join(one.said() for one in self._all)
 
     async def close(self) -> None:
         """Leave nobody behind."""
@@ -177,11 +199,6 @@ class Running:
         """Return with what it ended."""
         return await asyncio.wait_for(self._child.wait(), WITHIN_S)
 
-    async def stop(self) -> int:
-        """Tell it to stop, and return with what it ended."""
-        self.tell()
-        return await self.ended()
-
     async def kill(self) -> None:
         """End it and what it started as a machine does that loses its power."""
         if self._child.returncode is None:
@@ -204,5 +221,8 @@ async def house(folder: Path, old: Release, systems: Systems, url: str, redis: s
     await opened.tiebeam(old, "migrate")
     try:
         yield opened
+    except Exception as error:
+        error.add_note(opened.said())
+        raise
     finally:
         await opened.close()

@@ -20,8 +20,9 @@ STEPS: Final = {"onboarding": "create_project", "run": "post_billable_transactio
 
 
 class Way(NamedTuple):
-    """How it is played: on which systems, and how whoever hands over ends, at which moment of three steps."""
+    """How it is played: from which release, on which systems; how whoever hands over ends, when in three steps."""
 
+    release: str
     systems: str
     moment: str
     killed: bool
@@ -29,6 +30,13 @@ class Way(NamedTuple):
     """How many projects are on their way at a time."""
     checked: bool = True
     """Whether the new release looks at the systems first, which takes as long as to start it."""
+
+
+class Stopped(NamedTuple):
+    """With what a process ended, and the end of what it said."""
+
+    code: int
+    said: str
 
 
 @dataclass
@@ -49,8 +57,8 @@ class Seen:
     """How it answers a client before and after that was withdrawn through the other."""
     pages: list[list[str]] = field(default_factory=list)
     """The projects of two pages, the first of which the other gave."""
-    codes: list[int] = field(default_factory=list)
-    """With what processes ended that were told to stop."""
+    stopped: list[Stopped] = field(default_factory=list)
+    """How processes ended that were told to stop."""
     made: Made = field(default_factory=dict)
 
 
@@ -122,11 +130,16 @@ class Upgrade:
         """Let the worker end: at once, or as soon as it has put down what it is at."""
         if self._way.killed:
             await worker.kill()
+            await self._house.bury(worker)
         else:
             worker.tell()
         self._house.held.joinpath("hold").unlink()
         if not self._way.killed:
-            self.seen.codes.append(await worker.ended())
+            await self._see_the_end_of(worker)
+
+    async def _see_the_end_of(self, running: Running) -> None:
+        """Wait for what was told to stop."""
+        self.seen.stopped.append(Stopped(await running.ended(), running.said()))
 
     async def _compare(self, one: str, other: str) -> None:
         """See how `one` answers where `other` was told something."""
@@ -157,9 +170,11 @@ class Upgrade:
     async def _finish(self, old_web: Running, old_worker: Running) -> None:
         """Let the old release go for good; the dates of versions come last."""
         house, callers = self._house, self.callers
-        self.seen.codes.append(await old_worker.stop())
+        old_worker.tell()
+        await self._see_the_end_of(old_worker)
         await callers.leave(old_web.url)
-        self.seen.codes.append(await old_web.stop())
+        old_web.tell()
+        await self._see_the_end_of(old_web)
         house.say_until_when()
         await callers.call("POST", f"{GOVERNANCE}/policy-reloads")
         await callers.more(1)

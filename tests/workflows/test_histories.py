@@ -5,6 +5,7 @@ as it was beside a next version of it (`@workflow(version=2)`); never change the
 """
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -22,7 +23,8 @@ from process_apis import WORKFLOWS
 from process_apis.ledger.mappings import load_mappings
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
-from tests.releases import COMMITS, ROOT
+from tests.releases import COMMITS, OLDEST, ROOT
+from tests.workflows.recording import shape_of
 
 FOLDER: Final = Path(__file__).parent / "histories"
 HISTORIES: Final = sorted(FOLDER.glob("*/*.json"))
@@ -143,13 +145,25 @@ async def test_recorded_history_is_followed_to_its_end(file: Path) -> None:
     assert told["steps"]
 
 
-def test_every_release_has_histories_of_every_workflow_that_it_had() -> None:
-    kept = {release: {file.name.rpartition("-")[0] for file in (FOLDER / release).iterdir()} for release in COMMITS}
+def test_every_release_has_histories_and_the_oldest_of_every_workflow_that_it_had() -> None:
+    kept = {release.name: {name_of(file) for file in release.iterdir()} for release in FOLDER.iterdir()}
 
-    assert kept == {"0.1.0": {f"{kind}.v1" for kind in KINDS_OF_FIRST}}
+    assert kept.keys() == COMMITS.keys()
+    assert kept[OLDEST] == {f"{kind}.v1" for kind in KINDS_OF_OLDEST}
 
 
-KINDS_OF_FIRST: Final = ("billing_hold", "invoice_release", "project_onboarding", "time_recall", "time_transfer")
+KINDS_OF_OLDEST: Final = ("billing_hold", "invoice_release", "project_onboarding", "time_recall", "time_transfer")
+
+
+def name_of(history: Path) -> str:
+    """Return the workflow's name."""
+    return history.name.rpartition("-")[0]
+
+
+def test_no_history_is_kept_twice() -> None:
+    shapes = Counter(shape_of(read(file)) for file in HISTORIES)
+
+    assert shapes.most_common(1)[0][1] == 1
 
 
 @pytest.mark.parametrize(
