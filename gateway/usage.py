@@ -29,7 +29,7 @@ REMEMBERED: Final = 10_000
 """Clients of whom it is remembered when they came; then all are forgotten, and looked up anew."""
 CLIENTS: Final = 200
 """So many clients have a series of their own in the metric; the others share one."""
-OTHERS: Final = "other"
+OTHERS: Final = Client("", "other")
 AWAY: Final = "Whether it may go on depends on what it called before, and just now nobody can look."
 
 
@@ -43,7 +43,7 @@ class Usage:
         """Count a call under its `usage.call_key`."""
         self.flush = self._tallies.flush
         """Return when everything counted before stands in the database; where that fails, it is counted still."""
-        self._deprecated: Counter[tuple[str, str]] = Counter()
+        self._deprecated: Counter[tuple[str, Client]] = Counter()
         self._fields: Counter[tuple[str, str, str]] = Counter()
         self._since: dict[tuple[Client, str], datetime] = {}
         self._absent: dict[tuple[Client, str, datetime], float] = {}
@@ -69,7 +69,7 @@ class Usage:
         self._count_deprecated(client, contract)
 
     def _count_deprecated(self, client: Client, contract: str) -> None:
-        counted = contract, client.client_id
+        counted = contract, client
         if counted not in self._deprecated and len(self._deprecated) >= CLIENTS:
             counted = contract, OTHERS
         self._deprecated[counted] += 1
@@ -77,7 +77,7 @@ class Usage:
     def figures(self) -> Mapping[str, int]:
         """Return what there is to watch, by the names of metrics."""
         calls = {
-            series(DEPRECATED_CALLS, contract=contract, client=client): count
+            series(DEPRECATED_CALLS, contract=contract, client=client.client_id, issuer=client.issuer): count
             for (contract, client), count in self._deprecated.items()
         }
         return calls | self._fields_used() | {USAGE_BEYOND: self._tallies.beyond}

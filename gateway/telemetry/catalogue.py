@@ -62,7 +62,7 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "tiebeam_upstream_calls_total": ("connection", "operation", "outcome"),
         "tiebeam_answers_total": ("api", "status"),
         "tiebeam_late_answers_total": ("api",),
-        "tiebeam_deprecated_calls_total": ("contract", "client"),
+        "tiebeam_deprecated_calls_total": ("contract", "client", "issuer"),
         "tiebeam_deprecated_fields_total": ("contract", "operation", "place", "pointer"),
         "tiebeam_sunset_seconds": ("contract",),
         "tiebeam_reads_total": ("operation",),

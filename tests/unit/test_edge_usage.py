@@ -172,8 +172,8 @@ async def test_calls_count_before_and_after_the_end_of_a_version(world: World) -
     assert statuses == [200, 200, 200, 403, 410, 410]
     assert await counted(world) == {(GET_STATUS, "", ""): 6}
     assert figures == {
-        f'tiebeam_deprecated_calls_total{{client="crm",contract="{PROJECT_STATUS}"}}': 2,
-        f'tiebeam_deprecated_calls_total{{client="late",contract="{PROJECT_STATUS}"}}': 2,
+        f'tiebeam_deprecated_calls_total{{client="crm",contract="{PROJECT_STATUS}",issuer="{ISSUER}"}}': 2,
+        f'tiebeam_deprecated_calls_total{{client="late",contract="{PROJECT_STATUS}",issuer="{ISSUER}"}}': 2,
         "tiebeam_usage_uncounted_total": 0,
     }
 
@@ -188,7 +188,10 @@ async def test_calls_of_a_version_that_is_served_no_more_count(world: World) -> 
 
     assert (told.status, stranger.status) == (410, 401)
     assert (found.client_id, found.operation, found.place, found.count) == ("crm", "", UsedPlace.call, 1)
-    assert f'tiebeam_deprecated_calls_total{{client="crm",contract="{OLD}"}}' in world.kit.usage.figures()
+    assert (
+        f'tiebeam_deprecated_calls_total{{client="crm",contract="{OLD}",issuer="{ISSUER}"}}'
+        in world.kit.usage.figures()
+    )
 
 
 async def test_a_client_that_called_before_goes_on_in_whatever_process(world: World) -> None:

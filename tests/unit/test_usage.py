@@ -201,7 +201,7 @@ def test_calls_of_what_goes_are_shown_by_client_once_it_is_deprecated(store: Wat
 
     assert ahead == {"tiebeam_usage_uncounted_total": 0}
     assert counted.figures() == {
-        f'tiebeam_deprecated_calls_total{{client="crm",contract="{V1}"}}': 1,
+        f'tiebeam_deprecated_calls_total{{client="crm",contract="{V1}",issuer="{ONE}"}}': 1,
         "tiebeam_usage_uncounted_total": 0,
     }
 
@@ -225,6 +225,17 @@ def fields_in(counted: Usage) -> dict[str, int]:
     return {series.removeprefix(prefix)[:-2]: count for series, count in shown if series.startswith(prefix)}
 
 
+def test_clients_of_one_name_whom_different_issuers_vouch_for_have_a_series_each(store: Watched) -> None:
+    counted = Usage(store)
+    for issuer in (ONE, OTHER, OTHER):
+        counted.count_going(call_key(Client(issuer, "crm"), PLACE), NOW)
+
+    figures = counted.figures()
+
+    assert figures[f'tiebeam_deprecated_calls_total{{client="crm",contract="{V1}",issuer="{ONE}"}}'] == 1
+    assert figures[f'tiebeam_deprecated_calls_total{{client="crm",contract="{V1}",issuer="{OTHER}"}}'] == 2
+
+
 def test_very_many_clients_share_a_series(store: Watched) -> None:
     counted = Usage(store)
     for number in range(CLIENTS + 5):
@@ -233,8 +244,8 @@ def test_very_many_clients_share_a_series(store: Watched) -> None:
 
     figures = counted.figures()
 
-    assert figures[f'tiebeam_deprecated_calls_total{{client="other",contract="{V1}"}}'] == 5
-    assert figures[f'tiebeam_deprecated_calls_total{{client="client-0",contract="{V1}"}}'] == 2
+    assert figures[f'tiebeam_deprecated_calls_total{{client="other",contract="{V1}",issuer=""}}'] == 5
+    assert figures[f'tiebeam_deprecated_calls_total{{client="client-0",contract="{V1}",issuer="{ONE}"}}'] == 2
     assert len(figures) == CLIENTS + 2
 
 
