@@ -16,7 +16,7 @@ from examples.demo.telling import progress
 from examples.servers.start import end, free_port, start_tryton
 
 HOME = Path(".demo")
-READY_WITHIN_S = 120.0
+READY_WITHIN_S = 300.0
 LIFETIME_MIN = "720"  # Who reads the story today tries the token today.
 STOPPED_WITHIN_S = 30.0
 SETTLE_S = 2.0  # This Tryton answers within milliseconds; a real one is given half a minute.

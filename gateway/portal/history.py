@@ -49,8 +49,8 @@ def _release(entry: Entry) -> str:
 
 
 def _first(entry: Entry) -> str:
-    when = f"released on {entry.released_on:%d %B %Y}" if entry.released_on else "not released yet"
-    return f"<h3>{escape(entry.version)}</h3><p>The first of this version, {when}.</p>"
+    when = f"on {entry.released_on:%d %B %Y}" if entry.released_on else "not released yet"
+    return f"<h3>{escape(entry.version)}</h3><p>The first release of this version, {when}.</p>"
 
 
 def _operation(name: str) -> str:

@@ -65,7 +65,7 @@ def left(seconds: float) -> str:
 def section(contract: str, version: Version, now: datetime, connection: str | None) -> str:
     """Return the section that the links of `Deprecation` and `Sunset` lead to."""
     course = Course(contract, connection, version)
-    told = {"Stands": badge(version, now)}
+    told = {"Stage": badge(version, now)}
     if version.deprecated_at:
         told["Deprecated"] = moment(version.deprecated_at)
     if version.sunset_at:
@@ -77,7 +77,7 @@ def section(contract: str, version: Version, now: datetime, connection: str | No
         "Owner": f"{escape(version.owner)}, {escape(version.contact)}",
         "Service level": text(version.service_level),
         "Data": escape(version.data_class),
-        "Looked at again": f"{version.review_on:%d %B %Y}{' (overdue)' if version.review_on < now.date() else ''}",
+        "Next review": f"{version.review_on:%d %B %Y}{' (overdue)' if version.review_on < now.date() else ''}",
     }
     return f'<h2 id="lifecycle">Lifecycle</h2>{facts(told)}{_told(course, now)}{_parts(version)}'
 

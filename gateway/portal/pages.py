@@ -27,8 +27,8 @@ INTRODUCTION: Final = """
 moves money happens once, or says that it does not know yet.</p>
 <h2>Your first call</h2>
 <ol>
-<li>Get an access token from your identity provider, for this gateway as audience. The
-<a href="/.well-known/oauth-protected-resource">metadata</a> name the providers and the scopes; on your own machine
+<li>Get an access token from your identity provider, with this gateway as its audience. The
+<a href="/.well-known/oauth-protected-resource">metadata</a> names the providers and the scopes; on your own machine
 <code>tiebeam token</code> prints one.</li>
 <li>Ask for something:
 <pre tabindex="0"><code>curl -H "Authorization: Bearer $TOKEN" \\

@@ -21,7 +21,7 @@ SECTIONS: Final = {
     "lifecycle": "Lifecycle",
     "changelog": "Changelog and differences",
     "problems": "Problems",
-    "try": "Reference, to try",
+    "try": "Reference",
 }
 SCRIPTS: Final = ("portal.js", "try.js")
 
@@ -40,10 +40,10 @@ def show(contract: Contract, version: Version, now: datetime) -> str:
 {lives.section(api.contract, version, now, api.connection)}
 {_history(api.contract, version.successor, api.connection)}
 <h2 id="problems">Problems</h2>
-<p>What its operations refuse with, beside what everything here does (<a href="/problems">the whole list</a>).</p>
+<p>What its operations are refused with, besides what any call may be (<a href="/problems">the whole list</a>).</p>
 {problem_table(_problems(api))}
-<h2 id="try">Reference, to try</h2>
-<p>Paste an access token, open an operation and execute it. Programs read the same as
+<h2 id="try">Reference</h2>
+<p>Paste an access token, open an operation and execute it. For programs, the same is
 {link(contract_path(api), "one OpenAPI document")}.</p>
 {contract.shown(version, now).html}"""
     return page(title, body, scripts=SCRIPTS)
