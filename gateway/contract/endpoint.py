@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import problems
 from gateway.contract.answers import Answer
@@ -14,7 +15,8 @@ from gateway.contract.reply import Reply
 from gateway.contract.request import Request
 from gateway.contract.scope import caller_in, context_in
 from gateway.contract.violations import malformed
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
+from gateway.store.database import passes
 from openapi.common.types import Code
 
 _log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ class Binding(Struct, frozen=True, kw_only=True):
         try:
             value = await self._called(request)
             return self.answers[type(value)].reply(value)
+        except SQLAlchemyError as error:
+            return self._problem(request, _told(request, error))
         except Exception as error:  # noqa: BLE001 - here whatever was raised becomes an answer.
             return self._problem(request, error)
 
@@ -81,3 +85,11 @@ class Binding(Struct, frozen=True, kw_only=True):
         if status not in self.statuses:
             _log.error("%s answered %d, which its contract does not list.", self.name, status)
         return Reply(status, [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers], body)
+
+
+def _told(request: Request, error: SQLAlchemyError) -> Exception:
+    """Return what a caller is told of the database: to read again soon; of a write nobody knows how far it came."""
+    if request.scope["method"] != "GET" or not passes(error):
+        return error
+    _log.warning("The database did not answer a read: %s.", type(error).__name__)  # Its text may hold names.
+    return Unavailable(Code.gateway_overloaded, "The database did not answer. Ask again.")

@@ -11,6 +11,7 @@ import pytest
 from litestar.enums import HttpMethod
 from litestar.exceptions import ServiceUnavailableException
 from litestar.handlers import HTTPRouteHandler
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gateway.caller import INSTALLATION
 from gateway.errors import Refused, Uncertain
@@ -344,6 +345,29 @@ async def test_failure_of_the_framework_is_a_problem() -> None:
 
     assert problem_of(response).code is Code.internal
     assert "s3cret" not in response.text
+
+
+LOCKED = OperationalError("SELECT", None, Exception("database is locked"))
+BROKEN = ProgrammingError("SELECT", None, Exception("no such column"))
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "told"),
+    [
+        ("GET", LOCKED, (503, Code.gateway_overloaded)),
+        ("GET", BROKEN, (500, Code.internal)),
+        ("POST", LOCKED, (500, Code.internal)),  # It may have been committed: `outcome` says that nobody knows.
+    ],
+)
+async def test_read_that_the_database_does_not_answer_may_be_asked_again(
+    api: httpx.AsyncClient, things: Things, method: str, error: Exception, told: tuple[int, Code]
+) -> None:
+    things.answer = lambda: raise_(error)
+
+    response = await api.request(method, f"{BASE}/things", json=NEW if method == "POST" else None)
+
+    assert (response.status_code, problem_of(response).code) == told
+    assert ("retry-after" in response.headers) == (told[0] == 503)
 
 
 def raise_(error: Exception) -> None:
