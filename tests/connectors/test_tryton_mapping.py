@@ -75,12 +75,13 @@ def test_party_without_anything_is_a_customer_still() -> None:
     assert customer.state is CustomerState.inactive
 
 
-def test_address_that_lacks_a_part_is_none() -> None:
-    party = replace(ALDER, addresses=[replace(ALDER.addresses[0], street=None)])
+@pytest.mark.parametrize(("part", "country"), [("street", "ES"), ("city", "ES"), ("country", None)])
+def test_address_that_lacks_a_part_is_none(part: str, country: str | None) -> None:
+    party = replace(ALDER, addresses=[replace(ALDER.addresses[0], **{part: None})])
 
     customer = erp.to_customer(party, SETTINGS)
 
-    assert (customer.billing_address, customer.country) == (None, "ES")
+    assert (customer.billing_address, customer.country) == (None, country)
 
 
 def test_address_for_invoices_goes_before_others() -> None:

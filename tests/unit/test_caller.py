@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import json
 
 from gateway.caller import INSTALLATION, Caller
 
@@ -48,6 +49,14 @@ def test_installation_sees_everything_and_has_no_scope() -> None:
 @given(CALLERS, CALLERS)
 def test_partitions_are_equal_only_for_equal_views(one: Caller, other: Caller) -> None:
     assert (one.partition == other.partition) == (one == other)
+
+
+def test_views_are_written_in_one_order_whichever_way_a_set_goes() -> None:
+    customers = [f"cus_{number}" for number in range(9)]
+
+    seen = json.decode(portal(customers=frozenset(reversed(customers))).visibility)
+
+    assert seen == [["status:read"], ["ES01"], customers, "*"]
 
 
 def test_a_claim_on_a_star_is_not_the_claim_on_everything() -> None:

@@ -110,6 +110,7 @@ SENIOR = [line(rates=[Rate(role="lead", unit="hour", rate="150.00")])]
         (contract(state="signed"), Code.contract_not_active),
         (replace(KNOWN, contracts=[CONTRACT, CONTRACT]), Code.mapping_ambiguous),
         (contract(lines=[]), Code.billing_rule_missing),
+        (replace(contract(lines=[]), entry=replace(ENTRY, billable=False)), Code.billing_rule_missing),
         (contract(lines=SENIOR), Code.rate_missing),
         (contract(lines=TWO_RATES), Code.mapping_ambiguous),
         (contract(lines=[line(item="NOTHING")]), Code.mapping_missing),
@@ -161,6 +162,14 @@ def test_fact_pins_what_it_was_made_by() -> None:
 @pytest.mark.parametrize("known", [entry(billable=False), contract(lines=[line(method="fixed_price")])])
 def test_work_that_is_not_billed_by_the_hour_is_a_cost_only(known: Known) -> None:
     assert [fact.kind for fact in facts(known)] == [Kind.cost]
+
+
+def test_who_pays_nothing_of_it_is_sold_nothing() -> None:
+    shares = [FundingSplit(account=account, percent=percent) for account, percent in (("4711", "100"), ("9", "0"))]
+    idle = replace(CUSTOMER, account="9", customer="cus_9", percent=Decimal(0))
+    known = replace(contract(splits=shares), payers={"con_1": [CUSTOMER, idle]})
+
+    assert [fact.customer for fact in facts(known) if fact.kind is Kind.sale] == [CUSTOMER.customer]
 
 
 def test_customer_abroad_is_taxed_otherwise() -> None:
