@@ -31,7 +31,7 @@ from tests.fakes.clock import Clock
 from tests.servers_postgres import Postgres
 from tests.servers_valkey import Valkey, valkey
 
-FLIPS: Final = 200 if os.environ.get("TIEBEAM_CAMPAIGN") == "full" else 50
+FLIPS: Final = 200 if os.environ.get("TIEBEAM_CAMPAIGN") == "full" else 20
 CALLERS: Final = 4
 WITHIN_S: Final = 90.0
 BASE: Final = """
