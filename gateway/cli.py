@@ -32,7 +32,7 @@ def main() -> None:
 def init(folder: Path) -> None:
     """Write commented settings into a folder.
 
-    With them come the policies and a project template. Enter your connections in tiebeam.yaml.
+    With them come policies, mappings and a project template. Enter your connections in tiebeam.yaml.
     """
     target = folder / config.DEFAULT_FILE
     if target.exists():
@@ -40,7 +40,7 @@ def init(folder: Path) -> None:
     shutil.copytree(shipped("sample"), folder, dirs_exist_ok=True)
     shutil.copytree(shipped("policies"), folder / "policies", dirs_exist_ok=True)
     click.echo(
-        f"Wrote {target}, ownership.yaml, policies/ and templates/. Enter your connections, then: "
+        f"Wrote {target}, ownership.yaml, policies/, mappings/ and templates/. Enter your connections, then: "
         f"tiebeam check --config {target}"
     )
 

@@ -98,7 +98,7 @@ def test_help_lists_commands_in_the_order_of_their_use() -> None:
 def test_init_writes_an_installation_that_checks_and_overwrites_none(config: Path) -> None:
     again = tiebeam("init", config.parent)
 
-    assert {path.name for path in config.parent.iterdir()} >= {"tiebeam.yaml", "policies", "templates"}
+    assert {path.name for path in config.parent.iterdir()} >= {"tiebeam.yaml", "policies", "mappings", "templates"}
     assert (again.exit_code, "exists. Choose another folder" in again.output) == (1, True)
     checked = tiebeam("check", "--config", config)
     assert checked.exit_code == 0, checked.output
