@@ -21,14 +21,17 @@ class Outcomes:
 
     def count(self, operation: Operation, status: int, took_s: float) -> None:
         """Add an answer; the time is from the call's arrival to its answer, systems behind it included."""
-        api = operation.name.partition(":")[0]
-        self._answers[api, status] += 1
+        self._answers[operation.name, status] += 1
         if took_s > READ_S and (took_s > WRITE_S or operation.is_safe):
-            self._late[api] += 1
+            self._late[operation.name] += 1
 
     def figures(self) -> Mapping[str, int]:
         """Return what there is to watch, by the names of metrics; of late answers there is a zero at first."""
-        answers = {
-            series(ANSWERS, api=api, status=str(status)): count for (api, status), count in self._answers.items()
-        }
-        return answers | {series(LATE_ANSWERS, api=api): self._late[api] for api, _ in self._answers}
+        figures = Counter[str]()
+        for (name, status), count in self._answers.items():
+            api = name.partition(":")[0]  # Here, and not with each call.
+            figures[series(ANSWERS, api=api, status=str(status))] += count
+            figures[series(LATE_ANSWERS, api=api)] += 0
+        for name, count in self._late.items():
+            figures[series(LATE_ANSWERS, api=name.partition(":")[0])] += count
+        return figures
