@@ -33,7 +33,7 @@ class Shot(NamedTuple):
 async def latencies(url: str, headers: Mapping[str, str], per_s: float, seconds: float) -> dict[str, float]:
     """Return `p50` and `p99` in ms; raises RuntimeError where an answer is none of success."""
     shots = await asyncio.to_thread(fired, url, headers, per_s, seconds)
-    if wrong := [shot.status for shot in shots if shot.status != 200]:  # noqa: PLR2004
+    if wrong := [shot.status for shot in shots if shot.status != 200]:  # noqa: PLR2004 - everything went well
         raise RuntimeError(f"{len(wrong)} of {len(shots)} paced requests to {url} were answered {wrong[0]}.")
     took = [shot.took_s * 1e3 for shot in shots]
     return {"p50": quantile(took, 0.5), "p99": quantile(took, 0.99)}

@@ -99,7 +99,7 @@ def _sampled(contender: Contender, worker: int) -> list[str]:
             "-t",
             "-o",
         ]
-        with subprocess.Popen([*command, file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603
+        with subprocess.Popen([*command, file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603 - py-spy, as asked
             time.sleep(0.5)  # It attaches.
             asyncio.run(loaded(contender, SECONDS))
         return file.read_text("utf-8").splitlines()

@@ -119,9 +119,9 @@ async def _settled(key: RecordKey, holder: str, records: IdempotencyRecords, ans
 
 async def _settle(key: RecordKey, holder: str, records: IdempotencyRecords, answer: Kept) -> None:
     """Keep what is final, free the key where nothing happened, and leave it bound to the request where nobody knows."""
-    if answer.status < 400:  # noqa: PLR2004
+    if answer.status < 400:  # noqa: PLR2004 - a class of statuses
         await records.keep(key, holder, answer)
-    elif answer.status < 500 or answer.status in RELEASED:  # noqa: PLR2004
+    elif answer.status < 500 or answer.status in RELEASED:  # noqa: PLR2004 - a class of statuses
         await records.release(key, holder)
     else:
         await records.leave(key, holder)

@@ -30,7 +30,7 @@ class Tryton:
             raise RuntimeError(f"{method}: {answer['error'][0]}: {answer['error'][1]}")
         return answer["result"]
 
-    def model(self, model: str, method: str, *params: object) -> Any:  # noqa: ANN401
+    def model(self, model: str, method: str, *params: object) -> Any:  # noqa: ANN401 - as it was told
         """Return what a method of a model answers."""
         return self._call(f"model.{model}.{method}", *params, self._context)
 

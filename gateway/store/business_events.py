@@ -159,7 +159,7 @@ async def list_all(
     window: Window,
     *,
     subject: str | None = None,
-    type: str | None = None,  # noqa: A002
+    type: str | None = None,  # noqa: A002 - the name of the filter
 ) -> Listed[BusinessEvent]:
     """Return the events that the caller may see, the newest first."""
     wanted = matching(tb_business_event, subject=subject, type=type)

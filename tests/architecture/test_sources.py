@@ -112,6 +112,12 @@ def test_nothing_is_left_for_later(word: str) -> None:
     assert [named(path) for path in SOURCES if word in path.read_text()] == []
 
 
+def test_whatever_a_check_lets_pass_has_a_reason() -> None:
+    bare = re.compile(r"# (?:noqa: [A-Z\d, ]+|type: ignore(?:\[[a-z, -]+\])?)$", re.MULTILINE)
+
+    assert [named(path) for path in SOURCES if bare.search(path.read_text())] == [], "Say why, behind the code."
+
+
 def test_only_settings_read_the_environment() -> None:
     readers = {named(path) for path in SOURCES if "os.environ" in path.read_text() or "getenv" in path.read_text()}
 

@@ -127,7 +127,7 @@ class Subject:
         for place, name, schema in roots:
             yield from self._walk(place, name, schema, seen)
 
-    def _walk(self, place: str, name: str, schema: Any, seen: set[str]) -> Iterator[Part]:  # noqa: ANN401
+    def _walk(self, place: str, name: str, schema: Any, seen: set[str]) -> Iterator[Part]:  # noqa: ANN401 - any JSON
         if not isinstance(schema, dict):
             return
         is_named = "$ref" in schema and source_of(schema["$ref"])[1].startswith(SCHEMAS)

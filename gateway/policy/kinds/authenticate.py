@@ -29,7 +29,7 @@ class Authenticate(Policy, tag="authenticate", frozen=True, kw_only=True):
         """Tell that the row decides who calls."""
         return True
 
-    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:  # noqa: ARG002
+    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:
         """Return the issuers that are not configured."""
         return [("issuers", glob) for glob in self.issuers if not any(fnmatchcase(issuer, glob) for issuer in issuers)]
 

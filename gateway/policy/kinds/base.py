@@ -84,35 +84,35 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         """Tell whether the row is chosen before anybody knows who calls, hence cannot match tiers or clients."""
         return False
 
-    def concerns(self, operation: Operation) -> bool:  # noqa: ARG002 — kinds that choose say so.
+    def concerns(self, operation: Operation) -> bool:
         """Tell whether the kind has something to do for the operation."""
         return True
 
-    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:  # noqa: ARG002
+    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:
         """Return each field with a name in it that nothing has."""
         return []
 
-    def judge(self, caller: Caller, operation: Operation) -> Refused | None:  # noqa: ARG002
+    def judge(self, caller: Caller, operation: Operation) -> Refused | None:
         """Return the refusal of this caller here, whatever is asked; None where the call may go on."""
         return None
 
-    def drawn(self, caller: Caller, tier: str, operation: Operation) -> Limit | None:  # noqa: ARG002
+    def drawn(self, caller: Caller, tier: str, operation: Operation) -> Limit | None:
         """Return the bucket that the call draws on."""
         return None
 
-    def held(self, caller: Caller, tier: str, operation: Operation) -> Places | None:  # noqa: ARG002
+    def held(self, caller: Caller, tier: str, operation: Operation) -> Places | None:
         """Return the places of which the call holds one while it is under way."""
         return None
 
-    def topics(self, operation: Operation) -> tuple[str, ...]:  # noqa: ARG002
+    def topics(self, operation: Operation) -> tuple[str, ...]:
         """Return the names whose generations the kind wants to know of."""
         return ()
 
-    def find(self, call: Call, kit: Kit, proceed: Proceed) -> Answer | None:  # noqa: ARG002
+    def find(self, call: Call, kit: Kit, proceed: Proceed) -> Answer | None:
         """Return an answer that is here already; `proceed` is for who refreshes it meanwhile."""
         return None
 
-    async def apply(self, call: Call, kit: Kit, proceed: Proceed) -> Answer:  # noqa: ARG002
+    async def apply(self, call: Call, kit: Kit, proceed: Proceed) -> Answer:
         """Return the answer: what the rest of the plan says, or our own."""
         return await proceed(call)
 

@@ -55,7 +55,7 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
         """Tell whether the operation is a GET."""
         return operation.method == "GET"
 
-    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:  # noqa: ARG002
+    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:
         """Return the operations that do not exist."""
         return [("changed_by", name) for name in self.changed_by if name not in operations]
 
@@ -156,7 +156,7 @@ class Cache(Policy, tag="cache", frozen=True, kw_only=True):
 
 async def note_write(call: Call, kit: Kit, status: int) -> None:
     """Make useless what was kept of the things that a write may have changed; one that was refused changed nothing."""
-    if status in WITHOUT_EFFECT or 400 <= status < 500:  # noqa: PLR2004
+    if status in WITHOUT_EFFECT or 400 <= status < 500:  # noqa: PLR2004 - a class of statuses
         return
     topics = (call.operation.api, call.operation.name)
     kit.responses.note_write(topics)

@@ -46,7 +46,7 @@ class Consumer(Policy, tag="consumer", frozen=True, kw_only=True):
             if not any(name == glob or fnmatchcase(name, glob) for name in names)
         ]
 
-    def judge(self, caller: Caller, operation: Operation) -> Refused | None:  # noqa: ARG002
+    def judge(self, caller: Caller, operation: Operation) -> Refused | None:
         """Return the refusal of an API that is not among the consumer's; paths that are no operation are."""
         if not operation.path or any(fnmatchcase(operation.name, glob) for glob in self.apis):
             return None

@@ -27,7 +27,7 @@ class RateLimit(Counted, tag="rate_limit", frozen=True, kw_only=True):
     costs: dict[str, Cost] = field(default_factory=dict)
     """What one call costs, by operation name, glob or class (`read`, `write`); the most costly counts, else 1."""
 
-    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:  # noqa: ARG002
+    def unknown_names(self, operations: frozenset[str], issuers: frozenset[str]) -> list[tuple[str, str]]:
         """Return what `costs` names and nothing is."""
         names = operations | {"read", "write"}
         return [("costs", glob) for glob in self.costs if not any(fnmatchcase(name, glob) for name in names)]
