@@ -198,7 +198,7 @@ class World:
         grant = Grant(client_id=client_id, scopes=tuple(scopes), **({"legal_entities": "*"} | limits))
         return mint(self.folder, grant, issuer=ISSUER, audience=AUDIENCE, now=self.seconds())
 
-    async def send(
+    async def send(  # noqa: PLR0913 - what requests differ in, given by name.
         self,
         method: str,
         target: str,
@@ -208,6 +208,7 @@ class World:
         body: bytes = b"",
         parts: int = 1,
         client: str | None = None,
+        http_version: str = "2",
     ) -> Reply:
         """Return the answer to a request of the CRM, or of whoever the token names; `client` is a network address."""
         fields = list(headers)
@@ -216,6 +217,7 @@ class World:
         path, _, query = target.partition("?")
         scope: dict[str, Any] = {
             "type": "http",
+            "http_version": http_version,
             "method": method,
             "path": "never read",
             "raw_path": path.encode(),

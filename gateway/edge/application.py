@@ -12,7 +12,7 @@ from gateway.deadline import deadline
 from gateway.edge.address import Addresses
 from gateway.edge.answers import App, Scope, Send, answered, collect, send_answer
 from gateway.edge.governed import PAGE, Governed
-from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, has_no_body, read_body
+from gateway.edge.limits import Disconnected, Receive, check_address, check_headers, check_host, has_no_body, read_body
 from gateway.edge.outcomes import Outcomes
 from gateway.edge.paths import normal
 from gateway.edge.pressure import MOST, Pressure
@@ -105,6 +105,7 @@ class Edge:
         try:
             check_address(scope["raw_path"], scope["query_string"])
             check_headers(fields)
+            check_host(scope.get("http_version", ""), fields)
             answer = self.governed.way(call)(call)
             if not isinstance(answer, Answer):
                 answer = _not_to_be_kept(call, await answer)

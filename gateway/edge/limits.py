@@ -1,4 +1,4 @@
-"""How much a stranger may send: address, header fields, body."""
+"""How much a stranger may send: address, header fields, body; and that it is whole."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -29,6 +29,15 @@ def check_headers(fields: Mapping[bytes, bytes]) -> None:
     """Return where all fields together, several of one name joined, are within bounds; raises Refused."""
     if len(b"".join(fields)) + len(b"".join(fields.values())) > HEADER_BYTES:
         raise Refused(Code.request_headers_too_large, f"Keep all header fields together within {HEADER_BYTES} bytes.")
+
+
+def check_host(http_version: str, fields: Mapping[bytes, bytes]) -> None:
+    """Return where the caller says once whom it calls, as HTTP/1.1 has it (RFC 9112 §3.2); raises Refused.
+
+    Nothing here hangs on it, but what stands before us may have gone by the other one of two.
+    """
+    if http_version == "1.1" and b"," in fields.get(b"host", b","):
+        raise Refused(Code.request_malformed, "Send the field Host, once.")
 
 
 def has_no_body(http_version: str, fields: Mapping[bytes, bytes]) -> bool:

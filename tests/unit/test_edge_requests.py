@@ -85,6 +85,19 @@ async def test_large_headers_are_431(world: World) -> None:
     assert (reply.status, reply.code) == (431, "request.headers_too_large")
 
 
+@pytest.mark.parametrize(
+    "hosts", [(), ("a.example", "b.example"), ("a.example", "a.example"), ("a.example, b.example",)]
+)
+async def test_host_is_sent_once_in_http_1_1(world: World, hosts: tuple[str, ...]) -> None:
+    fields = [("host", host) for host in hosts]
+
+    refused = await world.send("GET", STATUS, headers=fields, http_version="1.1")
+
+    assert (refused.status, refused.code) == (400, "request.malformed")
+    assert (await world.send("GET", STATUS, headers=fields, http_version="1.0")).status == 200
+    assert (await world.send("GET", STATUS, headers=[("host", "a.example:8080")], http_version="1.1")).status == 200
+
+
 async def test_malformed_path_is_400_whoever_asks(world: World) -> None:
     assert (await world.send("GET", f"{STATUS}%2F..", token=None)).code == "request.path_malformed"
 
