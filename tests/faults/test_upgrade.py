@@ -38,6 +38,7 @@ MOMENTS = [
     ("before", "open_deal"),
     ("recorded", "open_deal"),
 ]
+RESTS_WITHIN_S = 600  # Whoever plays the campaign has other work for the machine, too.
 ASK = """
 import asyncio, sys
 from pathlib import Path
@@ -94,7 +95,7 @@ async def all_of(stage: Stage) -> list[Process]:
 
 async def resting(stage: Stage, count: int) -> list[Process]:
     """Return so many processes, once all of them rest; those that a refusal parked are resumed."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(RESTS_WITHIN_S):
         while True:
             found = await all_of(stage)
             for process in found:
