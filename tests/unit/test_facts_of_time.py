@@ -159,7 +159,13 @@ def test_fact_pins_what_it_was_made_by() -> None:
     assert cost.tax_code is None
 
 
-@pytest.mark.parametrize("known", [entry(billable=False), contract(lines=[line(method="fixed_price")])])
+FIXED = line(method="fixed_price")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [entry(billable=False), contract(lines=[FIXED]), contract(lines=[replace(FIXED, rates=line().rates)])],
+)
 def test_work_that_is_not_billed_by_the_hour_is_a_cost_only(known: Known) -> None:
     assert [fact.kind for fact in facts(known)] == [Kind.cost]
 
