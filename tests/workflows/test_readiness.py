@@ -11,6 +11,8 @@ from sqlalchemy import text
 
 from gateway.durable import Readiness, migrate
 from gateway.durable.engine import sync_engine
+from gateway.durable.readiness import GIVEN_UP_S
+from tests.fakes.clock import Time
 
 
 def changed(url: str, statement: str) -> None:
@@ -65,23 +67,35 @@ async def test_database_that_another_one_took_the_place_of_is_looked_at_again(ur
     assert (without, await readiness.holds()) == (False, True)
 
 
-async def test_probes_of_a_database_that_says_nothing_wait_for_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks, says_something = [], threading.Event()
+async def test_look_that_takes_too_long_is_given_up(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, goes_on, time = threading.Event(), threading.Event(), Time()
 
-    def hang(url: str) -> list[str]:
-        looks.append(url)
-        says_something.wait()
+    def hang(_url: str) -> list[str]:
+        began.set()
+        goes_on.wait()
         raise ConnectionError
 
     monkeypatch.setattr(migrate, "pending", hang)
-    readiness = Readiness("postgresql://nobody")
-    probes = [asyncio.create_task(readiness.holds()) for _ in range(5)]
-    await asyncio.sleep(0)
-    for probe in probes[:4]:
-        probe.cancel()
-    says_something.set()
+    readiness = Readiness(sqlite_url, time)
+    probe = asyncio.create_task(readiness.holds())
+    await asyncio.to_thread(began.wait)
+    probe.cancel()
+    monkeypatch.setattr(migrate, "pending", lambda _url: [])
+    time.now += GIVEN_UP_S
 
-    outcomes = await asyncio.gather(*probes, return_exceptions=True)
+    anew = await readiness.holds()
 
-    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 4 + [ConnectionError]
-    assert looks == ["postgresql://nobody"]
+    goes_on.set()
+    assert anew
+    assert [type(one) for one in await asyncio.gather(probe, return_exceptions=True)] == [asyncio.CancelledError]
+
+
+async def test_database_that_is_away_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(migrate, "pending", looks.append)
+    readiness = Readiness("postgresql://tiebeam@127.0.0.1:9/tiebeam")
+
+    with pytest.raises(sqlalchemy.exc.OperationalError):
+        await readiness.holds()
+
+    assert looks == []
