@@ -143,9 +143,11 @@ async def connect(url: str) -> AbstractConnection:
 def _transport_of(connection: AbstractConnection) -> asyncio.Transport:
     """Return what lies below the client's streams, which cost more for each batch than all that we do for it.
 
-    The client is there to read the address, to encrypt and to log in; it has nothing more to say then.
+    The client is there to read the address, to encrypt and to log in; it has nothing more to say then. None of its
+    public names leads to the stream (8.1 has `is_connected`, `getpeername` and calls of its own, no transport, and what
+    makes a stream of its own is private too). `tests/unit/test_counters_link.py` says where to look once that changes.
     """
-    writer = connection._writer  # noqa: SLF001 - there is no other way to it.
+    writer = connection._writer  # noqa: SLF001 - as above.
     if writer is None:
         raise ConnectionResetError
     return cast(asyncio.Transport, writer.transport)
