@@ -40,7 +40,7 @@ def loaded(text: str) -> Any:  # noqa: ANN401 - a document is anything.
         document = _plain(text)
     except RecursionError as error:
         raise NotYaml(f"it nests deeper than {MOST_DEEP} levels.") from error
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
         raise NotYaml(
             str(error)
         ) from error  # Of a date, a number or a truth that is none, PyYAML raises what it meets.

@@ -28,6 +28,7 @@ BAD = {
     "a key twice": "policies: []\npolicies: []",
     "a key twice, deep": "policies:\n- {kind: audit, kind: cache}",
     "a key twice, quoted": "policies: []\n'policies': []",
+    "a number to base 60 that is larger than any": "a: " + "1:" * 200 + "1.5",
 }
 
 
