@@ -57,6 +57,14 @@ def _told(say: Callable[[str], None]) -> Progress:
 
 def said_of(found: Verified) -> list[str]:
     """Return in lines what was found: how much holds, then the first broken row of each chain."""
-    held = f"{found.rows:,} rows of {found.writers:,} writers and {found.seals:,} seals hold"
-    open_yet = f"{found.unsealed:,} rows are not sealed yet." if found.unsealed else "all of it is sealed."
+    rows, writers, seals = (
+        _counted(number, what)
+        for number, what in ((found.rows, "row"), (found.writers, "writer"), (found.seals, "seal"))
+    )
+    held = f"{rows} of {writers} and {seals} hold"
+    open_yet = f"{_counted(found.unsealed, 'row')} not sealed yet." if found.unsealed else "all of it is sealed."
     return [f"{held}; {open_yet}", *(f"Broken at {fault}" for fault in found.faults)]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -438,7 +438,7 @@ def test_audit_is_sealed_and_verified(config: Path) -> None:
     assert empty.output == "0 rows of 0 writers and 0 seals hold; all of it is sealed.\n"
     assert nothing.output == "Nothing was added since the last seal.\n"
     assert sealed.output.startswith("Seal 1 holds 1 chains that have grown: ")
-    assert verified.output == "4 rows of 2 writers and 1 seals hold; 1 rows are not sealed yet.\n"
+    assert verified.output == "4 rows of 2 writers and 1 seal hold; 1 row not sealed yet.\n"
     assert [one.exit_code for one in (empty, nothing, sealed, verified)] == [0, 0, 0, 0]
 
 
@@ -460,7 +460,7 @@ def test_audit_that_was_changed_by_hand_names_the_first_broken_row(
 
     said = ", row 2, two: Its content is not what was written."
     assert verified.exit_code == checked.exit_code == 1
-    assert verified.output.splitlines()[0] == "1 rows of 1 writers and 1 seals hold; all of it is sealed."
+    assert verified.output.splitlines()[0] == "1 row of 1 writer and 1 seal hold; all of it is sealed."
     assert verified.output.splitlines()[1].startswith("Broken at writer ")
     assert verified.output.splitlines()[1].endswith(said)
     assert said in checked.output
