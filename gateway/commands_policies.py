@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
+from gateway.columns import printable
 from gateway.commands import with_parts
 from gateway.commands_tokens import Claims, grant_of
 from gateway.composition.issuers import denials_of, verifier_of
@@ -212,12 +213,13 @@ def _end(told: Explanation) -> str:
 
 def _set_line(loaded: LoadedSet) -> str:
     line = f"{loaded.id}  {loaded.state:<9}  {_moment(loaded.loaded_at)}  {loaded.loaded_by:<20}  {loaded.note or ''}"
-    return line.rstrip()
+    return printable(line).rstrip()
 
 
 def _denial_line(denial: Denial) -> str:
     until = _moment(denial.until) if denial.until else "lifted"
-    return f"{denial.id}  {denial.kind:<6}  {denial.name:<36}  until {until:<17}  {denial.denied_by}: {denial.reason}"
+    line = f"{denial.id}  {denial.kind:<6}  {denial.name:<36}  until {until:<17}  {denial.denied_by}: {denial.reason}"
+    return printable(line)
 
 
 def _moment(moment: datetime) -> str:
