@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 KINDS: Final = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER, "client": SpanKind.CLIENT}
 ERROR: Final = 500
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
+"""What names a span; strangers write whatever they like there, and names are to be few."""
 
 _edge_place: ContextVar[Trace | None] = ContextVar("edge_place", default=None)
 
@@ -94,7 +96,8 @@ class Tracing:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            with self._below(_caller_of(scope), f"edge {scope['method']}", "server", {}) as span:
+            method = scope["method"] if scope["method"] in METHODS else "HTTP"
+            with self._below(_caller_of(scope), f"edge {method}", "server", {}) as span:
                 place = _place_of(span)
                 _edge_place.set(place)
                 await app(_called_from(place, scope), receive, _noting(send, span))

@@ -156,6 +156,16 @@ async def test_answer_of_500_marks_the_edges_span(tracing: Tracing, exported: In
     assert only.attributes == {"http.response.status_code": 500}
 
 
+async def test_method_that_nobody_knows_names_no_span(tracing: Tracing, exported: InMemorySpanExporter) -> None:
+    async def edge(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await answered(send, 405)
+
+    for method in ("DELETE", "X" * 300, "get"):
+        await tracing.edge(edge)({**REQUEST, "method": method}, nothing_more, forget)
+
+    assert [span.name for span in exported.get_finished_spans()] == ["edge DELETE", "edge HTTP", "edge HTTP"]
+
+
 async def test_answer_of_500_marks_the_operations_span(tracing: Tracing, exported: InMemorySpanExporter) -> None:
     async def failing(_request: None) -> Reply:
         return Reply(500, [], b"")
