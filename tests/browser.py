@@ -30,7 +30,7 @@ FLAGS: Final = (
     "--window-size=1280,1600",
     "--remote-debugging-port=0",
 )
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 120.0
 LOOK_EVERY_S: Final = 0.1
 KEYS: Final = {"Tab": (9, ""), "Enter": (13, "\r"), " ": (32, " ")}
 SHIFT: Final = 8
