@@ -162,6 +162,25 @@ async def test_an_item_is_one_for_its_step_and_key_and_says_whose_it_is(store: S
     assert item.amount_at_risk == Money(amount="12.50", currency="EUR")
 
 
+async def test_an_item_says_of_its_own_what_it_is_about_and_of_its_process_the_rest(store: Store) -> None:
+    process = await put(store, "es_1", amount='{"amount": "12.50", "currency": "EUR"}')
+    plain = NewItem(step="create", trace_key="deal_1", code=Code.po_missing, detail="Mend it.")
+    own = {"legal_entity": "DE01", "customer": "cus_9", "project": "prj_9"}
+    amount = Money(amount="7.00", currency="EUR")
+    named = replace(plain, trace_key="deal_2", system="books", amount_at_risk=amount, **own)
+    async with store.begin() as connection:
+        ids = await work_items.open_all(connection, store, process, [plain, named])
+    first, second = [await work_items.get(store, INSTALLATION, item_id) for item_id in ids]
+
+    assert (first.legal_entity, first.customer, first.project) == (
+        process.legal_entity,
+        process.customer,
+        process.project,
+    )
+    assert ({name: getattr(second, name) for name in own}, second.amount_at_risk) == (own, amount)
+    assert store.metrics.total(FAILED, system="books", code="po.missing") == 1
+
+
 async def test_a_code_without_an_owner_goes_to_integration() -> None:
     assert work_items.owner_of(Code.rate_limited) is OwnerQueue.Integration
     assert work_items.owner_of(Code.upstream_timeout_uncertain) is OwnerQueue.Finance_Ops
