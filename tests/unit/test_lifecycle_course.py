@@ -155,6 +155,17 @@ def test_earliest_of_several_dates_is_told() -> None:
     assert (fields["deprecation"], fields["sunset"]) == ("@1767225600", "Sun, 11 Jan 2026 00:00:00 GMT")
 
 
+@pytest.mark.parametrize(("days", "what"), [(10, f"{CONTRACT}:list_holds"), (30, CONTRACT)])
+def test_refusal_names_what_has_ended_first(days: int, what: str) -> None:
+    own = Retirement(deprecated_at=SOME, sunset_at=SOME + timedelta(days=days), instead="Ask for one.")
+    one = version(deprecated_at=SOME, sunset_at=SOME + timedelta(days=20), operations={"list_holds": own})
+
+    refused = Course(CONTRACT, None, one, operation_id="list_holds").refusal(SOME + timedelta(days=40))
+
+    assert refused
+    assert refused.detail.startswith(f"{what} ended at ")
+
+
 def test_instants_of_other_zones_are_told_in_utc() -> None:
     zone = timezone(timedelta(hours=2))
     one = version(deprecated_at=datetime(2027, 1, 1, tzinfo=zone), sunset_at=datetime(2027, 3, 31, 22, tzinfo=zone))
