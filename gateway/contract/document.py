@@ -113,6 +113,8 @@ class Document:
         """Return the contract as one document that is served at `server`."""
         move = _Move(self, f"#{SCHEMAS}")
         root = move.moved({key: self.root[key] for key in PUBLISHED if key in self.root})
+        for name in root.get("components", {}).get("schemas", {}):  # Also what is sent by way of another contract.
+            move.moved({"$ref": f"{self.file}#{SCHEMAS}{name}"})
         own = {name: move.schemas[name] for name in sorted(move.schemas)}
         return {**root, "servers": [{"url": server}], "components": {**root.get("components", {}), "schemas": own}}
 

@@ -1,9 +1,9 @@
-"""The whole comparison: what concerns the contract itself, then each operation."""
+"""The whole comparison: what concerns the contract itself, then each operation, then what none of them names."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.contract.compatibility import operations, security
+from gateway.contract.compatibility import operations, security, unnamed
 from gateway.contract.compatibility.change import Change
 from gateway.contract.compatibility.kinds import Kind
 from gateway.contract.compatibility.nodes import Spot, root, text_of
@@ -24,6 +24,7 @@ def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Chan
     _contract(notes, root(old), root(new))
     security.compare_schemes(notes, root(old), root(new))
     operations.compare(notes, root(old), root(new))
+    unnamed.compare(notes, root(old), root(new))
     return notes.changes
 
 

@@ -23,7 +23,8 @@ class Place(Struct, frozen=True, kw_only=True):
     """A value in a call: whose it is, and its path in there."""
 
     side: Side
-    operation: str
+    operation: str | None
+    """None where it is sent by way of another contract's operation."""
     holder: str
     """`the request's body`, `the answer 200`, `the query parameter limit`."""
     path: str = ""

@@ -44,7 +44,7 @@ def _name(served: Served, parameter: Spot) -> str:
     return name.lower() if parameter.node["in"] == "header" else name
 
 
-def _place(operation: str, parameter: Spot) -> Place:
+def _place(operation: str | None, parameter: Spot) -> Place:
     where = {"query": "query parameter", "header": "header", "path": "path parameter"}
     holder = f"the {where.get(parameter.node['in'], parameter.node['in'])} `{parameter.node['name']}`"
     return Place(side=Side.request, operation=operation, holder=holder)

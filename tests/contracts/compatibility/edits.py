@@ -1,6 +1,7 @@
 """How a pair is written: the base contract, and what is edited in it."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from gateway.contract.compatibility import Kind
@@ -31,7 +32,7 @@ def put(place: str, value: Any) -> Edit:  # noqa: ANN401 - any JSON
 
     def edit(document: Node) -> None:
         holder, key = _found(document, place)
-        holder[key] = value
+        holder[key] = deepcopy(value)  # A later edit may change it.
 
     return edit
 

@@ -15,6 +15,9 @@ TEXT = {"type": "string", "maxLength": 9}
 BOTH = {"required": ["reason"], "properties": {"reason": {"type": "string"}}}
 ANY = field("NewHold.any")
 """A field that the base does not have: a pair puts it into both."""
+DECISION = "components schemas Decision"
+"""A schema that no operation names: it is sent by way of another contract."""
+DECIDED = {"type": "object", "additionalProperties": False, "properties": {"note": TEXT, "cancel": {"type": "boolean"}}}
 SAID = {
     "type": ["string", "null"],
     "title": "N",
@@ -47,6 +50,29 @@ BODIES: Final[list[Pair]] = [
     pair("the body is gone", BREAKS, Kind.body_removed, drop(BODY)),
     pair("the body is required", BREAKS, Kind.body_required, put(f"{PATCH} requestBody required", True)),
     pair("the body may be left out", SAFE, Kind.body_optional, put(f"{BODY} required", False)),
+    pair("a decision is new", SAFE, Kind.body_added, put(DECISION, DECIDED)),
+    pair("a decision is gone", BREAKS, Kind.body_removed, drop(DECISION), first=(put(DECISION, DECIDED),)),
+    pair(
+        "a field of a decision is new",
+        SAFE,
+        Kind.request_property_added,
+        put(f"{DECISION} properties accept", {"type": "boolean"}),
+        first=(put(DECISION, DECIDED),),
+    ),
+    pair(
+        "a field of a decision is gone",
+        BREAKS,
+        Kind.request_property_removed,
+        drop(f"{DECISION} properties cancel"),
+        first=(put(DECISION, DECIDED),),
+    ),
+    pair(
+        "a decision is named by an operation",
+        SAFE,
+        Kind.body_added,
+        put(f"{LIST} requestBody", {"content": json_of(ref("Decision"))}),
+        first=(put(DECISION, DECIDED),),
+    ),
     pair("a smaller body", BREAKS, Kind.body_size_lowered, put(f"{POST} x-max-body-bytes", 1024)),
     pair("a larger body", SAFE, Kind.body_size_raised, put(f"{POST} x-max-body-bytes", 131072)),
     pair("a limit of bytes", BREAKS, Kind.body_size_lowered, put(f"{PATCH} x-max-body-bytes", 100)),
