@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.caller import Caller
+from gateway.caller import INSTALLATION, Caller
 from gateway.durable import marks
 from gateway.durable.engine import Engine
 from gateway.durable.workflow import Workflow
 from gateway.errors import Refused
-from gateway.store import decisions, processes
+from gateway.store import decisions, processes, work_items
 from gateway.store.database import Store
 from gateway.store.decisions import DecisionKind, Verdict
 from gateway.store.processes import Process, State
@@ -45,6 +45,8 @@ async def resume(
         if process.state != State.parked:
             raise _illegal(process, "Only what is parked can be resumed")
         await decisions.append(connection, store, process, _verdict(caller, DecisionKind.resume, corrections))
+        if caller != INSTALLATION:
+            await work_items.take_up(connection, process_id, caller.client_id)
         process = await processes.change(connection, store, process, tries=0)
         process = await take_up(connection, store, process)
     await deliver(engine, process)

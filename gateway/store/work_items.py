@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    case,
     false,
     select,
     update,
@@ -174,6 +175,7 @@ class WorkItem(Struct, frozen=True, kw_only=True):
                 "owner_queue": OwnerQueue(row.owner_queue),
                 "state": ItemState(row.state),
                 "resolution": Resolution(row.resolution) if row.resolution else None,
+                "resolved_by": row.resolved_by if row.resolved_at else None,
             }
         )
 
@@ -201,8 +203,8 @@ async def open_all(
     new = [_opened(store, process, one, lasting=lasting) for one in items]
     opening = insert_into(connection, tb_work_item).values(new)
     said = {name: opening.excluded[name] for name in _SAID}
-    again = {"state": ItemState.open.value, "attempts": tb_work_item.c.attempts + 1, "resolved_at": None}
-    again |= {"resolution": None, "resolved_by": None, "assignee": None}
+    again = _kept_if_open() | {"attempts": tb_work_item.c.attempts + 1}
+    again |= {"resolution": None, "resolved_by": None, "resolved_at": None}
     where = ("process_id", "step", "trace_key")
     met = opening.on_conflict_do_update(index_elements=where, set_=said | again)
     columns = tb_work_item.c
@@ -213,6 +215,13 @@ async def open_all(
         if row.attempts == 1:
             store.once_committed(connection, partial(_count_failure, store, process.kind, one))
     return [str(row.id) for row in rows]
+
+
+def _kept_if_open() -> dict[str, Any]:
+    """Return whose an item is that is met again: who works on one that is open goes on, a closed one is anybody's."""
+    still = tb_work_item.c.state.in_(UNRESOLVED_STATES)
+    state, assignee = tb_work_item.c.state, tb_work_item.c.assignee
+    return {"state": case((still, state), else_=ItemState.open.value), "assignee": case((still, assignee))}
 
 
 def _count_failure(store: Store, kind: str, new: NewItem) -> None:
@@ -266,9 +275,10 @@ async def resolve(
     by: str | None = None,
     resolution: Resolution | None = None,
 ) -> None:
-    """Close what is open of the process, or of one step of it; `by` nobody means that it mended itself.
+    """Close what is open of the process, or of one step of it.
 
-    What outlives the process stays open: see `gateway.store.lasting_items`.
+    Without `by` it is resolved by whoever has taken it up; by nobody, if it mended itself. What outlives
+    the process stays open: see `gateway.store.lasting_items`.
     """
     wanted = matching(tb_work_item, process_id=process_id, step=step, state=UNRESOLVED_STATES, lasting=False)
     await connection.execute(update(tb_work_item).where(wanted).values(**resolved(store, by, resolution)))
@@ -276,14 +286,20 @@ async def resolve(
 
 def resolved(store: Store, by: str | None = None, resolution: Resolution | None = None) -> dict[str, Any]:
     """Return what an item that is closed now says."""
-    now = store.now()
+    now, itself, taken_up = store.now(), ItemState.auto_resolved.value, tb_work_item.c.resolved_by.is_not(None)
     return {
-        "state": (ItemState.resolved if by else ItemState.auto_resolved).value,
+        "state": ItemState.resolved.value if by else case((taken_up, ItemState.resolved.value), else_=itself),
         "resolution": resolution.value if resolution else None,
-        "resolved_by": by,
+        "resolved_by": by or tb_work_item.c.resolved_by,
         "resolved_at": now,
         "updated_at": now,
     }
+
+
+async def take_up(connection: AsyncConnection, process_id: str, by: str) -> None:
+    """Note who has let the process go on: its items are resolved by that one, once their steps succeed."""
+    wanted = matching(tb_work_item, process_id=process_id, state=UNRESOLVED_STATES, lasting=False)
+    await connection.execute(update(tb_work_item).where(wanted).values(resolved_by=by))
 
 
 async def get(store: Store, caller: Caller, work_item_id: str) -> WorkItem:

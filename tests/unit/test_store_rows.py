@@ -231,6 +231,46 @@ async def test_an_item_is_assigned_resolved_and_opened_again(store: Store) -> No
     assert [(item.state, item.assignee, item.resolution) for item in waiting.items] == [(ItemState.open, None, None)]
 
 
+async def test_an_item_that_is_met_again_while_somebody_works_on_it_stays_theirs(store: Store) -> None:
+    process = await put(store, "es_1")
+    item_id = await opened(store, process)
+    await work_items.assign(store, INSTALLATION, item_id, "fin.ops@example.com")
+
+    await opened(store, process)
+
+    met = await work_items.get(store, INSTALLATION, item_id)
+    assert (met.state, met.assignee, met.attempts) == (ItemState.assigned, "fin.ops@example.com", 2)
+
+
+async def test_an_item_is_resolved_by_whoever_let_its_process_go_on(store: Store) -> None:
+    process = await put(store, "es_1")
+    item_id = await opened(store, process)
+
+    async with store.begin() as connection:
+        await work_items.take_up(connection, process.id, "fin-ops")
+    waiting = await work_items.get(store, INSTALLATION, item_id)
+    async with store.begin() as connection:
+        await work_items.resolve(connection, store, process.id)
+    done = await work_items.get(store, INSTALLATION, item_id)
+
+    assert (waiting.state, waiting.resolved_by) == (ItemState.open, None)
+    assert (done.state, done.resolved_by) == (ItemState.resolved, "fin-ops")
+
+
+async def test_who_was_refused_again_has_resolved_nothing(store: Store) -> None:
+    process = await put(store, "es_1")
+    item_id = await opened(store, process)
+
+    async with store.begin() as connection:
+        await work_items.take_up(connection, process.id, "fin-ops")
+    await opened(store, process)
+    async with store.begin() as connection:
+        await work_items.resolve(connection, store, process.id)
+    done = await work_items.get(store, INSTALLATION, item_id)
+
+    assert (done.state, done.resolved_by) == (ItemState.auto_resolved, None)
+
+
 async def test_locks_are_taken_together_kept_and_taken_over_from_the_dead(store: Store) -> None:
     mine, other = await put(store, "mine"), await put(store, "other")
     await locks.take(store, mine.id, ["b", "a"])

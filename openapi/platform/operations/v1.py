@@ -141,6 +141,7 @@ class WorkItem(Struct, frozen=True, kw_only=True):
     assignee: str | None
     state: WorkItemState
     resolution: Resolution | None
+    resolved_by: Annotated[str, Meta(description="The client that let its process go on or cancelled it; null while it is open, and where it mended itself.")] | None
     attempts: Annotated[int, Meta(ge=0, le=1000000)]
     opened_at: datetime
     updated_at: datetime
