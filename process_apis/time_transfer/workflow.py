@@ -124,6 +124,7 @@ async def work_off(tools: Tools, order: TransferOrder, mappings: Mappings) -> bo
     store, landscape = tools.store, tools.landscape
     periods = await step("read_periods", looking_up.read_periods, store, landscape, order.connection)
     around = Around.of(order.connection, tools.entities, mappings, periods)
+    several = len({looking_up.erp_of(landscape, code) for code in periods}) > 1
     used = 0
     for number in range(order.settings.batches):
         if used > STEPS:
@@ -134,9 +135,7 @@ async def work_off(tools: Tools, order: TransferOrder, mappings: Mappings) -> bo
         if not prepared.claimed:
             return False
         work = Work(connection=order.connection, batch=preparing.batch_name(number))
-        await post_and_settle(
-            tools, work, prepared.groups, leave_after_s=order.settings.leave_doubt_s, several=len(periods) > 1
-        )
+        await post_and_settle(tools, work, prepared.groups, leave_after_s=order.settings.leave_doubt_s, several=several)
         used += STEPS_OF_A_BATCH + len(prepared.groups)
         if number + 1 < order.settings.batches and used <= STEPS:
             await tell(tools, order.connection, leave_after_s=order.settings.leave_doubt_s)
@@ -149,7 +148,7 @@ async def post_and_settle(
     """Post what was prepared, and record what came of it; one that the ERP refuses stops none of the others.
 
     With `leave_after_s` one of which nobody knows does not either: after so long it is left to a later run. So is one
-    whose ERP is away, where `several` entities' time is in the PSA.
+    whose ERP is away, where `several` ERPs get the PSA's time.
     """
     done: dict[str, Booked] = {}
     refused: dict[str, Refusal] = {}

@@ -86,6 +86,9 @@ class AnyLandscape:
     def psa(self, connection: str) -> FakePsa:
         return _named(FakePsa(), connection)
 
+    def erp_of(self, legal_entity: str) -> str:  # noqa: ARG002 - all have the same one
+        return "books"
+
 
 def _named(fake: F, connection: str) -> F:
     fake.connection = connection
