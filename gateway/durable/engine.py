@@ -19,6 +19,7 @@ from dbos import error as dbos_error
 from msgspec import Struct
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from gateway.durable.outcomes import Parked
 from gateway.durable.serializer import Json
@@ -77,6 +78,17 @@ def sync_engine(url: str, pool_size: int = 4) -> sqlalchemy.Engine:
     )
     event.listen(engine, "connect", SET_UPS[backend])
     return engine
+
+
+def retire(engine: sqlalchemy.Engine) -> None:
+    """Close its connections; one that a thread of the engine's still has is closed once it comes back."""
+    event.listen(engine.pool, "checkin", _close)
+    engine.dispose()
+
+
+def _close(connection: DBAPIConnection | None, _: object) -> None:
+    if connection is not None:  # It may have broken meanwhile.
+        connection.close()
 
 
 class Engine:
@@ -170,7 +182,7 @@ class Engine:
     def close(self) -> None:
         """Give the connections back."""
         self._client.destroy()
-        self._database.dispose()
+        retire(self._database)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -239,7 +251,7 @@ class Runtime:
             await loop.run_in_executor(thread, partial(self._destroy, drain_s if self._under_way else 0))
         logging.getLogger("dbos").removeFilter(_is_news)
         loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="worker"))
-        self._database.dispose()
+        retire(self._database)
 
     @staticmethod
     def _destroy(drain_s: int) -> None:
