@@ -1,6 +1,7 @@
 """Entries, releases and holds that exist, for calls that need one: what stands before them is put into the tables."""
 
 import itertools
+import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -129,7 +130,8 @@ class Holds:
         give_new_key(case)
 
     def _name_hold(self, case: Case) -> None:
-        body = {"scope": self._project(), "reason_code": "dispute"}
+        # Without a reference of its own it may be a hold that a call has placed before, in other words.
+        body = {"scope": self._project(), "reason_code": "dispute", "reference": f"CASE-{uuid.uuid4().hex}"}
         case.path_parameters["hold_id"] = self._harness.ask("POST", "/holds", body, new_key())["id"]
 
     def _project(self) -> dict[str, Any]:
