@@ -9,6 +9,7 @@ TESTS := pytest -m "not redmine and not browser and not promtool"
 # These play whole systems. Coverage would double what they cost, and show some three per cent more than the others do.
 WHOLE := tests/contracts tests/e2e tests/faults
 COVERED := $(RUN) -m coverage run --parallel-mode -m $(TESTS)
+REST := $(COVERED) $(WHOLE:%=--ignore=%) --ignore=tests/workflows
 DEBIAN := TIEBEAM_REQUIRE=redmine,browser,promtool $(RUN) -m pytest -m "redmine or browser or promtool"
 # Parts of a stage run side by side, since much of their time is waiting, and all have to pass; the last one is seen.
 beside = $(1) > .beside-1.log 2>&1 & first=$$!; $(2) > .beside-2.log 2>&1 & second=$$!; $(3); codes=$$?; \
@@ -33,7 +34,7 @@ demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONC
 
 test: $(VENV)/.dev ## Pass the tests, on a real Tryton, PostgreSQL and Valkey; with branch coverage
 	@$(RUN) -m coverage erase
-	@$(call beside,$(RUN) -m $(TESTS) $(WHOLE),$(COVERED) tests/workflows,$(COVERED) $(WHOLE:%=--ignore=%) --ignore=tests/workflows)
+	@$(call beside,$(RUN) -m $(TESTS) tests/contracts tests/e2e,$(COVERED) tests/workflows,$(REST) && $(RUN) -m $(TESTS) tests/faults)
 	@$(RUN) -m coverage combine --quiet
 	@$(RUN) -m coverage report --fail-under=95
 
