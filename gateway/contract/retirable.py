@@ -35,12 +35,7 @@ def _needed(document: Document, parameters: list[Node], bodies: list[Node]) -> I
 
 def _needed_in(document: Document, schema: Node, at: str, under: tuple[str, ...]) -> Iterator[str]:
     """Yield what no value can be without: what is required of it, and of what is required of that."""
-    reference = schema.get("$ref")
-    if reference is not None:
-        if reference in under:
-            return
-        under = (*under, reference)
-        schema = document.resolved(schema)
+    schema, under = _followed(document, schema, under)
     if "null" in schema.get("type", ()):
         return
     for part in schema.get("allOf", ()):
@@ -51,6 +46,14 @@ def _needed_in(document: Document, schema: Node, at: str, under: tuple[str, ...]
         yield from _needed_in(document, schema.get("properties", {}).get(name, {}), pointer, under)
     if schema.get("minItems", 0) > 0:
         yield from _needed_in(document, schema.get("items", {}), f"{at}/{EVERY}", under)
+
+
+def _followed(document: Document, schema: Node, under: tuple[str, ...]) -> tuple[Node, tuple[str, ...]]:
+    """Return the schema that is referred to, and by what one got there; nothing of one that is gone into already."""
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema, under
+    return ({} if reference in under else document.resolved(schema)), (*under, reference)
 
 
 def _fields(document: Document, holders: list[Node]) -> frozenset[str]:
@@ -66,12 +69,7 @@ def _schemas(document: Document, holders: list[Node]) -> list[Node]:
 
 def _below(document: Document, schema: Node, at: str, under: tuple[str, ...]) -> Iterator[str]:
     """Yield the pointer of each field below; a schema that contains itself is gone into once."""
-    reference = schema.get("$ref")
-    if reference is not None:
-        if reference in under:
-            return
-        under = (*under, reference)
-        schema = document.resolved(schema)
+    schema, under = _followed(document, schema, under)
     for each in (*schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ())):
         yield from _below(document, each, at, under)
     for name, each in _inside(schema):
