@@ -52,9 +52,9 @@ class Leave(Struct, frozen=True, kw_only=True):
     """When a workflow goes on without knowing what came of a write, for a later process to look."""
 
     after_s: float
-    again: bool = False
-    """Whether an earlier process has left it already: who cannot be asked now proves nothing. And where others are not
-    to wait until somebody who is away is there again.
+    unreached: bool = False
+    """Whether one is left, too, whose system cannot be reached: an earlier process has left it already, so that this
+    proves nothing; or others are not to wait until the system is there again.
     """
 
 

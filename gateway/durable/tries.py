@@ -114,7 +114,7 @@ async def _try(run: Run, work: Work, doubt: Doubt) -> Outcome:
         await run.moments(BEFORE, work.name)
         outcome = await _outcome_of(run, work)
         await run.moments(AFTER, work.name)
-    earlier = work.writes and (begun.cut_short or (work.leave is not None and work.leave.again))
+    earlier = work.writes and (begun.cut_short or (work.leave is not None and work.leave.unreached))
     if earlier and outcome.kind is Kind.unavailable:
         # Nothing of this try happened; but an earlier one was cut short, and nobody could be asked about it.
         outcome = Outcome.failed(Kind.uncertain, UNKNOWN, at=outcome.at)

@@ -178,7 +178,7 @@ def leave(after_s: float | None, *, again: bool = False, away: bool = False) -> 
 
     With `away` it is left too where the system cannot be reached.
     """
-    return None if after_s is None else Leave(after_s=0.0 if again else after_s, again=again or away)
+    return None if after_s is None else Leave(after_s=0.0 if again else after_s, unreached=again or away)
 
 
 async def tell(tools: Tools, connection: str, *, leave_after_s: float | None = None) -> None:
