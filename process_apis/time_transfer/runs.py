@@ -1,6 +1,6 @@
-"""Starting runs: one of a PSA works at a time, and whoever asks meanwhile meets it.
+"""Starting runs: one of a PSA works at a time, and one more waits at most for the lock of the PSA's time.
 
-Only a sweep that is asked for while another run works is a run of its own: it waits for the lock of the PSA's time.
+Whoever asks meets the newest that does what is asked: what changed before somebody asks is read after that.
 """
 
 from contextlib import suppress
@@ -18,6 +18,8 @@ from openapi.common.types import OwnerQueue
 from process_apis.ledger.keys import business_key
 from process_apis.time_transfer.order import RUN, TransferOrder
 
+BEGIN: Final = "begin_transfer"
+"""The step in which a run waits for the lock: it has read nothing yet."""
 PAYLOAD: Final = "time"
 """Two requests for the next run ask for the same: the second meets the first, whatever else it wanted."""
 
@@ -56,8 +58,16 @@ async def start(
 
 
 def _does(run: Process, order: TransferOrder) -> bool:
-    """Tell whether the run does what is asked: each looks at what has changed, and a sweep counts all of it."""
-    return not order.sweep or json.decode(run.order, type=TransferOrder).sweep
+    """Tell whether the run will do what is asked: read what has changed until now, or count all of it as well.
+
+    One that waits for a person is met though it has read its changes: nothing would be read before it goes on.
+    """
+    does = json.decode(run.order, type=TransferOrder)
+    if order.sweep and not does.sweep:
+        return False
+    if order.polled_at is not None or run.state == State.parked:
+        return True
+    return does.polled_at is None and run.current_step in (None, BEGIN)
 
 
 async def take_up_parked(store: Store, engine: Engine, flow: Workflow[Any], order: TransferOrder) -> None:

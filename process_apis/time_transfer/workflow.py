@@ -94,7 +94,7 @@ async def transfer_time(
     """Take over what has changed in a PSA: each approved entry becomes facts and postings, once."""
     tools = Tools(store=store, landscape=landscape, entities=entities, psa=landscape.psa(order.connection))
 
-    await step("begin_transfer", taking_in.begin, store, order)
+    await step(runs.BEGIN, taking_in.begin, store, order)
     if order.polled_at is None:
         await take_changes_in(tools, order)
     if order.sweep:

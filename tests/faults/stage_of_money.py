@@ -75,5 +75,5 @@ def servers_of(folder: Path, pair: str, clocks: Clocks) -> Iterator[Servers]:
 async def stage_of_money(folder: Path, pair: str, clocks: Clocks) -> AsyncIterator[tuple[Money, MoneyBooks]]:
     """Yield everybody who moves money, and the books: of the pair `embedded`, or `service`."""
     with servers_of(folder, pair, clocks) as servers:
-        async with Mortal(servers.config, folder) as product:
+        async with Mortal(servers.config, folder, schedules=False) as product:
             yield Money(product, servers.desks), servers.books

@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 
 from openapi.common.types import Code
-from openapi.process.time_transfer.v1 import RunState
 from tests.fakes.vendor import Fault
 from tests.workflows.time_stage import SALE, TimeStage, line
 
@@ -202,11 +201,3 @@ async def test_entry_refused_for_its_data_is_tried_again_after_a_while(stage: Ti
 
     assert run.counts.requeued == 1
     assert [item.attempts for item in await stage.items()] == [2]
-
-
-async def test_run_that_is_open_is_met(stage: TimeStage) -> None:
-    first = await stage.run(wait_s=None)
-    again = await stage.run(wait_s=None)
-
-    assert first.id == again.id
-    assert (await stage.run()).state is RunState.completed

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import json
 from msgspec.structs import replace
 from sqlalchemy import update
 
@@ -17,7 +18,7 @@ from gateway.platform.operations import v1 as operations
 from gateway.store import inbox, work_items
 from openapi.common.types import Code, OwnerQueue
 from openapi.platform.operations.v1 import Resumption
-from openapi.process.time_transfer.v1 import RecallState
+from openapi.process.time_transfer.v1 import RecallState, RunState
 from openapi.system.erp.v1 import BillableTransactions, PeriodState
 from openapi.system.psa.v1 import TimeChanges, TimeTotal
 from process_apis.ledger import contracts
@@ -25,9 +26,9 @@ from process_apis.ledger.caps import committed
 from process_apis.ledger.entries import tb_time_entry
 from process_apis.ledger.facts import Adjustment, Billing, Kind, move_facts, tb_fact
 from process_apis.ledger.requests import RequestState, tb_invoice_request_fact
-from process_apis.time_transfer import preparing, schedules
+from process_apis.time_transfer import preparing, runs, schedules
 from process_apis.time_transfer.known import Known
-from process_apis.time_transfer.order import source_of
+from process_apis.time_transfer.order import TransferOrder, source_of
 from process_apis.time_transfer.rules import Verdict, judge
 from process_apis.time_transfer.workflow import transfer_time
 from tests.fakes.psa import CAPABILITIES
@@ -65,20 +66,23 @@ def lose(stage: TimeStage, fault: Fault) -> None:
 async def test_entry_says_in_doubt_while_nobody_knows(stage: TimeStage) -> None:
     stage.booked(await stage.project())
     lose(stage, Fault.lost_before)
-    await stage.run(wait_s=None)
+    working = await stage.run(wait_s=None)
 
     async def doubted() -> bool:
         return await stage.stands() == ["1 r1 approved in_doubt unbilled"]
 
     await until(doubted)
-    run = await stage.run(wait_s=None)
+    run = await stage.seen(working.id)
     assert run.counts.in_doubt == 1
     process = await get_process(stage.store, INSTALLATION, run.id)
     assert process.amount is not None, "Should it park, its work item says how much is at risk."
     assert [process.amount.amount] == [fact.net for fact in await stage.facts() if fact.kind is Kind.sale]
     stage.erp.forget_plans()
 
-    await stage.transferred()
+    async def completed() -> bool:
+        return (await stage.seen(working.id)).state is RunState.completed
+
+    await until(completed)
     assert len(stage.erp.transactions) == 2
     assert await stage.stands() == ["1 r1 approved posted ready"]
 
@@ -491,10 +495,13 @@ async def test_schedule_starts_a_run_when_one_is_due_or_entries_wait(idle: TimeS
             await inbox.put_again(connection, stage.store, source_of("delivery"), ["1"])
         await poll.run()
         await stage.run()
+        stage.clock.forward(1)
         await sweep.run()
-        swept = await stage.run()
+        swept = await runs.last_run(stage.store, "delivery")
+        await stage.run()
 
-    assert swept.sweep
+    assert swept
+    assert json.decode(swept.order, type=TransferOrder).sweep
     assert stage.psa.calls["list_time_entries"] > before
 
 

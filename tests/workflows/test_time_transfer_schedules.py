@@ -94,12 +94,14 @@ async def test_run_that_parked_while_a_system_was_away_for_long_goes_on_once_it_
         stage.erp.away = False
         await due(stage)
         untouched = await last_of(stage)
+        met = await stage.run(wait_s=None)
         stage.clock.forward(stage.settings.retry_rejected_s)
 
         await due(stage)
         await at_rest(stage)
 
         assert (untouched.id, untouched.state) == (run.id, State.parked)
+        assert met.id == run.id
         assert await stage.stands() == ["1 r1 approved posted ready"]
         assert await stage.items() == []
     await stage.close()
@@ -129,4 +131,34 @@ async def test_sweep_asked_for_while_a_run_works_comes_after_it_and_is_met_in_it
     assert stage.psa.calls["list_time_totals"] > 0
     found = await stage.seen(sweep.id)
     assert (found.state, found.steps[0].name) == (RunState.completed, "begin_transfer")
+    assert await stage.items() == []
+
+
+async def test_run_that_has_read_nothing_yet_is_met(sqlite_url: str) -> None:
+    stage = TimeStage(sqlite_url)
+
+    first, again = await stage.run(wait_s=None), await stage.run(wait_s=None)
+    await stage.close()
+
+    assert first.id == again.id
+    assert first.state is RunState.accepted
+
+
+async def test_what_changed_before_somebody_asked_is_read_though_a_run_works_that_has_read_already(
+    stage: TimeStage,
+) -> None:
+    project = await stage.project()
+    stage.booked(project)
+    stage.erp.latency_s = 0.3
+    working = await stage.run(wait_s=None)
+    await until(partial(stage.seen, working.id), lambda run: len(run.steps) > 2)  # Its changes are read.
+    stage.booked(project)
+    stage.clock.forward(1)
+
+    asked, met = await stage.run(wait_s=None), await stage.run(wait_s=None)
+    stage.erp.latency_s = 0.0
+    await at_rest(stage)
+
+    assert working.id != asked.id == met.id
+    assert await stage.stands() == ["1 r1 approved posted ready", "2 r1 approved posted ready"]
     assert await stage.items() == []
