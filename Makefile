@@ -5,14 +5,17 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 PSA ?= tryton
 ONCE ?=
-TESTS := pytest -m "not redmine and not browser and not promtool"
+WITHOUT_ROOT := not redmine and not browser and not promtool
+TESTS := pytest -m "$(WITHOUT_ROOT)"
 # These play whole systems. Coverage would double what they cost, and show some three per cent more than the others do.
 WHOLE := tests/contracts tests/e2e tests/faults
 COVERED := $(RUN) -m coverage run --parallel-mode -m $(TESTS)
 REST := $(COVERED) $(WHOLE:%=--ignore=%) --ignore=tests/workflows
+# Half of the campaigns goes after each of two parts, so that all three end at about the same time.
+FAULTS := $(RUN) -m pytest tests/faults -m "$(WITHOUT_ROOT) and
 DEBIAN := TIEBEAM_REQUIRE=redmine,browser,promtool $(RUN) -m pytest -m "redmine or browser or promtool"
 # Parts of a stage run side by side, since much of their time is waiting, and all have to pass; the last one is seen.
-beside = $(1) > .beside-1.log 2>&1 & first=$$!; $(2) > .beside-2.log 2>&1 & second=$$!; $(3); codes=$$?; \
+beside = ($(1)) > .beside-1.log 2>&1 & first=$$!; ($(2)) > .beside-2.log 2>&1 & second=$$!; $(3); codes=$$?; \
 	echo "Waiting for the other parts …"; wait $$first; codes=$$codes$$?; wait $$second; codes=$$codes$$?; \
 	cat .beside-1.log .beside-2.log; test $$codes = 000
 CHAPTER ?=
@@ -34,7 +37,7 @@ demo: $(VENV)/.runtime ## Tell the story on real systems, then keep serving (ONC
 
 test: $(VENV)/.dev ## Pass the tests, on a real Tryton, PostgreSQL and Valkey; with branch coverage
 	@$(RUN) -m coverage erase
-	@$(call beside,$(RUN) -m $(TESTS) tests/contracts tests/e2e,$(COVERED) tests/workflows,$(REST) && $(RUN) -m $(TESTS) tests/faults)
+	@$(call beside,$(RUN) -m $(TESTS) tests/contracts tests/e2e && $(FAULTS) not live",$(COVERED) tests/workflows,$(REST) && $(FAULTS) live")
 	@$(RUN) -m coverage combine --quiet
 	@$(RUN) -m coverage report --fail-under=95
 

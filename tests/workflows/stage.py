@@ -40,7 +40,7 @@ class Stage:
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.desk = url, Desk(folder)
         self.store, self.engine = Store(create_engine(url)), Engine(url)
-        self.writes = Writes(self.store, WriteSettings(lease_s=1.0, deadline_s=60.0))
+        self.writes = Writes(self.store, WriteSettings(lease_s=20.0, deadline_s=60.0))
 
     async def close(self) -> None:
         """Give the connections back."""
