@@ -3,12 +3,12 @@
 import click
 
 from gateway.cli_options import CONFIG, InOrder, explained, settings_of
-from gateway.commands_work_items import assign_work_item, list_work_items, resume_work_item
+from gateway.commands_work_items import assign_work_item, list_work_items, resume_work_item, show_work_item
 
 
 @click.group("work-items", cls=InOrder)
 def work_items() -> None:
-    """List, assign and resume what waits for somebody."""
+    """List, show, assign and resume what waits for somebody."""
 
 
 @work_items.command("list")
@@ -18,6 +18,14 @@ def work_items() -> None:
 def list_items(config: str | None, *, owner: str | None, everything: bool) -> None:
     """List the work items, the newest first."""
     explained(lambda: click.echo(list_work_items(settings_of(config), owner=owner, everything=everything)))
+
+
+@work_items.command("show")
+@CONFIG
+@click.argument("work_item_id")
+def show_item(config: str | None, work_item_id: str) -> None:
+    """Show an item with all that helps to decide."""
+    explained(lambda: click.echo(show_work_item(settings_of(config), work_item_id)))
 
 
 @work_items.command("assign")

@@ -2,7 +2,7 @@
 
 import getpass
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
-from gateway.columns import printable
+from gateway.columns import in_columns
 from gateway.commands import with_parts
 from gateway.commands_tokens import Claims, grant_of
 from gateway.composition.issuers import denials_of, verifier_of
@@ -35,6 +35,8 @@ from gateway.store.policy_sets import LoadedSet
 T = TypeVar("T")
 SHOWN: Final = 100
 """Sets or denials in one listing."""
+SETS: Final = ("set", "state", "loaded", "by", "note")
+DENIED: Final = ("denial", "kind", "who", "until", "by", "reason")
 MARKS: Final = {Decides.refuses: "✗", Decides.not_reached: "·", Decides.overridden: "·"}
 REFUSED: Final = 400
 
@@ -87,12 +89,13 @@ def is_refused(told: Explanation) -> bool:
 
 
 def list_policy_sets(settings: Settings) -> str:
-    """Return a line for each set of policies that was loaded, the newest first."""
+    """Return a table of the sets of policies that were loaded, the newest first."""
 
     async def listed(parts: Parts) -> list[LoadedSet]:
         return (await policy_sets.listing(parts.store, Window(limit=SHOWN))).items
 
-    return "\n".join(map(_set_line, with_parts(settings, listed))) or "No set was loaded yet; the first start does it."
+    sets = with_parts(settings, listed)
+    return _table(SETS, map(_set_row, sets)) if sets else "No set was loaded yet; the first start does it."
 
 
 def reload_policies(settings: Settings) -> str:
@@ -106,16 +109,17 @@ def roll_back_policies(settings: Settings) -> str:
 
 
 def list_denials(settings: Settings) -> str:
-    """Return a line for each denial, the newest first."""
+    """Return a table of the denials, the newest first."""
 
     async def listed(parts: Parts) -> list[Denial]:
         return (await denials.list_all(parts.store, INSTALLATION, Window(limit=SHOWN))).items
 
-    return "\n".join(map(_denial_line, with_parts(settings, listed))) or "Nobody is denied."
+    found = with_parts(settings, listed)
+    return _table(DENIED, map(_denial_row, found)) if found else "Nobody is denied."
 
 
 def add_denial(settings: Settings, new: NewDenial, hours: float | None) -> str:
-    """Return the denial's line; it holds from each process's next request on."""
+    """Return the denial as it is listed; it holds from each process's next request on."""
 
     async def denied(parts: Parts) -> str:
         until = parts.store.now() + timedelta(hours=hours) if hours else None
@@ -123,7 +127,7 @@ def add_denial(settings: Settings, new: NewDenial, hours: float | None) -> str:
         denial = await denials.deny(parts.store, by, structs.replace(new, until=until))
         await parts.news.tell(DENIALS)
         check_told(parts)
-        return _denial_line(denial)
+        return _table(DENIED, [_denial_row(denial)])
 
     return with_parts(settings, denied)
 
@@ -211,15 +215,17 @@ def _end(told: Explanation) -> str:
     return " ".join(str(part) for part in (outcome.status, outcome.code, outcome.detail) if part)
 
 
-def _set_line(loaded: LoadedSet) -> str:
-    line = f"{loaded.id}  {loaded.state:<9}  {_moment(loaded.loaded_at)}  {loaded.loaded_by:<20}  {loaded.note or ''}"
-    return printable(line).rstrip()
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(in_columns(headings, rows))
 
 
-def _denial_line(denial: Denial) -> str:
+def _set_row(loaded: LoadedSet) -> tuple[str, ...]:
+    return loaded.id, loaded.state, _moment(loaded.loaded_at), loaded.loaded_by, loaded.note or ""
+
+
+def _denial_row(denial: Denial) -> tuple[str, ...]:
     until = _moment(denial.until) if denial.until else "lifted"
-    line = f"{denial.id}  {denial.kind:<6}  {denial.name:<36}  until {until:<17}  {denial.denied_by}: {denial.reason}"
-    return printable(line)
+    return denial.id, denial.kind, denial.name, until, denial.denied_by, denial.reason
 
 
 def _moment(moment: datetime) -> str:

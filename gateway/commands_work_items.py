@@ -1,12 +1,13 @@
 """What `tiebeam work-items` does: what waits for somebody, who has it, and going on with what they decided."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from gateway.caller import INSTALLATION
-from gateway.columns import in_columns
+from gateway.columns import in_columns, printable
 from gateway.commands import with_parts
 from gateway.composition.parts import CannotStart, Parts
 from gateway.durable import resume
@@ -20,6 +21,8 @@ from process_apis import WORKFLOWS
 SHOWN: Final = 100
 """Work items in one listing."""
 HEADINGS: Final = ("work item", "state", "until", "at risk", "whose", "code", "what happened")
+NAME: Final = len(HEADINGS[-1]) + 2
+"""How wide the names of things are where one item is shown."""
 
 
 def list_work_items(settings: Settings, *, owner: str | None, everything: bool) -> str:
@@ -51,9 +54,39 @@ def _table(items: Iterable[WorkItem]) -> str:
 
 def _cells(item: WorkItem) -> tuple[str, ...]:
     money = f"{item.amount_at_risk.amount} {item.amount_at_risk.currency}" if item.amount_at_risk else "-"
-    until = f"{item.deadline:%Y-%m-%d %H:%MZ}" if item.deadline else "-"
+    until = _moment(item.deadline) if item.deadline else "-"
     who = item.assignee or item.owner_queue
     return item.id, item.state, until, money, who, item.code, f"{item.step}: {item.detail}"
+
+
+def show_work_item(settings: Settings, work_item_id: str) -> str:
+    """Return all that is known of the item: a line for each thing, then what helps to decide, as JSON."""
+
+    async def found(parts: Parts) -> WorkItem:
+        return await work_items.get(parts.store, INSTALLATION, work_item_id)
+
+    item = with_parts(settings, found)
+    facts = msgspec.json.format(item.facts, indent=2).splitlines()
+    lines = [*(f"{name:<{NAME}}{said}" for name, said in _said_of(item) if said), "facts", *facts]
+    return "\n".join(map(printable, lines))
+
+
+def _said_of(item: WorkItem) -> Iterator[tuple[str, str | None]]:
+    item_id, state, until, at_risk, _, code, happened = _cells(item)
+    yield from zip(HEADINGS[:4], (item_id, state, until, at_risk), strict=True)
+    yield "queue", item.owner_queue
+    yield "assigned to", item.assignee
+    yield "resolved by", item.resolved_by
+    yield "code", f"{code}, explained at /problems/{code}"
+    yield HEADINGS[-1], happened
+    yield "about", f"{item.process_kind} {item.trace_key}"
+    yield "process", item.process_id
+    yield "entity", item.legal_entity
+    yield "customer", item.customer
+    yield "project", item.project
+    yield "attempts", str(item.attempts)
+    yield "opened", _moment(item.opened_at)
+    yield "last change", _moment(item.updated_at)
 
 
 def assign_work_item(settings: Settings, work_item_id: str, assignee: str) -> str:
@@ -79,3 +112,7 @@ def resume_work_item(settings: Settings, work_item_id: str, decision: str) -> st
         return f"{process.id} goes on at {item.step}."
 
     return with_parts(settings, resumed)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%MZ}"

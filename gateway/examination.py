@@ -18,6 +18,7 @@ from gateway.errors import ApiError
 from gateway.ownership import APIS
 from gateway.policy.consumers import Consumers
 from gateway.policy.plan import PolicySet
+from gateway.private_files import open_to_others
 from gateway.settings import Entity, Settings
 from gateway.store.audit_verification import verify
 from gateway.store.business_events import broken_events
@@ -26,6 +27,7 @@ from process_apis.ledger.mappings import Mappings
 from system_apis.ports import Erp, Finding
 
 SHOWN_BROKEN: Final = 5
+SHOWN_OPEN: Final = 3
 
 
 def check(settings: Settings, *, connections: bool, chains: bool = False) -> list[Finding]:
@@ -62,6 +64,7 @@ async def _checked(parts: Parts, *, connections: bool, chains: bool) -> list[Fin
         )
         found.append(Finding(subject="consumers", holds=True, detail=_known(policies.consumers)))
         found.append(_reviews(parts, policies))
+        found.append(_rights(installation.settings))
         found += await _keys_fetched(installation.settings)
         if chains:
             found += await _followed(parts)
@@ -88,6 +91,16 @@ def _reviews(parts: Parts, policies: PolicySet) -> Finding:
     things = len(owned) + len(policies.lifecycle)
     said = f"The review is overdue of {', '.join(sorted(late))}." if late else "No review is overdue."
     return Finding(subject="ownership", holds=True, detail=f"{things} things, each with an owner. {said}")
+
+
+def _rights(settings: Settings) -> Finding:
+    """Return what other accounts may read: on purpose, as a backup program does, or from a release that let them."""
+    found = [path.name for path in open_to_others(settings.data)]
+    if not found:
+        return Finding(subject="files", holds=True, detail=f"Nobody else may read what lies in {settings.data}.")
+    more = f" and {len(found) - SHOWN_OPEN} more" if len(found) > SHOWN_OPEN else ""
+    said = f"Other accounts may read {', '.join(found[:SHOWN_OPEN])}{more} in {settings.data}."
+    return Finding(subject="files", holds=True, detail=f"{said} Not wanted? chmod -R go= {settings.data}")
 
 
 async def _keys_fetched(settings: Settings) -> list[Finding]:

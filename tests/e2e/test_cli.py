@@ -120,6 +120,21 @@ def test_check_of_systems_that_are_away_says_which_and_where_to_look(config: Pat
     assert "hunter2" not in result.output
 
 
+def test_check_says_which_files_other_accounts_may_read(config: Path) -> None:
+    settings = load(str(config))
+    commands.migrate(settings)
+    private = tiebeam("check", "--config", config)
+    settings.data.chmod(0o755)
+    (settings.data / "tiebeam.sqlite").chmod(0o644)
+
+    readable = tiebeam("check", "--config", config)
+
+    assert f"Nobody else may read what lies in {settings.data}." in private.output
+    assert f"Other accounts may read data, tiebeam.sqlite in {settings.data}." in readable.output
+    assert f"chmod -R go= {settings.data}" in readable.output
+    assert readable.exit_code == 0, "Somebody may have let a backup program in."
+
+
 def test_check_follows_the_chains_and_names_the_row_that_was_changed(config: Path, work_item: str) -> None:
     whole = tiebeam("check", "--chains", "--config", config)
     path = load(str(config)).database_url.removeprefix("sqlite:///")
@@ -312,6 +327,9 @@ def test_work_items_are_listed_assigned_and_resumed(config: Path, work_item: str
     assert (item.startswith(work_item), item.index("open")) == (True, headings.index("state"))
     assert typed("list", "--owner", "PMO").output == "Nothing waits for anybody.\n"
     assert "ana.ruiz" in typed("assign", work_item, "ana.ruiz").output
+    shown = typed("show", work_item).output
+    assert [line.split(maxsplit=1)[0] for line in shown.splitlines()][:4] == ["work", "state", "until", "at"]
+    assert all(line in shown for line in ("queue          Finance Ops\n", "assigned to    ana.ruiz\n", "\nfacts\n{"))
     assert "goes on at create_project" in typed("resume", work_item, "--decision", '{"note": "Opened."}').output
     assert work_item in typed("list", "--all").output
 
@@ -321,6 +339,7 @@ def test_work_items_are_listed_assigned_and_resumed(config: Path, work_item: str
     [
         (["list", "--owner", "Nobody"], "There is no queue 'Nobody'; there are "),
         (["assign", "wki_1", "ana.ruiz"], "resource.not_found: There is no such work item"),
+        (["show", "wki_1"], "resource.not_found: There is no such work item"),
         (["resume", "wki_1"], "resource.not_found: There is no such work item"),
         (["resume", "wki_1", "--decision", "opened"], "The decision is no JSON object"),
         (["resume", "wki_1", "--decision", '["opened"]'], "The decision is no JSON object"),
@@ -521,10 +540,12 @@ def test_denied_client_is_refused_until_the_denial_is_removed(config: Path) -> N
     added = tiebeam("denials", "add", "client", "crm", "--reason", "Seen in a log.", "--hours", 1, "--config", config)
     refused = tiebeam(*asked)
     listed = tiebeam("denials", "list", "--config", config)
-    denial_id = added.output.split()[0]
+    headings, denial = added.output.splitlines()
+    denial_id = denial.split()[0]
     removed = tiebeam("denials", "remove", denial_id, "--config", config)
 
     assert listed.output == added.output
+    assert headings.split() == ["denial", "kind", "who", "until", "by", "reason"]
     assert (refused.exit_code, "It was denied" in refused.output) == (1, True)
     assert removed.output == "The client crm is accepted again.\n"
     assert tiebeam("denials", "list", "--config", config).output == "Nobody is denied.\n"
@@ -553,8 +574,9 @@ def test_policies_are_loaded_all_or_nothing_and_taken_back(config: Path) -> None
     assert back.output.splitlines()[0] == f"{set_id} is in force."
     assert back.output.splitlines()[1] == "Restart for the rows of the kind upstream: books, delivery."
     assert (withdrawn.exit_code, "policy_set.withdrawn" in withdrawn.output) == (1, True)
-    states = [line.split()[1] for line in tiebeam("policies", "list", "--config", config).output.splitlines()]
-    assert states == ["withdrawn", "live"]
+    headings, *sets = tiebeam("policies", "list", "--config", config).output.splitlines()
+    assert headings.split() == ["set", "state", "loaded", "by", "note"]
+    assert [line.split()[1] for line in sets] == ["withdrawn", "live"]
 
 
 @pytest.fixture
