@@ -11,6 +11,7 @@ from process_apis.billing_holds import v2 as billing_holds_v2
 from process_apis.billing_holds.workflow import push_hold
 from process_apis.invoice_release import monitors as invoice_release_monitors
 from process_apis.invoice_release import v1 as invoice_release_v1
+from process_apis.invoice_release.approvals import APPROVED
 from process_apis.invoice_release.closing import EVENT_TYPES as RELEASE_EVENTS
 from process_apis.invoice_release.workflow import release_invoice
 from process_apis.ledger.hold_requests import EVENT_TYPES as HOLD_EVENTS
@@ -42,7 +43,10 @@ WORKFLOWS: Final[Workflows] = MappingProxyType(
 """One name a process, whose newest version what was decided is read by."""
 
 EVENT_TYPES: Final = frozenset().union(
-    *(workflow.event_types for workflow in WORKFLOWS.values()), HOLD_EVENTS, RELEASE_EVENTS, {ACTIVATED, POSTED}
+    *(workflow.event_types for workflow in WORKFLOWS.values()),
+    HOLD_EVENTS,
+    RELEASE_EVENTS,
+    {ACTIVATED, APPROVED, POSTED},
 )
 """What may be told: the store refuses an event of any other type, and each of these has an owner."""
 

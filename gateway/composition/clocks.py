@@ -6,6 +6,7 @@ from gateway.durable import DurableSettings
 from gateway.settings import Processes, Settings
 from gateway.writes import WriteSettings
 from process_apis.billing_holds.sweeps import HoldSettings
+from process_apis.invoice_release.usual import ReleaseSettings
 from process_apis.ledger.entities import LegalEntity
 from process_apis.ledger.money import PLACES
 from process_apis.time_transfer.order import TransferSettings
@@ -55,6 +56,11 @@ def hold_settings(settings: Settings) -> HoldSettings:
 def transfer_settings(settings: Settings) -> TransferSettings:
     """Return how time is taken over, as the installation set it."""
     return TransferSettings(**structs.asdict(settings.transfer))
+
+
+def release_settings(settings: Settings) -> ReleaseSettings:
+    """Return when an invoice needs a second person."""
+    return ReleaseSettings(**structs.asdict(settings.releases))
 
 
 def durable_settings(settings: Settings) -> DurableSettings:

@@ -6,9 +6,10 @@ from ipaddress import ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.settings.sections import Issuer, Settings
+from gateway.settings.sections import Issuer, Releases, Settings
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+WHOLE: Final = 100
 VISIBLE: Final = re.compile(r"[\x21-\x7e]+\Z").match
 
 
@@ -26,6 +27,7 @@ def contradictions(settings: Settings) -> list[str]:
                 found.append(f"entities.{code}.{family}: {name} is of the family {connection.family}.")
             elif code not in connection.legal_entities:
                 found.append(f"entities.{code}.{family}: {name} does not list {code} in its legal_entities.")
+    found += _release_mistakes(settings.releases)
     for name, connection in settings.connections.items():
         if connection.environment != settings.environment:
             found.append(f"connections.{name}: {connection.environment} does not mix with {settings.environment}.")
@@ -39,6 +41,13 @@ def contradictions(settings: Settings) -> list[str]:
     for number, issuer in enumerate(settings.issuers):
         found += [f"issuers.{number}{mistake}" for mistake in _issuer_mistakes(issuer, settings.environment)]
     return found
+
+
+def _release_mistakes(releases: Releases) -> Iterator[str]:
+    if 0 < releases.unusual_percent < WHOLE:
+        yield "releases.unusual_percent: what is less than the average is not unusual; write 100 or more, or 0."
+    if releases.unusual_after > releases.trailing:
+        yield "releases.unusual_after: so many invoices are never looked at; trailing says how many are."
 
 
 def _issuer_mistakes(issuer: Issuer, environment: str) -> Iterator[str]:

@@ -33,6 +33,7 @@ from openapi.process.invoice_release.v1 import (
     Tally,
     Totals,
 )
+from process_apis.invoice_release import approvals
 from process_apis.invoice_release.releases import Asked, ReleaseRow, asked_of
 from process_apis.ledger import customers
 from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
@@ -69,6 +70,13 @@ async def releases(store: Store, caller: Caller, rows: Sequence[ReleaseRow]) -> 
     asked = await asked_of(store, caller, [row.id for row in rows])
     around = await _around(store, [one for requests in asked.values() for one in requests])
     return [_release(caller, row, asked[row.id], around) for row in rows]
+
+
+async def request(store: Store, caller: Caller, found: InvoiceRequest) -> ReleaseRequest:
+    """Return one request as it is answered; whether the caller may see it was asked before."""
+    names = ("process_id", "attempt", "legal_entity", "customer", "project", "contract")
+    one = Asked(release_id="", **{name: getattr(found, name) for name in names})
+    return told_to(caller, _request(one, await _around(store, [one])))
 
 
 async def _around(store: Store, asked: Sequence[Asked]) -> Around:
@@ -118,7 +126,8 @@ def told_to(caller: Caller, shown: Shown) -> Shown:
         structs.replace(one, expected=UNSET, actual=UNSET) if one.code in OF_THE_WHOLE else one
         for one in shown.violations
     ]
-    return structs.replace(shown, missing=missing, violations=violations)
+    without: dict[str, None] = {"approval": None} if isinstance(shown, ReleaseRequest) else {}
+    return structs.replace(shown, missing=missing, violations=violations, **without)
 
 
 def _state(asked: Sequence[Asked], around: Around) -> ReleaseState:
@@ -144,6 +153,7 @@ def _request(one: Asked, around: Around) -> ReleaseRequest:
     state = state_of(request, process if mine else None)
     unknown = mine and _is_in_doubt(process)  # The create, or what comes after it.
     return ReleaseRequest(
+        id=request.id if request else None,
         process_id=one.process_id,
         business_key=process.business_key,
         attempt=one.attempt,
@@ -158,6 +168,7 @@ def _request(one: Asked, around: Around) -> ReleaseRequest:
         detail=request.detail if request else None,
         violations=json.decode(request.violations, type=list[Violation]) if request else [],
         holds=json.decode(request.holds, type=list[ReleaseHold]) if request else [],
+        approval=approvals.shown(request) if request else None,
         excluded=json.decode(request.excluded, type=list[ExcludedFact]) if request else [],
         missing=json.decode(request.missing, type=list[MissingTime]) if request else [],
         steps=[step.shown_as(ReleaseStep) for step in around.steps[one.process_id]] if mine else [],

@@ -14,7 +14,7 @@ from gateway.store.business_events import NewEvent
 from gateway.store.database import Store
 from gateway.writes import Writes
 from openapi.common.types import Code, Outcome
-from process_apis.invoice_release import documents, reading
+from process_apis.invoice_release import approvals, documents, reading
 from process_apis.invoice_release.order import ReleaseOrder
 from process_apis.invoice_release.steps import request_of
 from process_apis.ledger.facts import Billing, move_facts, tb_fact
@@ -54,6 +54,9 @@ async def close_within(connection: AsyncConnection, store: Store, request_id: st
     await move_request(connection, store, request_id, outcome=Outcome.none.value, **said)
     await resolve_holds(connection, store, request_id)
     request = await find_request(connection, request_id)
+    await approvals.ask(connection, store, request)
+    if request.state is RequestState.nothing_to_bill:
+        await approvals.ask_no_more(connection, store, request)
     await business_events.append(connection, store, told(request))
 
 

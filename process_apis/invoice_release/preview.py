@@ -30,6 +30,8 @@ from process_apis.invoice_release.fees import is_due
 from process_apis.invoice_release.order import KIND
 from process_apis.invoice_release.pricing import Totals
 from process_apis.invoice_release.selecting import Picked, amounts_of, fees_of, pick
+from process_apis.invoice_release.trailing import usual_of
+from process_apis.invoice_release.usual import ReleaseSettings, unusual, work_on
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.facts import Fact
 from process_apis.ledger.mappings import Mappings
@@ -45,6 +47,7 @@ class Installation(Struct, frozen=True, kw_only=True):
     store: Store
     entities: Entities
     mappings: Mappings
+    settings: ReleaseSettings
 
 
 class Seen(Struct, kw_only=True):
@@ -100,15 +103,18 @@ async def _pick(installation: Installation, target: Target, seen: Seen) -> None:
 async def _judge(
     connection: AsyncConnection, installation: Installation, target: Target, picked: Picked, seen: Seen
 ) -> None:
-    order, contract = target.order, target.contract
+    order, contract, settings = target.order, target.contract, installation.settings
+    entity, now = installation.entities[order.legal_entity], installation.store.now()
     invoiced = await reading.invoiced_of(connection, order.contract, but="")
     facts: list[Fact] = [fact for line in picked.lines for fact in line.facts]
+    usual = await usual_of(connection, order, settings, entity, now, but="")
     most = installation.landscape.erp(order.erp).capabilities.max_invoice_lines
     checks = [
         rules.of_contract(contract, contract.contract_version),
         rules.of_purchase_order(contract, invoiced=invoiced, net=picked.totals.net, on=order.through),
-        rules.of_facts(facts, contract, installation.entities[order.legal_entity]),
+        rules.of_facts(facts, contract, entity),
         rules.of_lines(len(picked.lines), most),
+        unusual(work_on(facts), len(picked.lines), usual, settings, contract.currency),
     ]
     for found in checks:
         seen.violations += found

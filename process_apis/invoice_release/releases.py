@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.caller import Caller
@@ -40,6 +41,8 @@ tb_release = Table(
     Column("allow_incomplete", Boolean, nullable=False),
     Column("note", Text),
     Column("requested_by", String(200), nullable=False),
+    Column("issuer", String(500)),
+    Column("subject", String(200)),
     Column("correlation_id", String(128), nullable=False),
     Column("created_at", Instant(), nullable=False),
 )
@@ -68,6 +71,10 @@ class ReleaseRow(Struct, frozen=True, kw_only=True):
     allow_incomplete: bool
     note: str | None
     requested_by: str
+    """The client."""
+    issuer: str | None = None
+    """Who vouches for client and subject; None, as the subject is, where a release of 0.2.0 took it."""
+    subject: str | None = None
     correlation_id: str
     created_at: datetime
 
@@ -130,6 +137,16 @@ async def asked_of(store: Store, caller: Caller, release_ids: Sequence[str]) -> 
         for row in await connection.execute(select(tb_release_request).where(wanted).order_by(*order)):
             found[row.release_id].append(Asked.of(row))
     return found
+
+
+async def askers_of(
+    connection: AsyncConnection, process_id: str, attempt: int
+) -> set[tuple[str | None, str | None] | None]:
+    """Return issuer and subject of all who asked for the attempt, or met it; None for one that was not written down."""
+    mine = (tb_release_request.c.process_id == process_id, tb_release_request.c.attempt == attempt)
+    asked = select(tb_release.c.issuer, tb_release.c.subject)
+    rows = await connection.execute(asked.join(tb_release_request).where(*mine))
+    return {None if row.subject is None else (row.issuer, row.subject) for row in rows}
 
 
 def _seen_in_part(caller: Caller, **filters: str | None) -> ColumnElement[bool]:

@@ -27,6 +27,7 @@ SAYS: Final = {
     Code.customer_credit_hold: "The ERP holds the customer's credit.",
     Code.invoice_mixed_currency: "An invoice has one currency.",
     Code.fx_rate_missing: "The entity keeps its books in another currency, and no rate is agreed.",
+    Code.invoice_unusual: "It is not like the contract's others. Where it is right, have a second person approve it.",
     Code.invoice_line_limit_exceeded: "The ERP takes no invoice of so many lines. Release an earlier day first.",
 }
 

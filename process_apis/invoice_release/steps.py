@@ -15,10 +15,12 @@ from gateway.store import processes
 from gateway.store.database import Store
 from openapi.common.types import Code, Money
 from openapi.system.erp.v1 import NewInvoice
-from process_apis.invoice_release import documents, reading, rules
+from process_apis.invoice_release import approvals, documents, reading, rules
 from process_apis.invoice_release.fence import facts_on, refuse_held
 from process_apis.invoice_release.noting import CLEARED, noting
 from process_apis.invoice_release.order import ReleaseOrder
+from process_apis.invoice_release.trailing import usual_of
+from process_apis.invoice_release.usual import ReleaseSettings, unusual, work_on
 from process_apis.ledger import periods
 from process_apis.ledger.entities import Entities, LegalEntity
 from process_apis.ledger.hold_observing import observe_holds
@@ -51,20 +53,24 @@ async def check_completeness(store: Store, request_id: str, mappings: Mappings, 
 
 
 @noting
-async def check_contract(store: Store, request_id: str, erp: Erp, entities: Entities, order: ReleaseOrder) -> None:
-    """Return where contract, purchase order, currency and number of lines allow the invoice."""
-    request = await request_of(store, request_id)
+async def check_contract(
+    store: Store, request_id: str, erp: Erp, entities: Entities, settings: ReleaseSettings, order: ReleaseOrder
+) -> None:
+    """Return where contract, purchase order, currency and number of lines allow the invoice, and it is as usual."""
+    request, entity = await request_of(store, request_id), entities[order.legal_entity]
     async with store.begin() as connection:
         contract = await reading.contract_of(connection, order.contract)
         invoiced = await reading.invoiced_of(connection, order.contract, but=request_id)
         facts = await facts_on(connection, request_id)
+        usual = await usual_of(connection, order, settings, entity, store.now(), but=request_id)
     net, lines = Decimal(request.net), reading.lines_on(request)
     rules.refuse(
         [
             *rules.of_contract(contract, request.contract_version),
             *rules.of_purchase_order(contract, invoiced=invoiced, net=net, on=order.through),
-            *rules.of_facts(facts, contract, entities[order.legal_entity]),
+            *rules.of_facts(facts, contract, entity),
             *rules.of_lines(len(lines), erp.capabilities.max_invoice_lines),
+            *unusual(work_on(facts), len(lines), usual, settings, contract.currency),
         ]
     )
 
@@ -125,6 +131,7 @@ async def validate(store: Store, request_id: str, order: ReleaseOrder, customer_
             snapshot_sha256=hashlib.sha256(payload).hexdigest(),
             **CLEARED,
         )
+        await approvals.ask_no_more(connection, store, request)
         await processes.put_at_risk(
             connection, request.process_id, Money(amount=request.gross, currency=request.currency)
         )

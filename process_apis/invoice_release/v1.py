@@ -25,13 +25,16 @@ from openapi.process.invoice_release.v1 import (
     ReleasePage,
     ReleasePreview,
     ReleasePreviewObject,
+    ReleaseRequest,
+    RequestApproval,
     RequestState,
 )
-from process_apis.invoice_release import answers, milestones, releases
+from process_apis.invoice_release import answers, approvals, milestones, releases
 from process_apis.invoice_release.admission import Target, targets_of
 from process_apis.invoice_release.order import payload_sha256
 from process_apis.invoice_release.preview import Installation, preview
 from process_apis.invoice_release.releases import Asked, ReleaseRow
+from process_apis.invoice_release.usual import ReleaseSettings
 from process_apis.invoice_release.workflow import release_invoice
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.mappings import Mappings
@@ -47,6 +50,7 @@ async def start_release(  # noqa: PLR0913 - the contract's parameters, and what 
     engine: Engine,
     entities: Entities,
     mappings: Mappings,
+    release_settings: ReleaseSettings,
     caller: Caller,
     correlation_id: str,
     body: NewRelease,
@@ -57,7 +61,9 @@ async def start_release(  # noqa: PLR0913 - the contract's parameters, and what 
     targets = await targets_of(landscape, store, entities, caller, body)
     through = body.through or entities[body.legal_entity].today(store.now())
     if dry_run:
-        installation = Installation(landscape=landscape, store=store, entities=entities, mappings=mappings)
+        installation = Installation(
+            landscape=landscape, store=store, entities=entities, mappings=mappings, settings=release_settings
+        )
         return await _preview(installation, caller, body.legal_entity, through, targets)
 
     now = store.now()
@@ -68,6 +74,8 @@ async def start_release(  # noqa: PLR0913 - the contract's parameters, and what 
         allow_incomplete=body.allow_incomplete is True,
         note=None if body.note is UNSET else body.note,
         requested_by=caller.client_id,
+        issuer=caller.issuer,
+        subject=caller.subject,
         correlation_id=correlation_id,
         created_at=now,
     )
@@ -112,6 +120,12 @@ async def cancel_release(
     if not any(taken_back):
         raise Refused(Code.process_illegal_transition, "Nothing of the release can be taken back any more.")
     return await _answer(store, caller, release_id, wait_s)
+
+
+async def approve_request(*, store: Store, caller: Caller, request_id: str, body: RequestApproval) -> ReleaseRequest:
+    """Return the request, which passes once it is released anew, unless it comes to more by then."""
+    request = await approvals.approve(store, caller, request_id, body.reason)
+    return await answers.request(store, caller, request)
 
 
 async def list_milestones(

@@ -18,6 +18,7 @@ from process_apis.invoice_release import closing, fence, finishing, selecting, s
 from process_apis.invoice_release.documents import FEEDBACK_AT_ONCE
 from process_apis.invoice_release.finishing import Compared, Recorded, Told
 from process_apis.invoice_release.order import KIND, ReleaseOrder
+from process_apis.invoice_release.usual import ReleaseSettings
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.mappings import Mappings
 from system_apis.looks import feedback_shown, posted_transactions
@@ -53,7 +54,13 @@ class Run(Struct, frozen=True, kw_only=True):
 
 @workflow(name=KIND, refusals="undo", decision=ReleaseDecision)
 async def release_invoice(
-    landscape: Landscape, store: Store, writes: Writes, entities: Entities, mappings: Mappings, order: ReleaseOrder
+    landscape: Landscape,
+    store: Store,
+    writes: Writes,
+    entities: Entities,
+    mappings: Mappings,
+    release_settings: ReleaseSettings,
+    order: ReleaseOrder,
 ) -> Released:
     """Invoice what is ready on the contract, once, unless a rule or a hold says no."""
     erp, psa = landscape.erp(order.erp), landscape.psa(order.psa)
@@ -63,7 +70,7 @@ async def release_invoice(
     undo("close_request", closing.close_request, store, request)
     await step("select_and_lock", selecting.select_and_lock, store, request, entities, mappings, order)
     await step("check_completeness", steps.check_completeness, store, request, mappings, order)
-    await step("check_contract", steps.check_contract, store, request, erp, entities, order)
+    await step("check_contract", steps.check_contract, store, request, erp, entities, release_settings, order)
     customer = await step("check_customer", steps.check_customer, store, request, erp, order, on=order.erp)
     dating = partial(steps.decide_accounting_date, store, request, erp, entities, order)
     await step("decide_accounting_date", dating, on=order.erp)

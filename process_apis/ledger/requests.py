@@ -77,6 +77,7 @@ tb_invoice_request = Table(
     Column("balance", String(24)),
     Column("code", String(80)),
     Column("detail", Text),
+    Column("approval", Text),
     Column("requested_by", String(200), nullable=False),
     Column("submitted_at", Instant()),
     Column("posted_at", Instant()),
@@ -205,6 +206,8 @@ class InvoiceRequest(Struct, frozen=True, kw_only=True):
     balance: str | None = None
     code: Code | None = None
     detail: str | None = None
+    approval: str | None = None
+    """Who has approved that it is unusual, as JSON."""
     submitted_at: datetime | None = None
     posted_at: datetime | None = None
     created_at: datetime

@@ -84,6 +84,7 @@ class Releases:
             "start_release": self._name_contract,
             "get_release": self._name_release,
             "cancel_release": self._name_release,
+            "approve_request": self._name_request,
             "list_milestones": list_from_the_start,
             "approve_milestone": self._name_milestone,
         }
@@ -96,6 +97,9 @@ class Releases:
     def _name_release(self, case: Case) -> None:
         case.path_parameters["release_id"] = self._harness.ask("POST", "/releases", self._body(), new_key())["id"]
 
+    def _name_request(self, case: Case) -> None:
+        case.path_parameters["request_id"] = self._harness.run(self._unusual())
+
     def _name_milestone(self, case: Case) -> None:
         contract = self._harness.run(self._contract())
         case.path_parameters["milestone_id"] = f"{contract.id}-2-1"
@@ -107,6 +111,11 @@ class Releases:
         contract = await self._money.contract(await self._money.project())
         await self._money.fact(contract)
         return contract
+
+    async def _unusual(self) -> str:
+        """Return the id of a request that a worker would have rejected, asked for by somebody else."""
+        contract = await self._money.contract(await self._money.project())
+        return (await self._money.unusual(contract, [await self._money.fact(contract)])).id
 
 
 class Holds:

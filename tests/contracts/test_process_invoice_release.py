@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from process_apis.invoice_release import v1
+from process_apis.invoice_release.usual import ReleaseSettings
 from process_apis.ledger.mappings import load_mappings
 from system_apis.landscape import Configured
 from tests.contracts.harness import Harness, schema_of
@@ -36,6 +37,7 @@ def harness(opened: Harness, made: Objects) -> Harness:
         landscape=LANDSCAPE,
         entities={"ES01": ES01, "DE01": DE01},
         mappings=load_mappings(MAPPINGS),
+        release_settings=ReleaseSettings(),
     )
 
 

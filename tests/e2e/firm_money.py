@@ -109,11 +109,13 @@ class Money:
         (project,) = (await projects.projects_by_id(self._tables.store, INSTALLATION, [ids["project"]])).values()
         contract = await self._tables.contract(project, account=ids["opportunity"], item="CONS-H")
         billed = await self._delivered(contract, ids, ids["time_entry"])
-        await self._delivered(contract, ids, ids["free_entry"])
+        free = await self._delivered(contract, ids, ids["free_entry"])
+        unusual = await self._tables.unusual(contract, [free])
         number = f"N-{billed.source_id}"
         invoice = {"invoice_number": number, "invoice_id": ids["paid_invoice"], **AS_IN_THE_ERP}
         await self._tables.request(contract, [billed], RequestState.posted, **invoice)
-        return {"contract": contract.id, "sale": billed.id, "number": number} | await self._asked_for(ids, contract.id)
+        named = {"contract": contract.id, "sale": billed.id, "number": number, "request": unusual.id}
+        return named | await self._asked_for(ids, contract.id)
 
     async def _delivered(self, contract: SignedContract, ids: dict[str, str], entry: str) -> Fact:
         """Write down time as it was taken over, with what it cost and brought; return the sale."""
@@ -195,4 +197,5 @@ def bodies_of_money(money: Money, ids: dict[str, str], number: int, word: str) -
         "hold": hold_on(ids, word) | {"reference": f"{word}-{number}"},
         "lift": {"reason": "Answered."},
         "approval": {"achieved_on": ON, "evidence": word},
+        "request_approval": {"reason": word},
     }

@@ -26,6 +26,7 @@ TWICE = TEXT.replace('"account": "A-1001"', '"account": "A-1", "account": "A-100
 
 HOLDS = "/process/billing-holds/v1/holds"
 RELEASES, MILESTONES = "/process/invoice-release/v1/releases", "/process/invoice-release/v1/milestones"
+REQUESTS = "/process/invoice-release/v1/requests"
 RUNS, RECALLS = "/process/time-transfer/v1/runs", "/process/time-transfer/v1/recalls"
 ENTRIES, BILLING = "/process/time-transfer/v1/entries", "/process/status/v1/billing-statuses"
 ULID = "01KB0Q3V8X5N7E9RZ2M4T6W8YD"
@@ -33,6 +34,7 @@ MONEY: dict[str, tuple[str, dict[str, Any]]] = {
     "start_run": (RUNS, {"connection": "delivery"}),
     "recall_entry": (RECALLS, {"connection": "delivery", "entry_id": "4711", "reason": "Wrong task."}),
     "start_release": (RELEASES, {"legal_entity": "ES01", "note": "November", "contracts": [f"con_{ULID}"]}),
+    "approve_request": (f"{REQUESTS}/ivr_{ULID}/approve", {"reason": "Two weekends of migration"}),
     "approve_milestone": (
         f"{MILESTONES}/con_{ULID}-1-1/approve",
         {"achieved_on": "2026-11-20", "evidence": "Protocol"},
@@ -138,6 +140,7 @@ async def test_body_on_the_path_of_money_is_refused_however_it_is_broken(serving
         ("start_release", {"contracts": [f"con_{ULID}"] * 101}, "#/contracts"),
         ("start_release", {"projects": [f"con_{ULID}"]}, "#/projects/0"),
         ("start_release", {"allow_incomplete": "true"}, "#/allow_incomplete"),
+        ("approve_request", {"reason": ""}, "#/reason"),
         ("approve_milestone", {"achieved_on": "20.11.2026"}, "#/achieved_on"),
         ("approve_milestone", {"evidence": ""}, "#/evidence"),
         ("place_hold", {"scope": {"type": "project", "id": "P-0001"}}, "#/scope/id"),
@@ -174,6 +177,7 @@ async def test_release_of_nothing_in_particular_is_refused(serving: Product) -> 
         ("start_release", Code.contract_not_found),
         ("place_hold", Code.hold_scope_unknown),
         ("approve_milestone", Code.resource_not_found),
+        ("approve_request", Code.resource_not_found),
         ("lift_hold", Code.resource_not_found),
     ],
 )

@@ -149,6 +149,7 @@ ROWS: Final[dict[str, Row]] = {
     ),
     "process/invoice_release/v1:get_release": Row("not there", at="release"),
     "process/invoice_release/v1:cancel_release": Row("not there", at="release"),
+    "process/invoice_release/v1:approve_request": Row("not there", at="request", body="request_approval"),
     "process/invoice_release/v1:list_milestones": Row(
         "not listed", filters=("", "contract={contract}", "project={project}")
     ),

@@ -109,6 +109,8 @@ def test_every_mistake_is_named_with_its_place(write: Writer) -> None:
         ({"entities": {"ES01": ENTITY, "DE01": ENTITY}}, "books does not list DE01"),
         ({"connections": {"books": connection("erp") | {"legal_entities": ["ES01", "FR01"]}}}, "no entity FR01"),
         ({"owners": {}}, "connections.books.owner: Finance Systems is not one of the owners"),
+        ({"releases": {"unusual_percent": 50}}, "releases.unusual_percent: what is less"),
+        ({"releases": {"unusual_after": 7}}, "releases.unusual_after: so many invoices are never looked at"),
         ({"environment": "production"}, "connections.books: sandbox does not mix with production"),
     ],
 )

@@ -15,7 +15,8 @@ from gateway.store import cross_references
 from gateway.store.cross_references import NewReference
 from gateway.store.database import Store
 from gateway.store.ids import new_id
-from openapi.common.types import Outcome
+from openapi.common.types import Code, Outcome
+from process_apis.invoice_release.releases import Asked, ReleaseRow, record_release
 from process_apis.ledger import contracts, customers, projects, schedules
 from process_apis.ledger.contracts import FundingSplit
 from process_apis.ledger.facts import Fact, Kind, Posting, SourceType, fact_id, write_facts
@@ -159,6 +160,37 @@ class Money:
             await connection.execute(insert(tb_invoice_request_fact), lines)
         return row
 
+    async def unusual(
+        self,
+        contract: contracts.SignedContract,
+        facts: list[Fact],
+        state: RequestState = RequestState.rejected,
+        **changed: object,
+    ) -> InvoiceRequest:
+        """Return a request that `ana.ruiz` has asked for, and that was rejected as unusual."""
+        refused = {"code": Code.invoice_unusual, "detail": "It is not like the contract's others."}
+        request = await self.request(contract, facts, state, **refused | changed)
+        await self.asked_for(request, "ana.ruiz")
+        return request
+
+    async def asked_for(self, request: InvoiceRequest, subject: str | None, issuer: str = "") -> None:
+        """Write down that somebody has asked for the request, or that it is not known who."""
+        row = ReleaseRow(
+            id=new_id("rel", request.created_at),
+            legal_entity=request.legal_entity,
+            through=request.through,
+            allow_incomplete=False,
+            note=None,
+            requested_by="finance",
+            issuer=issuer if subject else None,
+            subject=subject,
+            correlation_id="cor_1",
+            created_at=request.created_at,
+        )
+        names = ("process_id", "attempt", "legal_entity", "customer", "project", "contract")
+        asked = Asked(release_id=row.id, **{name: getattr(request, name) for name in names})
+        await record_release(self.store, row, [asked])
+
     async def process(self, flow: Workflow[Any], key: str, contract: contracts.SignedContract) -> str:
         """Return the id of a process that nobody carries out."""
         process = await enqueue(
@@ -209,7 +241,7 @@ def _request(
 ) -> InvoiceRequest:
     now = store.now()
     return InvoiceRequest(
-        id=new_id("req", now),
+        id=new_id("ivr", now),
         business_key=f"inv_{number}",
         attempt=1,
         process_id=process,

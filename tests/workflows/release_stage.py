@@ -30,10 +30,12 @@ from openapi.process.invoice_release.v1 import (
     ReleasePreview,
     ReleaseRequest,
     ReleaseState,
+    RequestApproval,
     RequestState,
 )
 from openapi.system.erp.v1 import NewBillableTransaction, TransactionKind
 from process_apis.invoice_release import v1
+from process_apis.invoice_release.usual import ReleaseSettings
 from process_apis.invoice_release.workflow import release_invoice
 from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
 from process_apis.ledger.facts import Fact, by_id
@@ -68,7 +70,7 @@ class Stage(ProductStage):
         self._began = utc_now()
         super().__init__(url, self.now)
         self.money = Money(self.store)
-        self.mappings = load_mappings(MAPPINGS)
+        self.mappings, self.settings = load_mappings(MAPPINGS), ReleaseSettings()
         self.caller = replace(INSTALLATION, client_id="finance")
         self.project: Project
         self.contract: SignedContract
@@ -146,6 +148,7 @@ class Stage(ProductStage):
             engine=self.engine,
             entities=self.entities,
             mappings=self.mappings,
+            release_settings=self.settings,
             caller=self.caller,
             correlation_id="story-1",
             body=msgspec.convert(whole, NewRelease),
@@ -161,6 +164,7 @@ class Stage(ProductStage):
             engine=self.engine,
             entities=self.entities,
             mappings=self.mappings,
+            release_settings=self.settings,
             caller=self.caller,
             correlation_id="story-1",
             body=msgspec.convert(body, NewRelease),
@@ -227,6 +231,19 @@ class Stage(ProductStage):
             body=MilestoneApproval(achieved_on=WORKED_ON, evidence="Protocol of 3 November"),
         )
 
+    async def approve_request(
+        self,
+        request: ReleaseRequest | InvoiceRequest,
+        *,
+        by: str = "controller",
+        reason: str = "Two weekends of migration",
+    ) -> ReleaseRequest:
+        """Return the request, approved by somebody."""
+        caller = replace(self.caller, client_id="portal", subject=by)
+        return await v1.approve_request(
+            store=self.store, caller=caller, request_id=request.id or "", body=RequestApproval(reason=reason)
+        )
+
     async def hold(self, kind: ScopeType, scope_id: str) -> str:
         """Return the id of a hold that is in force."""
         line = self.contract.id if kind in {ScopeType.contract_line, ScopeType.milestone, ScopeType.fact} else None
@@ -285,7 +302,7 @@ class Stage(ProductStage):
 
     def resources(self) -> dict[str, object]:
         """Return what the workflow may name."""
-        return super().resources() | {"mappings": self.mappings}
+        return super().resources() | {"mappings": self.mappings, "release_settings": self.settings}
 
 
 def only(release: Release) -> ReleaseRequest:

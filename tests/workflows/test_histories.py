@@ -20,6 +20,7 @@ from gateway.durable.run import Run
 from gateway.store.database import Store
 from gateway.writes import Writes, WriteSettings
 from process_apis import WORKFLOWS
+from process_apis.invoice_release.usual import ReleaseSettings
 from process_apis.ledger.mappings import load_mappings
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
@@ -104,6 +105,7 @@ def resources_of(workflow: Workflow[Any]) -> Mapping[str, Any]:
         "landscape": AnyLandscape(),
         "entities": {},
         "mappings": load_mappings(ROOT / "sample" / "mappings"),
+        "release_settings": ReleaseSettings(),
     }
     return workflow.bind(everything)
 

@@ -15,6 +15,9 @@ from ...common.types import Code, LegalEntityCode, Money, Outcome, Violation
 ReleaseId: TypeAlias = Annotated[str, Meta(pattern="^rel_[0-9A-Z]{26}\\Z")]
 
 
+RequestId: TypeAlias = Annotated[str, Meta(pattern="^ivr_[0-9A-Z]{26}\\Z")]
+
+
 ContractId: TypeAlias = Annotated[str, Meta(pattern="^con_[0-9A-Z]{26}\\Z")]
 
 
@@ -187,6 +190,10 @@ class ReleaseStep(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
 
 
+class RequestApproval(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    reason: Note
+
+
 class PreviewState(StrEnum):
     validated = "validated"
     held = "held"
@@ -283,57 +290,16 @@ class MissingTime(Struct, frozen=True, kw_only=True):
     net: Annotated[Money, Meta(description="What of it is already priced; null where nothing is, and for callers that are limited to customers or projects.")] | None
 
 
-class ReleaseRequest(Struct, frozen=True, kw_only=True):
+class Approval(Struct, frozen=True, kw_only=True):
     """
-    What one payer of one contract is invoiced.
-    """
-
-    process_id: str
-    business_key: Annotated[str, Meta(description="Of the invoice, in the ERP too.")]
-    attempt: Annotated[int, Meta(ge=1)]
-    contract: ReleasedContract
-    customer: ReleasedCustomer
-    project: str
-    state: RequestState
-    outcome: Outcome
-    expected: Annotated[Totals, Meta(description="Null before it is selected.")] | None
-    invoice: ReleasedInvoice | None
-    code: Annotated[Code, Meta(description="Why it is held, rejected or parked.")] | None
-    detail: str | None
-    violations: list[Violation]
-    holds: Annotated[list[ReleaseHold], Meta(description="Those that stopped it.")]
-    excluded: list[ExcludedFact]
-    missing: list[MissingTime]
-    steps: Annotated[list[ReleaseStep], Meta(description="Of the newest attempt.")]
-    work_items: Annotated[
-        list[str], Meta(description="Those that are open: somebody is asked.")
-    ]
-
-
-class Release(Struct, frozen=True, kw_only=True):
-    """
-    What was asked to be invoiced at one time.
+    That a request is right although it is unusual. It holds for each attempt under the request's key whose work comes to `work_net` at most; what was agreed as an amount, such as a milestone, is not in that.
     """
 
-    id: str
-    object: ReleaseObject
-    state: ReleaseState
-    outcome: Outcome
-    legal_entity: str
-    through: date_aliased
-    allow_incomplete: bool
-    note: Annotated[str, Meta(description="Null for callers that are limited to customers or projects.")] | None
-    requested_by: str
-    report: ReleaseReport
-    requests: list[ReleaseRequest]
-    correlation_id: str
-    created_at: datetime
-    updated_at: datetime
-
-
-class ReleasePage(Struct, frozen=True, kw_only=True):
-    items: list[Release]
-    next_cursor: str | None
+    work_net: Money
+    reason: str
+    client_id: Annotated[str, Meta(description="Through which client it was said.")]
+    subject: Annotated[str, Meta(description="Who has said so.")]
+    approved_at: datetime
 
 
 class PreviewedLine(Struct, frozen=True, kw_only=True):
@@ -416,4 +382,59 @@ class Milestone(Struct, frozen=True, kw_only=True):
 
 class MilestonePage(Struct, frozen=True, kw_only=True):
     items: list[Milestone]
+    next_cursor: str | None
+
+
+class ReleaseRequest(Struct, frozen=True, kw_only=True):
+    """
+    What one payer of one contract is invoiced.
+    """
+
+    id: Annotated[str, Meta(description="Null before it is opened. Each attempt has its own.")] | None
+    process_id: str
+    business_key: Annotated[str, Meta(description="Of the invoice, in the ERP too.")]
+    attempt: Annotated[int, Meta(ge=1)]
+    contract: ReleasedContract
+    customer: ReleasedCustomer
+    project: str
+    state: RequestState
+    outcome: Outcome
+    expected: Annotated[Totals, Meta(description="Null before it is selected.")] | None
+    invoice: ReleasedInvoice | None
+    code: Annotated[Code, Meta(description="Why it is held, rejected or parked.")] | None
+    detail: str | None
+    violations: list[Violation]
+    holds: Annotated[list[ReleaseHold], Meta(description="Those that stopped it.")]
+    approval: Annotated[Approval, Meta(description="Null while nobody has approved it, and for callers that are limited to customers or projects.")] | None
+    excluded: list[ExcludedFact]
+    missing: list[MissingTime]
+    steps: Annotated[list[ReleaseStep], Meta(description="Of the newest attempt.")]
+    work_items: Annotated[
+        list[str], Meta(description="Those that are open: somebody is asked.")
+    ]
+
+
+class Release(Struct, frozen=True, kw_only=True):
+    """
+    What was asked to be invoiced at one time.
+    """
+
+    id: str
+    object: ReleaseObject
+    state: ReleaseState
+    outcome: Outcome
+    legal_entity: str
+    through: date_aliased
+    allow_incomplete: bool
+    note: Annotated[str, Meta(description="Null for callers that are limited to customers or projects.")] | None
+    requested_by: str
+    report: ReleaseReport
+    requests: list[ReleaseRequest]
+    correlation_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class ReleasePage(Struct, frozen=True, kw_only=True):
+    items: list[Release]
     next_cursor: str | None
