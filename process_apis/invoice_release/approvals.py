@@ -16,13 +16,12 @@ from gateway.store.database import Store
 from gateway.store.processes import Process, tb_process_instance
 from gateway.store.visible import seen_by
 from gateway.store.work_items import NewItem
-from openapi.common.types import Code, Money
+from openapi.common.types import Code, Money, Violation
 from openapi.decimals import text_of
 from openapi.process.invoice_release.v1 import Approval
 from process_apis.invoice_release.fence import facts_on
 from process_apis.invoice_release.order import KIND
 from process_apis.invoice_release.releases import askers_of
-from process_apis.invoice_release.rules import SAYS
 from process_apis.invoice_release.usual import work_on
 from process_apis.ledger.money import PLACES, money
 from process_apis.ledger.requests import (
@@ -147,12 +146,14 @@ async def ask(connection: AsyncConnection, store: Store, request: InvoiceRequest
         return
     wanted = select(tb_process_instance).where(tb_process_instance.c.id == request.process_id)
     process = Process.of((await connection.execute(wanted)).one())
+    found = json.decode(request.violations, type=list[Violation])
+    why = [f"{one.detail} Expected is {one.expected}; it is {one.actual}." for one in found]
     item = NewItem(
         step=APPROVE,
         trace_key=request.business_key,
         code=Code.invoice_unusual,
-        detail=SAYS[Code.invoice_unusual],
-        facts={"request": request.id, "violations": json.decode(request.violations)},
+        detail=" ".join([*why, f"Where that is right, have a second person approve the request {request.id}."]),
+        facts={"request": request.id},
         deadline=store.now() + WITHIN,
         amount_at_risk=Money(amount=request.gross, currency=request.currency),
     )

@@ -98,6 +98,10 @@ async def test_unusual_invoice_waits_until_a_second_person_has_approved_it(eithe
     (item,) = await stage.open_items()
     assert request.work_items == [item.id]
     assert (item.owner_queue, item.amount_at_risk) == (OwnerQueue.Finance_Ops, euros("181.51"))
+    assert (
+        f"150.00 at most; it is 150.01. Where that is right, have a second person approve the request {request.id}."
+        in item.detail
+    )
     assert item.deadline
     assert item.deadline > stage.now()
 
