@@ -165,15 +165,16 @@ class Holds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Releases(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When an invoice needs a second person before it is sent."""
 
-    unusual_percent: Annotated[int, Meta(ge=0, le=10_000)] = 150
-    """Of the average of the contract's last invoices to the payer, as far as they are of work; with 0 nothing is
-    compared."""
+    unusual_percent: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Of the average of the contract's last invoices to the payer, as far as they are of work; with 0, as where it is
+    not written down, nothing is compared."""
     unusual_after: Annotated[int, Meta(ge=1, le=100)] = 3
     """So many invoices there have to be before one is compared with them."""
     trailing: Annotated[int, Meta(ge=1, le=100)] = 6
     """The average is of so many at most, the last ones."""
-    lines_per_project_and_day: Annotated[int, Meta(ge=0, le=1_000_000)] = 500
-    """How many lines of one project are invoiced on one day without that; with 0 they are not counted."""
+    lines_per_project_and_day: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """How many lines of one project are invoiced on one day without that; with 0, as where it is not written down,
+    they are not counted."""
 
 
 class Usage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,13 +18,13 @@ from process_apis.ledger.money import PLACES, ROUNDING, rounded, total
 class ReleaseSettings(Struct, frozen=True, kw_only=True):
     """When an invoice needs a second person; an installation may set each."""
 
-    unusual_percent: int = 150
+    unusual_percent: int = 0
     """Of the average of the last invoices; with 0 nothing is compared."""
     unusual_after: int = 3
     """So many invoices there have to be before one is compared with them."""
     trailing: int = 6
     """The average is of so many at most, the last ones."""
-    lines_per_project_and_day: int = 500
+    lines_per_project_and_day: int = 0
     """With 0 they are not counted."""
 
 

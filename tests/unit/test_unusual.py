@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from openapi.common.types import Code
 from process_apis.invoice_release.usual import ReleaseSettings, Usual, most_usual, unusual, work_on
@@ -15,6 +16,7 @@ from tests.fakes.delivered import fact
 CENTS = st.integers(min_value=-(10**12), max_value=10**15).map(lambda amount: Decimal(amount).scaleb(-2))
 BILLED = st.lists(CENTS, min_size=3, max_size=12)
 PERCENT = st.integers(min_value=100, max_value=10_000)
+GUARDED = ReleaseSettings(unusual_percent=150, lines_per_project_and_day=500)
 
 
 def usual(*billed: str, lines_today: int = 0, approved: tuple[str, ...] = ()) -> Usual:
@@ -27,7 +29,7 @@ def usual(*billed: str, lines_today: int = 0, approved: tuple[str, ...] = ()) ->
 
 def told(work: str, of: Usual, lines: int = 1, **settings: int) -> list[tuple[object, object]]:
     """Return what is expected and what there is, of each thing that is unusual."""
-    found = unusual(Decimal(work), lines, of, ReleaseSettings(**settings), "EUR")
+    found = unusual(Decimal(work), lines, of, structs.replace(GUARDED, **settings), "EUR")
     assert {one.code for one in found} <= {Code.invoice_unusual}
     return [(one.expected, one.actual) for one in found]
 
@@ -114,4 +116,4 @@ def test_no_more_than_what_was_approved_is_ever_asked_about_again(
 ) -> None:
     of = Usual(billed=billed, lines_today=10**6, approved=[approved])
 
-    assert unusual(approved - Decimal(less).scaleb(-2), 10**6, of, ReleaseSettings(), "EUR") == []
+    assert unusual(approved - Decimal(less).scaleb(-2), 10**6, of, GUARDED, "EUR") == []

@@ -59,6 +59,8 @@ from tests.workflows.product_stage import PATIENT_S, ProductStage, until
 THROUGH = date(2026, 11, 30)
 OPENED = datetime(2026, 12, 1, 8, tzinfo=UTC)
 MAPPINGS = Path(__file__).parents[2] / "sample" / "mappings"
+GUARDED = ReleaseSettings(unusual_percent=150, lines_per_project_and_day=500)
+"""As `tiebeam init` writes it."""
 
 
 class Stage(ProductStage):
@@ -70,7 +72,7 @@ class Stage(ProductStage):
         self._began = utc_now()
         super().__init__(url, self.now)
         self.money = Money(self.store)
-        self.mappings, self.settings = load_mappings(MAPPINGS), ReleaseSettings()
+        self.mappings, self.settings = load_mappings(MAPPINGS), GUARDED
         self.caller = replace(INSTALLATION, client_id="finance")
         self.project: Project
         self.contract: SignedContract

@@ -198,8 +198,8 @@ async def test_more_lines_of_a_project_on_one_day_than_is_usual_are_asked_about(
     assert posted.state is RequestState.posted
 
 
-async def test_nothing_is_asked_where_an_installation_has_switched_it_off(stage: Stage) -> None:
-    stage.settings = ReleaseSettings(unusual_percent=0, lines_per_project_and_day=0)
+async def test_nothing_is_asked_where_an_installation_does_not_say_what_is_unusual(stage: Stage) -> None:
+    stage.settings = ReleaseSettings()
     await invoiced(stage, "1.00", "1.00", "1.00", posted_at=stage.now())
     await stage.work(net="9000.00")
 
