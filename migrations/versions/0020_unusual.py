@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020_unusual"
-down_revision = "0018_audit_address"
+down_revision = "0019_hold_overrides"
 branch_labels = None
 depends_on = None
 

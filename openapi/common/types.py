@@ -213,6 +213,7 @@ class Code(StrEnum):
     upstream_timeout_uncertain = "upstream.timeout_uncertain"
     billing_hold_active = "billing.hold_active"
     hold_scope_unknown = "hold.scope_unknown"
+    hold_request_not_held = "hold.request_not_held"
     billing_not_billable = "billing.not_billable"
     billing_rule_missing = "billing.rule_missing"
     billing_ack_missing = "billing.ack_missing"

@@ -1,6 +1,7 @@
 """Holds as they are answered: what they met, who shows them, and as much of the words as the caller may read."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +17,9 @@ from openapi.process.billing_holds.v2 import (
     HoldLink,
     HoldObject,
     HoldOutcome,
+    HoldOverride,
+    HoldOverrideObject,
+    HoldOverrideState,
     HoldReason,
     HoldScope,
     HoldScopeType,
@@ -24,8 +28,10 @@ from openapi.process.billing_holds.v2 import (
 )
 from process_apis.ledger import hold_flags, hold_requests
 from process_apis.ledger.hold_flags import Ack
+from process_apis.ledger.hold_overrides import Override, overrides_on
 from process_apis.ledger.hold_placing import BillingHold
 from process_apis.ledger.hold_requests import Effect, MetRequest
+from process_apis.ledger.money import money
 
 STATUS: Final = "/process/status/v1/project-statuses"
 DETAILS: Final[Mapping[Effect, str]] = MappingProxyType(
@@ -50,24 +56,56 @@ async def holds(store: Store, caller: Caller, found: Sequence[BillingHold]) -> l
     async with store.begin() as connection:
         met = await hold_requests.met_by(connection, ids)
         acks = await hold_flags.acks_of(connection, ids)
+        overrides = await overrides_on(connection, caller, ids)
     return [
         _hold(
             caller,
             hold,
             [request for request in met if request.hold_id == hold.id],
             [ack for ack in acks if ack.hold_id == hold.id and caller.may_see(project=ack.project)],
+            [override for override in overrides if override.hold_id == hold.id],
         )
         for hold in found
     ]
 
 
-def _hold(caller: Caller, hold: BillingHold, met: Sequence[MetRequest], acks: Sequence[Ack]) -> Hold:
+def override_of(caller: Caller, override: Override) -> HoldOverride:
+    """Return the override as it is answered: words and names are for colleagues."""
+    inside = not caller.is_limited
+    return HoldOverride(
+        id=override.id,
+        object=HoldOverrideObject.hold_override,
+        hold_id=override.hold_id,
+        request_id=override.request_id,
+        business_key=override.business_key,
+        net=money(Decimal(override.net), override.currency),
+        state=HoldOverrideState(override.state),
+        reason=override.reason if inside else None,
+        requested_by=override.requested_by if inside else None,
+        requested_at=override.requested_at,
+        approved_by=override.approved_by if inside else None,
+        approved_at=override.approved_at,
+        withdrawn_by=override.withdrawn_by if inside else None,
+        withdrawn_at=override.withdrawn_at,
+        invoice_id=override.invoice_id,
+        invoice_number=override.invoice_number,
+    )
+
+
+def _hold(
+    caller: Caller,
+    hold: BillingHold,
+    met: Sequence[MetRequest],
+    acks: Sequence[Ack],
+    overrides: Sequence[Override],
+) -> Hold:
+    used = [override.used_at for override in overrides if override.used_at]  # Its row does not change with that.
     # What colleagues wrote to each other is not the customer's to read.
     readable = not caller.is_limited or hold.placed_by == caller.client_id
     return Hold(
         id=hold.id,
         object=HoldObject.hold,
-        version=hold.version,
+        version=hold.version + len(used),
         business_key=hold.business_key,
         state=HoldState.in_force if hold.in_force else HoldState(hold.state),
         outcome=OUTCOMES[hold_requests.state_after({request.effect for request in met})],
@@ -86,10 +124,11 @@ def _hold(caller: Caller, hold: BillingHold, met: Sequence[MetRequest], acks: Se
         project=hold.project,
         requests=[_request(request) for request in met],
         acks=[_ack(ack) for ack in acks],
+        overrides=[override_of(caller, override) for override in overrides],
         lifted=_lifted(hold, readable=readable),
         links=[HoldLink(rel="status", href=f"{STATUS}/{hold.project}")] if hold.project else [],
         correlation_id=hold.correlation_id,
-        updated_at=hold.updated_at,
+        updated_at=max([hold.updated_at, *used]),
     )
 
 

@@ -1,7 +1,7 @@
 """Handlers of `openapi/process/billing_holds/v1.yaml`: each calls version 2's, and says its answer in v1's words.
 
-In v1 one field, `state`, says both whether a hold is in force and what it came too late for; version 2 has two. All
-that is decided is decided there.
+In v1 one field, `state`, says both whether a hold is in force and what it came too late for; version 2 has two. Of
+overrides it says nothing. All that is decided is decided there.
 """
 
 from collections.abc import Mapping

@@ -15,10 +15,21 @@ from gateway.store.database import Store
 from gateway.store.pages import Listed, Window, page
 from gateway.store.visible import matching, seen_by
 from openapi.common.types import Code, Violation
-from openapi.process.billing_holds.v2 import Hold, HoldLift, HoldOutcome, HoldPage, HoldScopeType, HoldStanding
+from openapi.process.billing_holds.v2 import (
+    Hold,
+    HoldLift,
+    HoldOutcome,
+    HoldOverride,
+    HoldPage,
+    HoldScopeType,
+    HoldStanding,
+    NewHoldOverride,
+)
 from openapi.process.billing_holds.v2 import NewHold as HoldBody
 from process_apis.billing_holds import answers
 from process_apis.billing_holds.workflow import push
+from process_apis.ledger.hold_overrides import Override, overrides_on
+from process_apis.ledger.hold_overriding import approve_within, ask_within, withdraw_within
 from process_apis.ledger.hold_placing import (
     GATEWAY,
     BillingHold,
@@ -37,7 +48,7 @@ from process_apis.ledger.projects import find_project
 LIST: Final = "process/billing_holds/v2:list_holds"
 """What cursors are bound to; v1 asks here, so that they are its own as well."""
 OVERRIDE: Final = "holds:override"
-"""The scope of those who may lift what somebody else has placed."""
+"""The scope of those who may lift what somebody else has placed, and let single invoices pass."""
 
 
 async def place_hold(
@@ -96,6 +107,30 @@ async def lift_hold(
     return await _told(store, engine, caller, hold, wait_s)
 
 
+async def override_hold(*, store: Store, caller: Caller, hold_id: str, body: NewHoldOverride) -> HoldOverride:
+    """Return the override, asked for now or met; somebody else has to approve it."""
+    hold = await _require_hold(store, caller, hold_id)
+    async with store.begin() as connection:
+        override = await ask_within(connection, store, hold, caller, body.business_key, body.reason)
+    return answers.override_of(caller, override)
+
+
+async def approve_override(*, store: Store, caller: Caller, hold_id: str, override_id: str) -> HoldOverride:
+    """Return the override, approved now or earlier by somebody who has not asked for it."""
+    hold, asked = await _require_override(store, caller, hold_id, override_id)
+    async with store.begin() as connection:
+        approved = await approve_within(connection, store, hold, caller, asked)
+    return answers.override_of(caller, approved)
+
+
+async def withdraw_override(*, store: Store, caller: Caller, hold_id: str, override_id: str) -> HoldOverride:
+    """Return the override, withdrawn now or earlier."""
+    hold, asked = await _require_override(store, caller, hold_id, override_id)
+    async with store.begin() as connection:
+        withdrawn = await withdraw_within(connection, store, hold, caller, asked)
+    return answers.override_of(caller, withdrawn)
+
+
 async def _told(store: Store, engine: Engine, caller: Caller, hold: BillingHold, wait_s: int | None) -> Hold:
     """Return the hold as it is answered, once somebody is at work on telling the systems, or has told them."""
     if hold.pushed < hold.pushes:
@@ -125,6 +160,19 @@ async def _require_hold(store: Store, caller: Caller, hold_id: str) -> BillingHo
     if not found:
         raise Refused(Code.resource_not_found, "There is no such hold, or you may not see it.")
     return found[0]
+
+
+async def _require_override(
+    store: Store, caller: Caller, hold_id: str, override_id: str
+) -> tuple[BillingHold, Override]:
+    """Return the hold and its override; raises Refused where either is not there to the caller."""
+    hold = await _require_hold(store, caller, hold_id)
+    async with store.begin() as connection:
+        overrides = await overrides_on(connection, caller, [hold_id])
+    for override in overrides:
+        if override.id == override_id:
+            return hold, override
+    raise Refused(Code.resource_not_found, "The hold has no such override, or you may not see its invoice.")
 
 
 async def _reaching(store: Store, caller: Caller, project: str) -> ColumnElement[bool]:

@@ -162,7 +162,7 @@ def _request(one: Asked, around: Around) -> ReleaseRequest:
         project=one.project,
         state=state,
         outcome=Outcome.uncertain if unknown else _known_outcome(request, state),
-        expected=_expected(request) if request and request.lines != "[]" else None,
+        expected=_expected(request) if request and Decimal(request.net) else None,
         invoice=_invoice(request) if request and request.invoice_id else None,
         code=request.code if request else None,
         detail=request.detail if request else None,

@@ -14,8 +14,10 @@ from gateway.store.database import Store
 from openapi.common.types import Code, Outcome
 from process_apis.invoice_release import reading, rules
 from process_apis.invoice_release.noting import noting
+from process_apis.invoice_release.overriding import standing_on
 from process_apis.ledger.facts import Billing, Fact, by_id, tb_fact
-from process_apis.ledger.holds import holds_in_force, lock_scopes, scopes_of
+from process_apis.ledger.hold_overrides import Override, note_passed
+from process_apis.ledger.holds import lock_scopes, scopes_of
 from process_apis.ledger.requests import (
     InvoiceRequest,
     RequestState,
@@ -41,8 +43,9 @@ async def pass_fence(store: Store, request_id: str) -> None:
         await lock_scopes(connection, scopes)
         request = await find_request(connection, request_id)
         facts = await facts_on(connection, request_id)
-        await refuse_held(connection, facts)
+        overrides = await refuse_held(connection, request, facts)
         await _refuse_changed(connection, request, facts)
+        await note_passed(connection, overrides, request_id)
         submitted = {"state": RequestState.submitted.value, "outcome": Outcome.uncertain.value}
         at = request.submitted_at or store.now()
         await move_request(connection, store, request_id, **submitted, submitted_at=at)
@@ -55,10 +58,10 @@ async def facts_on(connection: AsyncConnection, request_id: str) -> list[Fact]:
     return [known[fact_id] for fact_id in ids]
 
 
-async def refuse_held(connection: AsyncConnection, facts: Sequence[Fact]) -> None:
-    """Return where none of the facts is held; raises Held."""
-    if holds := await holds_in_force(connection, scopes_of(facts)):
-        raise rules.Held(holds)
+async def refuse_held(connection: AsyncConnection, request: InvoiceRequest, facts: Sequence[Fact]) -> list[Override]:
+    """Return the overrides by which the request passes the holds on its facts; raises Held where one stops it."""
+    standing = await standing_on(connection, facts, request.business_key, request.currency)
+    return standing.passing(Decimal(request.net))
 
 
 async def _refuse_changed(connection: AsyncConnection, request: InvoiceRequest, facts: Sequence[Fact]) -> None:

@@ -36,8 +36,9 @@ def noting(
 
 
 def _said(refused: Refused) -> dict[str, object]:
-    holds = refused.holds if isinstance(refused, Held) else []
+    holds, amounts = (refused.holds, refused.amounts) if isinstance(refused, Held) else ([], {})
     return {
+        **amounts,
         "code": refused.code.value,
         "detail": refused.detail,
         "violations": json.encode(refused.violations).decode(),

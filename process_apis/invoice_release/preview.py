@@ -28,8 +28,9 @@ from process_apis.invoice_release.answers import totals
 from process_apis.invoice_release.closing import ENDS
 from process_apis.invoice_release.fees import is_due
 from process_apis.invoice_release.order import KIND
+from process_apis.invoice_release.picking import Picked, amounts_of, pick
 from process_apis.invoice_release.pricing import Totals
-from process_apis.invoice_release.selecting import Picked, amounts_of, fees_of, pick
+from process_apis.invoice_release.selecting import fees_of
 from process_apis.invoice_release.trailing import usual_of
 from process_apis.invoice_release.usual import ReleaseSettings, unusual, work_on
 from process_apis.ledger.entities import Entities

@@ -1,9 +1,9 @@
 """What must hold before an invoice is sent. Pure: each rule returns what breaks it, `refuse` tells it altogether."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.errors import Refused
 from openapi.common.types import Code, Violation
@@ -32,18 +32,42 @@ SAYS: Final = {
 }
 
 
+class Exceeded(NamedTuple):
+    """For how much a hold was overridden, and what the request comes to instead."""
+
+    approved: str
+    net: str
+    unit: str
+
+
 class Held(Refused):
-    """A hold stops the request. A class, because the request keeps which ones."""
+    """A hold stops the request. A class, because the request keeps which ones, and what it would come to."""
 
-    def __init__(self, holds: Sequence[Hold]) -> None:
+    def __init__(
+        self,
+        holds: Sequence[Hold],
+        exceeded: Mapping[str, Exceeded] | None = None,
+        amounts: Mapping[str, str] | None = None,
+    ) -> None:
         detail = "Billing is held. Have the holds lifted, then release again."
-        super().__init__(Code.billing_hold_active, detail, *(_held(hold) for hold in holds))
+        violations = [_held(hold, (exceeded or {}).get(hold.id)) for hold in holds]
+        super().__init__(Code.billing_hold_active, detail, *violations)
         self.holds = [shown(hold) for hold in holds]
+        self.amounts = amounts or {}
 
 
-def _held(hold: Hold) -> Violation:
-    scope = f"{hold.scope.type} {hold.scope.id}"
-    return Violation(code=Code.billing_hold_active, pointer="#", detail=f"The hold {hold.id} is in force on {scope}.")
+def _held(hold: Hold, exceeded: Exceeded | None) -> Violation:
+    detail = f"The hold {hold.id} is in force on {hold.scope.type} {hold.scope.id}."
+    if exceeded is None:
+        return Violation(code=Code.billing_hold_active, pointer="#", detail=detail)
+    approved = f"{exceeded.approved} {exceeded.unit}"
+    return Violation(
+        code=Code.billing_hold_active,
+        pointer="#",
+        detail=f"{detail} It was overridden for {approved}, and this comes to more.",
+        expected=f"{approved} at most",
+        actual=f"{exceeded.net} {exceeded.unit}",
+    )
 
 
 def shown(hold: Hold) -> ReleaseHold:

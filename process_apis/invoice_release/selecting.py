@@ -1,6 +1,6 @@
 """The lock on what is billed: facts that are ready are put on the request's lines, in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, json
@@ -19,14 +19,12 @@ from process_apis.invoice_release import reading, rules
 from process_apis.invoice_release.fees import fee_facts, is_due
 from process_apis.invoice_release.noting import noting
 from process_apis.invoice_release.order import ReleaseOrder
-from process_apis.invoice_release.pricing import Totals, totals_of
+from process_apis.invoice_release.picking import Picked, amounts_of, pick
 from process_apis.invoice_release.reading import Basis
-from process_apis.invoice_release.selection import Grouped, LeftOut, group, select
 from process_apis.ledger.entities import Entities
 from process_apis.ledger.facts import Billing, Fact, by_key, fact_id, move_facts, tb_fact, write_facts
-from process_apis.ledger.holds import Scope, holds_in_force, lock_scopes, scopes_of
+from process_apis.ledger.holds import Scope, lock_scopes
 from process_apis.ledger.mappings import Mappings
-from process_apis.ledger.money import PLACES
 from process_apis.ledger.requests import (
     InvoiceRequest,
     RequestState,
@@ -39,14 +37,6 @@ from process_apis.ledger.requests import (
     tb_invoice_request,
 )
 from process_apis.ledger.schedules import READY, SchedulePart, move_part
-
-
-class Picked(Struct, frozen=True, kw_only=True):
-    """What would be on a request, in lines, and what not."""
-
-    lines: list[Grouped]
-    totals: Totals
-    left_out: list[LeftOut]
 
 
 class Selected(Struct, frozen=True, kw_only=True):
@@ -122,33 +112,6 @@ async def select_and_lock(
     except IntegrityError as error:
         raise _taken() from error
     return _selected(picked)
-
-
-async def pick(
-    connection: AsyncConnection,
-    basis: Basis,
-    entities: Entities,
-    mappings: Mappings,
-    order: ReleaseOrder,
-    extra: Sequence[Fact] = (),
-) -> Picked:
-    """Return what would be on a request just now; `extra` are facts that are not written yet."""
-    ready = [*(await reading.ready_facts(connection, order)), *extra]
-    holds = await holds_in_force(connection, scopes_of(ready)) if ready else []
-    selection = select(ready, holds=holds, reversed_ids=await reading.reversed_among(connection, ready))
-    if selection.stopping:
-        raise rules.Held(selection.stopping)
-    if not selection.chosen:
-        raise Refused(Code.billing_not_billable, "Nothing of the contract is ready to be billed up to that day.")
-    pricing = basis.pricing(basis.payer(order.customer), entities, mappings)
-    titles = {line.number: line.description for line in basis.contract.lines}
-    priced = [pricing.priced(fact) for fact in selection.chosen]
-    lines = group(priced, titles=titles, key=lambda number: order.part(f"l{number}"))
-    totals = totals_of([one.line for one in lines], pricing.entity, basis.contract.currency)
-    if totals.net <= 0:
-        raise Refused(Code.billing_not_billable, "What is ready comes to nothing, or to less. It waits for more.")
-    left_out = [*selection.left_out, *(await reading.out_of_reach(connection, order))]
-    return Picked(lines=lines, totals=totals, left_out=left_out)
 
 
 async def have_fee(
@@ -233,11 +196,6 @@ async def _put(
         excluded=json.encode(excluded).decode(),
         **amounts_of(picked.totals, basis.contract.currency),
     )
-
-
-def amounts_of(totals: Totals, currency: str) -> dict[str, str]:
-    """Return the totals as the request keeps them."""
-    return {name: text_of(getattr(totals, name), PLACES[currency]) for name in ("net", "tax", "gross")}
 
 
 def _selected(picked: Picked) -> Selected:

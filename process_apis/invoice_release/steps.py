@@ -117,7 +117,7 @@ async def validate(store: Store, request_id: str, order: ReleaseOrder, customer_
     """Return the invoice as the ERP will be sent it, kept on the request; raises Held."""
     request = await request_of(store, request_id)
     async with store.begin() as connection:
-        await refuse_held(connection, await facts_on(connection, request_id))
+        await refuse_held(connection, request, await facts_on(connection, request_id))
         contract = await reading.contract_of(connection, order.contract)
         lines, day = reading.lines_on(request), request.accounting_date
         new = documents.invoice_of(order, contract, lines, customer_id=customer_id, accounting_date=day)

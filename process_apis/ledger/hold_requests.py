@@ -142,7 +142,9 @@ def event_type(what: str) -> str:
     return f"tiebeam.billing_hold.{what}.v1"
 
 
-EVENT_TYPES: Final = frozenset(event_type(what) for what in ("placed", "flag_overtaken", "flag_restored", *HoldState))
+_OF_OVERRIDES: Final = ("override_requested", "overridden", "override_withdrawn")
+TOLD: Final = ("placed", "flag_overtaken", "flag_restored", *_OF_OVERRIDES, *HoldState)
+EVENT_TYPES: Final = frozenset(map(event_type, TOLD))
 """What is told of holds, besides where their processes are."""
 
 

@@ -86,5 +86,6 @@ def test_every_word_that_is_told_of_a_hold_is_declared() -> None:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     }
 
-    assert words == {"placed", "flag_overtaken", "flag_restored"}
+    of_overrides = {"override_requested", "overridden", "override_withdrawn"}
+    assert words == {"placed", "flag_overtaken", "flag_restored"} | of_overrides
     assert set(map(event_type, words)) <= EVENT_TYPES

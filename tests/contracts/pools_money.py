@@ -14,6 +14,7 @@ from process_apis.ledger.facts import Kind
 from tests.contracts.harness import Harness, Prepare
 from tests.contracts.objects import Objects
 from tests.contracts.pools import give_new_key, list_from_the_start, new_key
+from tests.workflows.held import asked_for, held_request
 from tests.workflows.money_stage import Money
 
 
@@ -122,7 +123,7 @@ class Holds:
     """Projects to hold, and holds on them."""
 
     def __init__(self, harness: Harness, made: Objects) -> None:
-        self._harness, self._made = harness, made
+        self._harness, self._made, self._money = harness, made, Money(made.store, prefix="hold-")
 
     def prepare(self) -> dict[str, Prepare]:
         """Return what makes each operation's calls succeed."""
@@ -131,6 +132,9 @@ class Holds:
             "place_hold": self._name_project,
             "get_hold": self._name_hold,
             "lift_hold": self._name_hold,
+            "override_hold": self._name_request,
+            "approve_override": self._name_override,
+            "withdraw_override": self._name_override,
         }
 
     def _name_project(self, case: Case) -> None:
@@ -139,9 +143,35 @@ class Holds:
         give_new_key(case)
 
     def _name_hold(self, case: Case) -> None:
+        case.path_parameters["hold_id"] = self._hold(self._project())
+
+    def _name_request(self, case: Case) -> None:
+        case.path_parameters["hold_id"], key = self._stopping()
+        case.body = {**case.body, "business_key": key}
+        give_new_key(case)
+
+    def _name_override(self, case: Case) -> None:
+        hold_id, key = self._stopping()
+        override = self._harness.run(asked_for(self._made.store, hold_id, key))
+        case.path_parameters |= {"hold_id": hold_id, "override_id": override.id}
+
+    def _stopping(self) -> tuple[str, str]:
+        """Return the id of a hold, and the key of a request that it has stopped."""
+        contract = self._harness.run(self._contract())
+        hold_id = self._hold({"type": "project", "id": contract.project})
+        return hold_id, self._harness.run(self._held(contract, hold_id))
+
+    async def _contract(self) -> SignedContract:
+        return await self._money.contract(await self._money.project())
+
+    async def _held(self, contract: SignedContract, hold_id: str) -> str:
+        fact = await self._money.fact(contract)
+        return (await held_request(self._money, contract, fact, hold_id)).business_key
+
+    def _hold(self, scope: dict[str, Any]) -> str:
         # Without a reference of its own it may be a hold that a call has placed before, in other words.
-        body = {"scope": self._project(), "reason_code": "dispute", "reference": f"CASE-{uuid.uuid4().hex}"}
-        case.path_parameters["hold_id"] = self._harness.ask("POST", "/holds", body, new_key())["id"]
+        body = {"scope": scope, "reason_code": "dispute", "reference": f"CASE-{uuid.uuid4().hex}"}
+        return str(self._harness.ask("POST", "/holds", body, new_key())["id"])
 
     def _project(self) -> dict[str, Any]:
         return {"type": "project", "id": self._harness.run(self._made.project())}

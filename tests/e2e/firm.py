@@ -32,7 +32,7 @@ ADDRESS = {"street": "1 Market Street", "city": "Valencia", "country": "ES"}
 Planted = dict[str, str]
 NAMED: Final = (
     *("onboarding", "project", "customer", "work_item"),
-    *("contract", "sale", "number", "hold", "release", "recall", "run", "milestone", "request"),
+    *("contract", "sale", "number", "hold", "override", "release", "recall", "run", "milestone", "request"),
 )
 """The ids under which what is planted is known."""
 STRANGERS: Final = ("another entity", "an entity of another connection", "another customer", "another project")

@@ -16,6 +16,7 @@ from tests.e2e.product import Product
 from tests.fakes.erp import FakeErp
 from tests.fakes.psa import FakePsa
 from tests.workflows import money_stage
+from tests.workflows.held import asked_for, held_request
 
 BOOKS, DELIVERY = "/system/books/erp/v1", "/system/delivery/psa/v1"
 TRANSFER, HOLDS = "/process/time-transfer/v1", "/process/billing-holds/v1"
@@ -114,8 +115,15 @@ class Money:
         number = f"N-{billed.source_id}"
         invoice = {"invoice_number": number, "invoice_id": ids["paid_invoice"], **AS_IN_THE_ERP}
         await self._tables.request(contract, [billed], RequestState.posted, **invoice)
-        named = {"contract": contract.id, "sale": billed.id, "number": number, "request": unusual.id}
-        return named | await self._asked_for(ids, contract.id)
+        planted = {"contract": contract.id, "sale": billed.id, "number": number, "request": unusual.id}
+        planted |= await self._asked_for(ids, contract.id)
+        return planted | await self._overridden(contract, billed, planted["hold"])
+
+    async def _overridden(self, contract: SignedContract, fact: Fact, hold: str) -> dict[str, str]:
+        """Have two requests stopped by the hold; a colleague has asked that one of them may pass."""
+        held, asked = [await held_request(self._tables, contract, fact, hold) for _ in range(2)]
+        override = await asked_for(self._tables.store, hold, asked.business_key, self._word)
+        return {"held_key": held.business_key, "override": override.id}
 
     async def _delivered(self, contract: SignedContract, ids: dict[str, str], entry: str) -> Fact:
         """Write down time as it was taken over, with what it cost and brought; return the sale."""
@@ -196,6 +204,7 @@ def bodies_of_money(money: Money, ids: dict[str, str], number: int, word: str) -
         "release": release_of(ids),
         "hold": hold_on(ids, word) | {"reference": f"{word}-{number}"},
         "lift": {"reason": "Answered."},
+        "override": {"business_key": ids["held_key"], "reason": word},
         "approval": {"achieved_on": ON, "evidence": word},
         "request_approval": {"reason": word},
     }

@@ -22,7 +22,7 @@ from tests.fakes.psa import FakePsa
 from tests.scripted_server import ScriptedServer, scripted_server
 
 PASSWORD = "hunter2-hunter2"
-FURTHER = ("finance:read", "holds:override")
+FURTHER = ("finance:read",)
 """Scopes with which operations show or allow more; tests ask for them by name."""
 
 

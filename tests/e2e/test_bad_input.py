@@ -44,6 +44,10 @@ MONEY: dict[str, tuple[str, dict[str, Any]]] = {
         {"reason_code": "dispute", "note": "Asks.", "scope": {"type": "project", "id": f"prj_{ULID}"}},
     ),
     "lift_hold": (f"{HOLDS}/hld_{ULID}/lift", {"reason": "Answered."}),
+    "override_hold": (
+        f"/process/billing-holds/v2/holds/hld_{ULID}/overrides",
+        {"business_key": "inv_ES01_1", "reason": "Agreed."},
+    ),
 }
 """What the path of money takes: where it is sent, and a body that follows the contract."""
 
@@ -149,6 +153,7 @@ async def test_body_on_the_path_of_money_is_refused_however_it_is_broken(serving
         ("place_hold", {"note": "x" * 401}, "#/note"),
         ("place_hold", {"until": "2020-01-01"}, "#/until"),
         ("lift_hold", {"reason": ""}, "#/reason"),
+        ("override_hold", {"business_key": "inv/1"}, "#/business_key"),
     ],
 )
 async def test_value_on_the_path_of_money_that_is_wrong_is_named(
@@ -179,6 +184,7 @@ async def test_release_of_nothing_in_particular_is_refused(serving: Product) -> 
         ("approve_milestone", Code.resource_not_found),
         ("approve_request", Code.resource_not_found),
         ("lift_hold", Code.resource_not_found),
+        ("override_hold", Code.resource_not_found),
     ],
 )
 async def test_what_is_well_formed_and_does_not_exist_is_told_so(serving: Product, operation: str, code: Code) -> None:

@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
     told: Told
     at: str = ""
-    """Which of the planted ids stands in the path."""
+    """Which of the planted ids stands in the path; one for each of its places."""
     filters: tuple[str, ...] = ("",)
     """Queries that lead to the owner's things, each tried."""
     body: str = ""
@@ -177,6 +177,9 @@ ROWS: Final[dict[str, Row]] = {
     "process/billing_holds/v2:place_hold": Row("refused", body="hold", codes=(Code.hold_scope_unknown,)),
     "process/billing_holds/v2:get_hold": Row("not there", at="hold"),
     "process/billing_holds/v2:lift_hold": Row("not there", at="hold", body="lift"),
+    "process/billing_holds/v2:override_hold": Row("not there", at="hold", body="override"),
+    "process/billing_holds/v2:approve_override": Row("not there", at="hold override"),
+    "process/billing_holds/v2:withdraw_override": Row("not there", at="hold override"),
     "process/billing_holds/v1:place_hold": Row("refused", body="hold", codes=(Code.hold_scope_unknown,)),
     "process/billing_holds/v1:get_hold": Row("not there", at="hold"),
     "process/billing_holds/v1:lift_hold": Row("not there", at="hold", body="lift"),
@@ -399,7 +402,9 @@ async def written(finance: httpx.AsyncClient, case: Case, told: str) -> None:
 
 def url_of(operation: Operation, row: Row, case: Case, query: str) -> tuple[str, str]:
     """Return path and query, filled with the planted ids."""
-    return re.sub(r"\{\w+\}", case.ids.get(row.at, ""), operation.path), query.format(**case.ids)
+    places = iter(row.at.split())
+    path = re.sub(r"\{\w+\}", lambda _: case.ids.get(next(places, ""), ""), operation.path)
+    return path, query.format(**case.ids)
 
 
 async def asked(client: httpx.AsyncClient, operation: Operation, row: Row, case: Case, query: str) -> httpx.Response:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from openapi.common.types import Money
 from openapi.process.billing_holds import v1 as older
 from openapi.process.billing_holds import v2 as newer
 from process_apis.billing_holds.v1 import STANDINGS, hold_of, same
@@ -65,6 +66,28 @@ HOLDS = st.builds(
         ),
         max_size=3,
     ),
+    overrides=st.lists(
+        st.builds(
+            newer.HoldOverride,
+            id=TEXT,
+            object=st.just(newer.HoldOverrideObject.hold_override),
+            hold_id=TEXT,
+            request_id=TEXT,
+            business_key=TEXT,
+            net=st.just(Money(amount="120.00", currency="EUR")),
+            state=st.sampled_from(newer.HoldOverrideState),
+            reason=st.none() | TEXT,
+            requested_by=st.none() | TEXT,
+            requested_at=INSTANTS,
+            approved_by=st.none() | TEXT,
+            approved_at=st.none() | INSTANTS,
+            withdrawn_by=st.none() | TEXT,
+            withdrawn_at=st.none() | INSTANTS,
+            invoice_id=st.none() | TEXT,
+            invoice_number=st.none() | TEXT,
+        ),
+        max_size=2,
+    ),
     lifted=st.none() | st.builds(newer.Lifted, by=TEXT, at=INSTANTS, reason=st.none() | TEXT),
     links=st.lists(st.builds(newer.HoldLink, rel=TEXT, href=TEXT), max_size=2),
     correlation_id=TEXT,
@@ -88,18 +111,18 @@ def test_request_comes_back_as_it_went(body: older.NewHold) -> None:
 
 
 @given(HOLDS)
-def test_answer_comes_back_but_for_the_outcome_of_what_has_ended(hold: newer.Hold) -> None:
+def test_answer_comes_back_but_for_overrides_and_the_outcome_of_what_has_ended(hold: newer.Hold) -> None:
     told = hold_of(hold)
 
     assert msgspec.json.decode(msgspec.json.encode(told), type=older.Hold) == told
-    assert newer_of(told, else_outcome=hold.outcome) == hold
+    assert newer_of(told, else_outcome=hold.outcome, overrides=hold.overrides) == hold
 
 
 def test_no_two_states_are_one() -> None:
     assert len(set(STANDINGS.values())) == len(STANDINGS) == len(older.HoldState)
 
 
-def newer_of(hold: older.Hold, *, else_outcome: newer.HoldOutcome) -> newer.Hold:
+def newer_of(hold: older.Hold, *, else_outcome: newer.HoldOutcome, overrides: list[newer.HoldOverride]) -> newer.Hold:
     """Return the hold as version 2 has it; what version 1 does not say is given."""
     stands = STANDINGS[hold.state]
     assert hold.in_force is (stands.state is newer.HoldStanding.in_force)
@@ -107,4 +130,5 @@ def newer_of(hold: older.Hold, *, else_outcome: newer.HoldOutcome) -> newer.Hold
     plain = msgspec.to_builtins(hold)
     del plain["in_force"], plain["lift_mode"]
     said = {"state": stands.state.value, "outcome": (stands.outcome or else_outcome).value}
+    said |= {"overrides": msgspec.to_builtins(overrides)}
     return msgspec.convert(plain | said, newer.Hold)

@@ -10,6 +10,8 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 from openapi.instant import datetime
 
+from ...common.types import Money
+
 ProjectId: TypeAlias = Annotated[str, Meta(pattern="^prj_[0-9A-Z]{26}\\Z")]
 
 
@@ -154,6 +156,37 @@ class HoldLift(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reason: HoldText
 
 
+class NewHoldOverride(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """
+    Which invoice is to pass, and why.
+    """
+
+    business_key: Annotated[
+        str,
+        Meta(
+            description="The request's, as its release has it; its newest attempt is held by this hold.",
+            pattern="^[A-Za-z0-9_-]{1,64}\\Z",
+        ),
+    ]
+    reason: HoldText
+
+
+class HoldOverrideObject(StrEnum):
+    hold_override = "hold_override"
+
+
+class HoldOverrideState(StrEnum):
+    """
+    `requested`: nothing passes yet. `approved`: the request passes this hold once it is released again. `used`: its invoice is posted. `withdrawn`: somebody has changed their mind. `ended`: the hold is in force no longer, and one that is placed anew is another hold.
+    """
+
+    requested = "requested"
+    approved = "approved"
+    used = "used"
+    withdrawn = "withdrawn"
+    ended = "ended"
+
+
 class HoldEffect(StrEnum):
     """
     `stopped`: nothing of the request is in the ERP, and nothing will be. `pending`: it was submitted before the hold. `too_late`: its invoice exists.
@@ -211,6 +244,41 @@ class HoldLink(Struct, frozen=True, kw_only=True):
     href: str
 
 
+class HoldOverride(Struct, frozen=True, kw_only=True):
+    """
+    That one invoice passes one hold. The hold stays in force, and stops all others.
+    """
+
+    id: str
+    object: HoldOverrideObject
+    hold_id: str
+    request_id: Annotated[
+        str, Meta(description="The attempt that the hold had stopped.")
+    ]
+    business_key: Annotated[
+        str,
+        Meta(
+            description="The key of the request that passes, whichever attempt it is at."
+        ),
+    ]
+    net: Annotated[
+        Money,
+        Meta(
+            description="What it came to when it was asked for. A release that comes to more is held again."
+        ),
+    ]
+    state: HoldOverrideState
+    reason: Annotated[str, Meta(description="Null for callers limited to customers or projects; names of people too.")] | None
+    requested_by: Annotated[str, Meta(description="The subject of the token.")] | None
+    requested_at: datetime
+    approved_by: str | None
+    approved_at: datetime | None
+    withdrawn_by: str | None
+    withdrawn_at: datetime | None
+    invoice_id: Annotated[str, Meta(description="The ERP's, once it is posted.")] | None
+    invoice_number: str | None
+
+
 class Hold(Struct, frozen=True, kw_only=True):
     """
     A hold. What stops an invoice is the union of all that are in force.
@@ -247,6 +315,12 @@ class Hold(Struct, frozen=True, kw_only=True):
     project: Annotated[str, Meta(description="Null for a customer.")] | None
     requests: list[HeldRequest]
     acks: list[HoldAck]
+    overrides: Annotated[
+        list[HoldOverride],
+        Meta(
+            description="The invoices that pass it, or that somebody asks to let pass."
+        ),
+    ]
     lifted: Lifted | None
     links: list[HoldLink]
     correlation_id: str
