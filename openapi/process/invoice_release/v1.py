@@ -399,7 +399,7 @@ class ReleaseRequest(Struct, frozen=True, kw_only=True):
     project: str
     state: RequestState
     outcome: Outcome
-    expected: Annotated[Totals, Meta(description="Null before it is selected.")] | None
+    expected: Annotated[Totals, Meta(description="What it comes to, or would where a hold stops it. Null before that is known.")] | None
     invoice: ReleasedInvoice | None
     code: Annotated[Code, Meta(description="Why it is held, rejected or parked.")] | None
     detail: str | None
