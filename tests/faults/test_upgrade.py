@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from gateway.caller import INSTALLATION
@@ -20,7 +21,6 @@ from gateway.cli import main as cli
 from gateway.durable import Process, State, Window, list_processes, resume
 from gateway.durable.migrate import migrate, pending
 from tests.faults.toy_workers import ended, seen, started, stopped
-from tests.faults.upgrade_house import DATES
 from tests.releases import COMMITS, OLDEST, THIS, Release, check_out
 from tests.servers_postgres import Postgres, postgres
 from tests.workflows.stage import Stage
@@ -162,19 +162,30 @@ async def test_the_new_release_goes_on_with_the_old_one_s_file(
     assert once(embedded, FIRST + SECOND)
 
 
-@pytest.mark.parametrize(("old", "with_dates"), [("0.1.0", False), ("0.1.0", True), ("0.2.0", True)], indirect=["old"])
-def test_old_release_reads_the_settings_and_the_first_one_until_dates_are_beside_the_policies(
-    old: Release, tmp_path: Path, *, with_dates: bool
+@pytest.mark.parametrize(
+    ("old", "added", "refusal"),
+    [
+        ("0.1.0", [], None),
+        ("0.1.0", ["dates"], "lifecycle.yaml: a policy file holds one list"),
+        ("0.2.0", ["dates"], None),
+        ("0.2.0", ["dates", "releases"], "'releases' was unexpected"),
+    ],
+    indirect=["old"],
+)
+def test_old_release_reads_the_files_but_for_what_is_added_once_it_is_gone(
+    old: Release, tmp_path: Path, added: list[str], refusal: str | None
 ) -> None:
-    refuses = with_dates and not old.ships(DATES)
     folder = tmp_path / "installation"
     CliRunner().invoke(cli, ["init", str(folder)], catch_exceptions=False)
-    if not with_dates:
+    if "dates" not in added:
         (folder / "policies" / "lifecycle.yaml").unlink()
     config = folder / "tiebeam.yaml"
-    config.write_text(config.read_text().replace("{env: TRYTON_PASSWORD}", "{env: PATH}"))
+    settings = yaml.safe_load(config.read_text().replace("{env: TRYTON_PASSWORD}", "{env: PATH}"))
+    if "releases" not in added:
+        del settings["releases"]
+    config.write_text(yaml.safe_dump(settings))
 
     said = old.run("-m", "gateway.cli", "plan", "create_customer", "--config", config)
 
-    assert ("lifecycle.yaml: a policy file holds one list" in said.stderr) == refuses
-    assert (said.returncode == 0) != refuses, said.stderr
+    assert (said.returncode == 0) is (refusal is None), said.stderr
+    assert (refusal or "") in said.stderr
