@@ -28,7 +28,7 @@ from gateway.policy.plan import row_shown, rows_shown
 from gateway.private_files import make_file, make_folder
 from gateway.settings import Settings, hand_on, load
 from gateway.store.database import is_sqlite
-from gateway.store.migrate import head
+from gateway.store.migrate import head, is_in_the_way
 from gateway.supervisor import Supervisor
 from gateway.telemetry.logs import start_logging
 
@@ -66,6 +66,8 @@ def _reached() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if is_in_the_way(error):
+            raise CannotStart("Others are at the tables all the time. Run it again when less is going on.") from error
         raise CannotStart("The database does not answer. Look at database.url in the settings, and at it.") from error
 
 

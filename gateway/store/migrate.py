@@ -3,13 +3,16 @@
 The engine's own tables are `gateway.durable.migrate`'s, which runs both.
 """
 
+import random
+import time
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import SchemaItem
 
 from gateway.shipped import shipped
@@ -20,6 +23,13 @@ FORMER_VERSION_TABLE: Final = "tb_alembic_version"
 
 So what it wrote stays, and it goes on while its successor comes.
 """
+LOCK_WAIT: Final = "500ms"
+"""Who waits for a table keeps out whoever comes later. And from one second on PostgreSQL looks for deadlocks, and might
+break off somebody else's transaction (`deadlock_timeout`)."""
+IN_THE_WAY: Final = ("55P03", "40P01")
+"""What PostgreSQL calls a lock that is not to be had in time, and a deadlock."""
+PATIENCE_S: Final = 120.0
+_JITTER: Final = random.Random()  # noqa: S311 - it only spreads what would otherwise come at once
 
 
 def is_ours(_item: SchemaItem, name: str | None, kind: str, reflected: bool, _met: SchemaItem | None) -> bool:  # noqa: FBT001 - Alembic calls it
@@ -29,8 +39,29 @@ def is_ours(_item: SchemaItem, name: str | None, kind: str, reflected: bool, _me
 
 
 def upgrade(database: Engine) -> str:
-    """Return the version to which our tables were brought; those of a later release are left as they are."""
+    """Return the version to which our tables were brought; those of a later release are left as they are.
+
+    It is one transaction, made again where it meets others at work on the tables: they go on meanwhile.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return _upgraded(database)
+        except OperationalError as error:
+            if not is_in_the_way(error) or time.monotonic() >= until:
+                raise
+        time.sleep(_JITTER.uniform(0.05, 0.5))
+
+
+def is_in_the_way(error: OperationalError) -> bool:
+    """Tell whether somebody else was at the tables for too long."""
+    return getattr(error.orig, "sqlstate", None) in IN_THE_WAY
+
+
+def _upgraded(database: Engine) -> str:
     with database.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
         at = _version(connection, VERSION_TABLE)
         if at and _is_later(at):
             return at

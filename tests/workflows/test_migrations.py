@@ -9,8 +9,13 @@ from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import text
 
+from gateway import commands
+from gateway.composition.parts import CannotStart
 from gateway.durable.engine import sync_engine
 from gateway.durable.migrate import migrate, pending
+from gateway.secret import Secret
+from gateway.settings import Settings
+from gateway.settings.sections import Database
 from gateway.store import migrate as ours
 from gateway.store.migrate import config
 from tests.servers_postgres import Postgres
@@ -148,3 +153,57 @@ def test_version_that_nobody_knows_is_no_later_one(empty: str) -> None:
 
     with pytest.raises(CommandError):
         migrate(empty)
+
+
+@pytest.fixture
+def earlier(postgres_server: Postgres) -> str:
+    """Return the URL of a database to which two migrations are still to come."""
+    url = postgres_server.database()
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0018_audit_address")
+    engine.dispose()
+    return url
+
+
+def test_migration_that_meets_others_at_work_is_made_again_once_they_let_it(
+    earlier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, waited = sync_engine(earlier), []
+    with engine.connect() as worker, worker.begin() as work:
+        worker.execute(text("LOCK TABLE tb_invoice_request IN ROW EXCLUSIVE MODE"))  # As whoever writes to it does.
+
+        def done(seconds: float) -> None:
+            waited.append(seconds)
+            work.commit()
+
+        monkeypatch.setattr(ours.time, "sleep", done)
+        version = ours.upgrade(engine)
+    engine.dispose()
+
+    assert version == ours.head()
+    assert len(waited) == 1
+    assert 0 < waited[0] < 1
+
+
+def test_migration_that_is_never_let_says_so_and_has_changed_nothing(
+    earlier: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ours, "PATIENCE_S", 0.0)
+    before = pending(earlier)
+    settings = Settings(
+        environment="sandbox",
+        database=Database(url=Secret(earlier)),
+        entities={},
+        connections={},
+        owners={},
+        file=str(tmp_path / "tiebeam.yaml"),
+    )
+    engine = sync_engine(earlier)
+    with engine.connect() as worker, worker.begin():
+        worker.execute(text("LOCK TABLE tb_invoice_request IN ROW EXCLUSIVE MODE"))
+        with pytest.raises(CannotStart, match="Others are at the tables all the time"):
+            commands.migrate(settings)
+    engine.dispose()
+
+    assert pending(earlier) == before
