@@ -1,6 +1,7 @@
-"""How commands print tables."""
+"""How commands print tables, and what stands in them."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 
 def in_columns(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -8,6 +9,11 @@ def in_columns(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[s
     lines = [[printable(cell) for cell in line] for line in (headings, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+
+
+def minute(moment: datetime) -> str:
+    """Return the minute, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%MZ}"
 
 
 def printable(text: str) -> str:

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
 from gateway import main
-from gateway.columns import in_columns
+from gateway.columns import in_columns, minute
 from gateway.commands import with_parts
 from gateway.composition.parts import CannotStart, Parts
 from gateway.composition.policies import compiler_of
@@ -178,4 +178,4 @@ def _next(found: Found, things: Sequence[UsedThing]) -> str:
 
 
 def _moment(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%MZ}" if moment else "-"
+    return minute(moment) if moment else "-"

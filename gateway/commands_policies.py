@@ -3,7 +3,7 @@
 import getpass
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from gateway import main, token_minting
 from gateway.caller import INSTALLATION
-from gateway.columns import in_columns
+from gateway.columns import in_columns, minute
 from gateway.commands import with_parts
 from gateway.commands_tokens import Claims, grant_of
 from gateway.composition.issuers import denials_of, verifier_of
@@ -220,13 +220,9 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _set_row(loaded: LoadedSet) -> tuple[str, ...]:
-    return loaded.id, loaded.state, _moment(loaded.loaded_at), loaded.loaded_by, loaded.note or ""
+    return loaded.id, loaded.state, minute(loaded.loaded_at), loaded.loaded_by, loaded.note or ""
 
 
 def _denial_row(denial: Denial) -> tuple[str, ...]:
-    until = _moment(denial.until) if denial.until else "lifted"
+    until = minute(denial.until) if denial.until else "lifted"
     return denial.id, denial.kind, denial.name, until, denial.denied_by, denial.reason
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%MZ}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import main
-from gateway.columns import in_columns
+from gateway.columns import in_columns, minute
 from gateway.commands import with_parts
 from gateway.commands_policies import changed, check_told, open_candidate
 from gateway.composition.parts import CannotStart, Parts
@@ -94,7 +94,7 @@ def tables_of(found: Sequence[Difference]) -> Iterator[str]:
 
 
 def _cells(found: Difference) -> tuple[str, ...]:
-    return found.operation, found.live, found.candidate, f"{found.count:,}", f"{found.last_seen:%Y-%m-%d %H:%MZ}"
+    return found.operation, found.live, found.candidate, f"{found.count:,}", minute(found.last_seen)
 
 
 def _last_lines(candidate: Candidate, totals: Totals, *, more: bool, resting: bool) -> Iterator[str]:
@@ -104,5 +104,5 @@ def _last_lines(candidate: Candidate, totals: Totals, *, more: bool, resting: bo
         yield "It rests: another set is in force than the one that it was tried beside. Shadow its files again."
     yield (
         f"{totals.differing:,} of {totals.compared:,} calls would differ under {candidate.id}, "
-        f"tried since {candidate.proposed_at:%Y-%m-%d %H:%MZ} by {candidate.proposed_by}."
+        f"tried since {minute(candidate.proposed_at)} by {candidate.proposed_by}."
     )

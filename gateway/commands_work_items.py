@@ -1,13 +1,12 @@
 """What `tiebeam work-items` does: what waits for somebody, who has it, and going on with what they decided."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from gateway.caller import INSTALLATION
-from gateway.columns import in_columns, printable
+from gateway.columns import in_columns, minute, printable
 from gateway.commands import with_parts
 from gateway.composition.parts import CannotStart, Parts
 from gateway.durable import resume
@@ -54,7 +53,7 @@ def _table(items: Iterable[WorkItem]) -> str:
 
 def _cells(item: WorkItem) -> tuple[str, ...]:
     money = f"{item.amount_at_risk.amount} {item.amount_at_risk.currency}" if item.amount_at_risk else "-"
-    until = _moment(item.deadline) if item.deadline else "-"
+    until = minute(item.deadline) if item.deadline else "-"
     who = item.assignee or item.owner_queue
     return item.id, item.state, until, money, who, item.code, f"{item.step}: {item.detail}"
 
@@ -85,8 +84,8 @@ def _said_of(item: WorkItem) -> Iterator[tuple[str, str | None]]:
     yield "customer", item.customer
     yield "project", item.project
     yield "attempts", str(item.attempts)
-    yield "opened", _moment(item.opened_at)
-    yield "last change", _moment(item.updated_at)
+    yield "opened", minute(item.opened_at)
+    yield "last change", minute(item.updated_at)
 
 
 def assign_work_item(settings: Settings, work_item_id: str, assignee: str) -> str:
@@ -112,7 +111,3 @@ def resume_work_item(settings: Settings, work_item_id: str, decision: str) -> st
         return f"{process.id} goes on at {item.step}."
 
     return with_parts(settings, resumed)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%MZ}"

@@ -36,10 +36,11 @@ async def usual_of(
     *,
     but: str,
 ) -> Usual:
-    """Return what the order's request is compared with; `but` is its own id."""
+    """Return what the order's request is compared with, as far as anything is; `but` is its own id."""
+    most_lines = settings.lines_per_project_and_day
     return Usual(
-        billed=await _billed(connection, order, settings.trailing),
-        lines_today=await _lines_since(connection, order, _began(entity, now), but),
+        billed=await _billed(connection, order, settings.trailing) if settings.unusual_percent else [],
+        lines_today=await _lines_since(connection, order, _began(entity, now), but) if most_lines else 0,
         approved=await approved_of(connection, order.key),
     )
 
