@@ -3,6 +3,7 @@
 One project stands in both systems, with a contract; its work is in the books before it is released.
 """
 
+import asyncio
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +20,7 @@ from gateway.store import business_events, cross_references
 from gateway.store.cross_references import NewReference
 from gateway.store.database import utc_now
 from gateway.store.pages import Window
+from openapi.common.types import Code
 from openapi.common.types import Money as Amount
 from openapi.process.invoice_release.v1 import (
     Milestone,
@@ -35,6 +37,7 @@ from openapi.process.invoice_release.v1 import (
 )
 from openapi.system.erp.v1 import NewBillableTransaction, TransactionKind
 from process_apis.invoice_release import v1
+from process_apis.invoice_release.fence import pass_fence
 from process_apis.invoice_release.usual import ReleaseSettings
 from process_apis.invoice_release.workflow import release_invoice
 from process_apis.ledger.contracts import SignedContract, find_contracts, tb_contract
@@ -245,6 +248,17 @@ class Stage(ProductStage):
         return await v1.approve_request(
             store=self.store, caller=caller, request_id=request.id or "", body=RequestApproval(reason=reason)
         )
+
+    async def passes_fence(self, request: InvoiceRequest, *, after_s: float = 0) -> bool:
+        """Tell whether the fence lets the request through: where not, a hold stops it."""
+        await asyncio.sleep(after_s)
+        try:
+            await pass_fence(self.store, request.id)
+        except Refused as refused:
+            if refused.code is not Code.billing_hold_active:
+                raise
+            return False
+        return True
 
     async def hold(self, kind: ScopeType, scope_id: str) -> str:
         """Return the id of a hold that is in force."""

@@ -15,7 +15,6 @@ from openapi.common.types import Code
 from openapi.process.billing_holds.v2 import Hold, HoldOverride, HoldOverrideState, HoldState, NewHoldOverride
 from openapi.process.invoice_release.v1 import PreviewState, ReleaseRequest, RequestState
 from process_apis.billing_holds import v2
-from process_apis.invoice_release.fence import pass_fence
 from process_apis.ledger.facts import Billing, Fact
 from process_apis.ledger.holds import ScopeType
 from process_apis.ledger.requests import InvoiceRequest, find_request, move_request
@@ -293,7 +292,7 @@ async def test_withdrawn_override_lets_nothing_by(stage: Stage) -> None:
     request = await stage.money.request(stage.contract, [fact], At.validated, **again)
 
     assert (withdrawn.state, withdrawn.withdrawn_by) == (HoldOverrideState.withdrawn, "ana.ruiz")
-    assert not await passes(stage, request)
+    assert not await stage.passes_fence(request)
     assert await withdraw(stage, approved) == withdrawn
     assert len(await stage.events("tiebeam.billing_hold.override_withdrawn.v1")) == 1
 
@@ -315,7 +314,7 @@ async def test_used_override_cannot_be_withdrawn(stage: Stage) -> None:
     request = await stage.money.request(
         stage.contract, [fact], At.validated, business_key=stopped.business_key, attempt=2
     )
-    assert await passes(stage, request)
+    assert await stage.passes_fence(request)
     async with stage.store.begin() as connection:
         await move_request(connection, stage.store, request.id, state=At.posted.value, posted_at=stage.now())
 
@@ -364,18 +363,6 @@ async def racing(url: str) -> AsyncIterator[Stage]:
     await stage.close()
 
 
-async def passes(stage: Stage, request: InvoiceRequest, *, after_s: float = 0) -> bool:
-    """Tell whether the fence lets the request through."""
-    await asyncio.sleep(after_s)
-    try:
-        await pass_fence(stage.store, request.id)
-    except Refused as refused:
-        if refused.code is not Code.billing_hold_active:
-            raise
-        return False
-    return True
-
-
 async def test_fence_and_approval_are_one_after_the_other(racing: Stage) -> None:
     dice = random.Random(7)  # noqa: S311 - the same rounds in every run
     for _ in range(ROUNDS):
@@ -386,7 +373,7 @@ async def test_fence_and_approval_are_one_after_the_other(racing: Stage) -> None
         waits = dice.uniform(0, 0.004), dice.uniform(0, 0.004)
 
         through, approved = await asyncio.gather(
-            passes(racing, request, after_s=waits[0]), approve(racing, asked, after_s=waits[1])
+            racing.passes_fence(request, after_s=waits[0]), approve(racing, asked, after_s=waits[1])
         )
 
         async with racing.store.begin() as connection:
@@ -394,7 +381,7 @@ async def test_fence_and_approval_are_one_after_the_other(racing: Stage) -> None
         assert approved.approved_at
         assert now.state is (At.submitted if through else At.validated)
         assert not through or (now.submitted_at and now.submitted_at >= approved.approved_at)
-        assert await passes(racing, request), "Once it is approved, it passes."
+        assert await racing.passes_fence(request), "Once it is approved, it passes."
 
 
 @pytest.mark.parametrize("end", ["lift", "more"])
@@ -408,4 +395,4 @@ async def test_fence_asks_once_more_for_what_was_approved(stage: Stage, end: str
         await stage.lift(hold_id)
         await stage.hold(ScopeType.project, stage.project.id)
 
-    assert not await passes(stage, request)
+    assert not await stage.passes_fence(request)

@@ -33,18 +33,6 @@ async def validated(stage: Stage) -> tuple[InvoiceRequest, Fact]:
     return await stage.money.request(stage.contract, [fact], RequestState.validated), fact
 
 
-async def passed(stage: Stage, request: InvoiceRequest, after_s: float) -> bool:
-    """Tell whether the fence let the request through."""
-    await asyncio.sleep(after_s)
-    try:
-        await pass_fence(stage.store, request.id)
-    except Refused as refused:
-        if refused.code is not Code.billing_hold_active:
-            raise
-        return False
-    return True
-
-
 async def held(stage: Stage, kind: ScopeType, fact: Fact, after_s: float) -> str:
     """Return the id of a hold that was placed meanwhile."""
     await asyncio.sleep(after_s)
@@ -66,7 +54,9 @@ async def test_hold_stops_the_request_or_knows_that_it_comes_too_late(stage: Sta
         kind = kinds[number % len(kinds)]
         waits = dice.uniform(0, 0.004), dice.uniform(0, 0.004)
 
-        through, hold_id = await asyncio.gather(passed(stage, request, waits[0]), held(stage, kind, fact, waits[1]))
+        through, hold_id = await asyncio.gather(
+            stage.passes_fence(request, after_s=waits[0]), held(stage, kind, fact, waits[1])
+        )
 
         async with stage.store.begin() as connection:
             (hold,) = await find_holds(connection, tb_billing_hold.c.id == hold_id)
@@ -78,9 +68,9 @@ async def test_hold_stops_the_request_or_knows_that_it_comes_too_late(stage: Sta
 async def test_request_that_is_sent_again_passes_the_fence_again_unless_a_hold_came(stage: Stage) -> None:
     request, fact = await validated(stage)
 
-    first, again = await passed(stage, request, 0), await passed(stage, request, 0)
+    first, again = await stage.passes_fence(request), await stage.passes_fence(request)
     await stage.hold(ScopeType.fact, fact.id)
-    after_hold = await passed(stage, request, 0)
+    after_hold = await stage.passes_fence(request)
 
     assert (first, again, after_hold) == (True, True, False)
 

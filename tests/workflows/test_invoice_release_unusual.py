@@ -1,10 +1,8 @@
 """Invoices that are not like the contract's others wait for a second person; everything else passes."""
 
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -22,8 +20,8 @@ from tests.workflows.release_stage import Stage, only
 
 
 @pytest.fixture
-async def stage(migrated_file: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    stage = Stage(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'tiebeam.sqlite')}")
+async def stage(sqlite_url: str) -> AsyncIterator[Stage]:
+    stage = Stage(sqlite_url)
     yield await stage.prepare()
     await stage.close()
 
